@@ -1,0 +1,1 @@
+"""What delays New York's flights: a batch pipeline in checkpointed segments."""

@@ -1,0 +1,1 @@
+"""The segments of the pipeline: one module each, one function a step."""

@@ -1,0 +1,85 @@
+"""The memory budget: every limit that applies to a run, and the one that binds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from .errors import ConfigurationError
+from .settings import MEMORY_BUDGET_FILE, Count, MemoryBudget
+
+VARIABLE = "MEMORY_BUDGET"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit on memory, in bytes, and where it comes from, for people."""
+
+    bytes: int
+    source: str
+
+
+@dataclass(frozen=True)
+class EffectiveBudget:
+    """The limits that apply, the smallest first, and how memory is counted against them."""
+
+    limits: tuple[Limit, ...]
+    count: Count
+
+    @property
+    def bytes(self) -> int:
+        return self.limits[0].bytes
+
+    @property
+    def source(self) -> str:
+        return self.limits[0].source
+
+
+def effective_budget(
+    settings: MemoryBudget, machine: Iterable[Limit], asked: str | int | None = None
+) -> EffectiveBudget:
+    """The budget of a run: the quota, lowered by the machine and by what was asked.
+
+    Args:
+        settings: memory_budget.toml.
+        machine: the limits of the machine and the container, as `meter` finds them.
+        asked: `--budget`, as bytes or text such as "2GB"; when None, the environment variable
+            MEMORY_BUDGET counts.
+
+    Raises:
+        ConfigurationError: the asked budget is not a positive size.
+    """
+    cluster = settings.cluster
+    share = f"{cluster.quota * 100:g} % of {size(cluster.ram)}, {MEMORY_BUDGET_FILE}"
+    limits = [Limit(int(cluster.ram * cluster.quota), share), *machine]
+    if asked is not None:
+        limits.append(Limit(parse_size(asked, "--budget"), "--budget"))
+    elif VARIABLE in os.environ:
+        limits.append(Limit(parse_size(os.environ[VARIABLE], VARIABLE), VARIABLE))
+    limits.sort(key=lambda limit: limit.bytes)
+    return EffectiveBudget(tuple(limits), settings.budget.count)
+
+
+def parse_size(text: str | int, where: str) -> int:
+    """Bytes from "2GB", "512 MiB" or a number. Raises ConfigurationError."""
+    try:
+        found = int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
+        found = 0
+    if found <= 0:
+        raise ConfigurationError(f"{where}: {text!r} is not a size; write it like 2GB or 512MiB")
+    return found
+
+
+def size(count: float) -> str:
+    """Bytes for people, in powers of ten: 1.5 GB."""
+    if abs(count) < 1000:
+        return f"{count:.0f} B"
+    for unit in ("kB", "MB", "GB", "TB"):
+        count /= 1000
+        if abs(count) < 999.5 or unit == "TB":
+            return f"{count:.0f} {unit}" if abs(count) >= 100 else f"{count:.3g} {unit}"
+    raise AssertionError("unreachable")

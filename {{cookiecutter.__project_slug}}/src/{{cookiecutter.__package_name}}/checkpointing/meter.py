@@ -1,0 +1,134 @@
+"""Memory as the operating system counts it: the one file that knows which system this is.
+
+*Held* memory is RssAnon + RssShmem + VmSwap: what the kernel cannot simply drop. Pages of a mapped
+checkpoint are not in it. *rss* counts those too, for schedulers that do. Linux is read from /proc;
+elsewhere psutil gives the nearest figure.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from .budget import Limit
+from .settings import Count
+
+ON_LINUX = sys.platform == "linux"
+START_METHOD: Literal["forkserver", "spawn"] = "forkserver" if ON_LINUX else "spawn"
+
+_COUNTED = {
+    "held": (b"RssAnon:", b"RssShmem:", b"VmSwap:"),
+    "rss": (b"VmRSS:", b"VmSwap:"),
+}
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_NO_LIMIT = 1 << 60  # cgroup v1 writes "no limit" as a number near 2**63
+
+
+def tree_bytes(pid: int, count: Count = "held") -> int:
+    """Memory of a process and all its descendants, in bytes. A process that is gone counts 0."""
+    return sum(process_bytes(member, count) for member in process_tree(pid))
+
+
+def process_bytes(pid: int, count: Count = "held") -> int:
+    """Memory of one process, in bytes; 0 when it is gone."""
+    if not ON_LINUX:
+        return _portable_bytes(pid, count)
+    try:
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return 0
+    fields = _COUNTED[count]
+    return (
+        sum(int(line.split()[1]) for line in status.splitlines() if line.startswith(fields)) << 10
+    )
+
+
+def process_tree(pid: int) -> Iterator[int]:
+    """The process and its descendants, parents first."""
+    if not ON_LINUX:
+        yield pid
+        try:
+            yield from (child.pid for child in psutil.Process(pid).children(recursive=True))
+        except psutil.Error:
+            return
+        return
+    waiting = [pid]
+    while waiting:
+        member = waiting.pop()
+        yield member
+        try:
+            for task in os.scandir(f"/proc/{member}/task"):
+                waiting += map(int, Path(task.path, "children").read_bytes().split())
+        except OSError:
+            continue  # it ended while we looked
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and everything that it started, at once."""
+    for member in list(process_tree(pid)):
+        try:
+            os.kill(member, getattr(signal, "SIGKILL", signal.SIGTERM))
+        except OSError:
+            continue
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the process that forked it ends."""
+    if ON_LINUX:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def machine_limits() -> list[Limit]:
+    """What the machine, and the container if there is one, set as limits."""
+    limits = [Limit(int(psutil.virtual_memory().total), "this machine's RAM")]
+    if (container := container_bytes()) is not None:
+        limits.append(Limit(container, "the container's limit"))
+    return limits
+
+
+def container_bytes() -> int | None:
+    """The memory limit of the control group this process runs in, in bytes, if there is one."""
+    if not ON_LINUX:
+        return None
+    limits = [int(text) for text in _cgroup_limits() if text.isdigit() and int(text) < _NO_LIMIT]
+    return min(limits, default=None)
+
+
+def _cgroup_limits() -> Iterator[str]:
+    """Limits of this process's control group and all above it, for cgroup v2 and v1."""
+    for line in _lines(Path("/proc/self/cgroup")):
+        _, controllers, group = line.split(":", 2)
+        if controllers == "":
+            base, name = Path("/sys/fs/cgroup"), "memory.max"
+        elif "memory" in controllers.split(","):
+            base, name = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+        else:
+            continue
+        folder = base / group.lstrip("/")
+        for place in (folder, *folder.parents):
+            if place.is_relative_to(base):
+                yield from _lines(place / name)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _portable_bytes(pid: int, count: Count) -> int:
+    try:
+        process = psutil.Process(pid)
+        if count == "held":
+            return int(process.memory_full_info().uss)
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0

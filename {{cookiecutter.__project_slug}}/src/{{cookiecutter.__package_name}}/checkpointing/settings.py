@@ -1,0 +1,167 @@
+"""The two TOML files of a project, read and checked: memory_budget.toml and pipeline.toml."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+)
+
+from .errors import ConfigurationError
+
+Count = Literal["held", "rss"]
+
+MEMORY_BUDGET_FILE = "memory_budget.toml"
+PIPELINE_FILE = "pipeline.toml"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _fraction(value: object) -> object:
+    """A share as TOML gives it, "2 %" or 0.02, as a fraction of one."""
+    if isinstance(value, str) and value.rstrip().endswith("%"):
+        return float(value.rstrip()[:-1]) / 100
+    return value
+
+
+Share = Annotated[float, BeforeValidator(_fraction), Field(gt=0, le=1)]
+Headroom = Annotated[float, BeforeValidator(_fraction), Field(ge=0, lt=1)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cluster(_Table):
+    """The cluster's RAM in bytes, and the share of it that this project was granted."""
+
+    ram: Annotated[ByteSize, Field(gt=0)]
+    quota: Share
+
+
+class Budget(_Table):
+    """How memory is counted: `held` leaves out what the kernel can drop, `rss` counts it."""
+
+    count: Count = "held"
+
+
+class Segments(_Table):
+    """Limits on one segment."""
+
+    max_steps: PositiveInt = 10
+    headroom: Headroom = 0.2
+
+
+class Checkpoints(_Table):
+    """Where checkpoints live, in which format, and how many stay."""
+
+    path: Path = Path("checkpoints")
+    format: Literal["arrow", "parquet"] = "arrow"
+    keep: NonNegativeInt = 2
+    max_disk: ByteSize = ByteSize(500 * 10**9)
+
+
+class MemoryBudget(_Table):
+    """memory_budget.toml, owned by the architects."""
+
+    cluster: Cluster
+    budget: Budget = Budget()
+    segment: Segments = Segments()
+    checkpoints: Checkpoints = Checkpoints()
+
+
+class Wiring(_Table):
+    """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
+
+    inputs: dict[str, str] = {}
+    params: dict[str, Any] = {}
+    outputs: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a project configures, and the folder that its relative paths start from."""
+
+    root: Path
+    memory: MemoryBudget
+    wiring: Wiring
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / self.memory.checkpoints.path
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+
+def load_settings(root: Path) -> Settings:
+    """Read both files of the project in `root`.
+
+    Raises:
+        ConfigurationError: a file is missing, is not TOML, or holds a wrong or unknown key; the
+            message names the file, the key, and for an unknown key the nearest right one.
+    """
+    memory = _read(root / MEMORY_BUDGET_FILE, MemoryBudget)
+    wiring = _read(root / PIPELINE_FILE, Wiring)
+    return Settings(root, memory, wiring)
+
+
+def find_root(start: Path) -> Path | None:
+    """The nearest folder, from `start` upwards, that holds a pipeline.toml."""
+    for folder in (start, *start.parents):
+        if (folder / PIPELINE_FILE).is_file():
+            return folder
+    return None
+
+
+def nearest(name: str, candidates: list[str]) -> str:
+    """A hint for a mistyped name: "; did you mean `x`?", or nothing."""
+    found = difflib.get_close_matches(name, candidates, n=1)
+    return f"; did you mean `{found[0]}`?" if found else ""
+
+
+def _read(path: Path, model: type[Model]) -> Model:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path} is missing. Run the command from the project's folder, or restore the file."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = [_explain(item, model) for item in error.errors()]
+        raise ConfigurationError(f"{path}:\n" + "\n".join(f"  {p}" for p in problems)) from None
+
+
+def _explain(item: Any, model: type[BaseModel]) -> str:
+    where = [str(part) for part in item["loc"]]
+    place = ".".join(where)
+    if item["type"] == "extra_forbidden":
+        return f"`{place}` is not a setting{nearest(where[-1], _keys_beside(where, model))}"
+    if item["type"] == "missing":
+        return f"`{place}` is missing"
+    return f"`{place}` = {item['input']!r}: {item['msg']}"
+
+
+def _keys_beside(where: list[str], model: type[BaseModel]) -> list[str]:
+    for part in where[:-1]:
+        inner = model.model_fields[part].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return list(model.model_fields)

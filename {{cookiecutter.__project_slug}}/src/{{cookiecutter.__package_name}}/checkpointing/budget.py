@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pydantic import ByteSize, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from .errors import ConfigurationError
-from .settings import MEMORY_BUDGET_FILE, Count, MemoryBudget
+from .settings import MEMORY_BUDGET_FILE, Count, MemoryBudget, Size
 
 VARIABLE = "MEMORY_BUDGET"
 
@@ -66,7 +66,7 @@ def effective_budget(
 def parse_size(text: str | int, where: str) -> int:
     """Bytes from "2GB", "512 MiB" or a number. Raises ConfigurationError."""
     try:
-        found = int(TypeAdapter(ByteSize).validate_python(text))
+        found = int(TypeAdapter(Size).validate_python(text))
     except ValidationError:
         found = 0
     if found <= 0:

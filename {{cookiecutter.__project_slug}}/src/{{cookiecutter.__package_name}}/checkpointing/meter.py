@@ -13,12 +13,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
-from .budget import Limit
-from .settings import Count
+if TYPE_CHECKING:  # for real they would load pydantic before the fork server is started
+    from .budget import Limit
+    from .settings import Count
 
 ON_LINUX = sys.platform == "linux"
 START_METHOD: Literal["forkserver", "spawn"] = "forkserver" if ON_LINUX else "spawn"
@@ -80,35 +81,50 @@ def kill_tree(pid: int) -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when the process that forked it ends."""
+    """Ask the kernel to kill this process when the process that forked it ends.
+
+    That is the fork server, which ends when nobody holds its pipe any more. Every process that it
+    forks is given a copy of the pipe, and would so keep alive what it is to die with.
+    """
     if ON_LINUX:
+        from multiprocessing import forkserver
+
+        server: Any = forkserver._forkserver
+        if server._forkserver_alive_fd is not None:
+            os.close(server._forkserver_alive_fd)
+            server._forkserver_alive_fd = None
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def machine_limits() -> list[Limit]:
-    """What the machine, and the container if there is one, set as limits."""
+def machine_limits(root: Path = Path("/")) -> list[Limit]:
+    """What the machine, and the container if there is one, set as limits; `root` as there."""
+    from .budget import Limit
+
     limits = [Limit(int(psutil.virtual_memory().total), "this machine's RAM")]
-    if (container := container_bytes()) is not None:
+    if (container := container_bytes(root)) is not None:
         limits.append(Limit(container, "the container's limit"))
     return limits
 
 
-def container_bytes() -> int | None:
-    """The memory limit of the control group this process runs in, in bytes, if there is one."""
+def container_bytes(root: Path = Path("/")) -> int | None:
+    """The memory limit of the control group this process runs in, in bytes, if there is one.
+
+    `root` is the folder that holds the system's own folders `proc` and `sys`.
+    """
     if not ON_LINUX:
         return None
-    limits = [int(text) for text in _cgroup_limits() if text.isdigit() and int(text) < _NO_LIMIT]
-    return min(limits, default=None)
+    found = [int(text) for text in _cgroup_limits(root) if text.isdigit()]
+    return min((limit for limit in found if limit < _NO_LIMIT), default=None)
 
 
-def _cgroup_limits() -> Iterator[str]:
+def _cgroup_limits(root: Path) -> Iterator[str]:
     """Limits of this process's control group and all above it, for cgroup v2 and v1."""
-    for line in _lines(Path("/proc/self/cgroup")):
+    for line in _lines(root / "proc/self/cgroup"):
         _, controllers, group = line.split(":", 2)
         if controllers == "":
-            base, name = Path("/sys/fs/cgroup"), "memory.max"
+            base, name = root / "sys/fs/cgroup", "memory.max"
         elif "memory" in controllers.split(","):
-            base, name = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+            base, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
         else:
             continue
         folder = base / group.lstrip("/")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,14 @@ def _fraction(value: object) -> object:
     return value
 
 
+def _whole_size(value: object) -> object:
+    """Refuse text that ByteSize reads by its beginning alone: it takes "1,5 GB" for one byte."""
+    if isinstance(value, str) and not re.fullmatch(r"\s*\d*\.?\d+\s*\w*\s*", value):
+        raise ValueError("write a size like 2GB or 1.5 GiB")
+    return value
+
+
+Size = Annotated[ByteSize, BeforeValidator(_whole_size)]
 Share = Annotated[float, BeforeValidator(_fraction), Field(gt=0, le=1)]
 Headroom = Annotated[float, BeforeValidator(_fraction), Field(ge=0, lt=1)]
 
@@ -47,7 +56,7 @@ class _Table(BaseModel):
 class Cluster(_Table):
     """The cluster's RAM in bytes, and the share of it that this project was granted."""
 
-    ram: Annotated[ByteSize, Field(gt=0)]
+    ram: Annotated[Size, Field(gt=0)]
     quota: Share
 
 
@@ -70,7 +79,7 @@ class Checkpoints(_Table):
     path: Path = Path("checkpoints")
     format: Literal["arrow", "parquet"] = "arrow"
     keep: NonNegativeInt = 2
-    max_disk: ByteSize = ByteSize(500 * 10**9)
+    max_disk: Size = ByteSize(500 * 10**9)
 
 
 class MemoryBudget(_Table):
@@ -140,6 +149,8 @@ def _read(path: Path, model: type[Model]) -> Model:
         raise ConfigurationError(
             f"{path} is missing. Run the command from the project's folder, or restore the file."
         ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
     try:

@@ -1,0 +1,214 @@
+"""Codecs: what a value is in memory, and which file keeps it. The only place that knows formats.
+
+A value is what its checkpoint would give back. Whatever a step returns is *frozen* once, into the
+form that its file holds byte for byte, and every step that asks for it gets that form *thawed*.
+What would not come back exactly is refused with `InexactValue`.
+
+| family | values                          | frozen form                        | files          |
+| ------ | ------------------------------- | ---------------------------------- | -------------- |
+| table  | DataFrame, Series, Table        | `pyarrow.Table`                    | Arrow, Parquet |
+| array  | ndarray                         | `numpy.ndarray`, read-only         | .npy           |
+| json   | scalars, dict, list, dates      | `bytes`, UTF-8                     | .json          |
+| path   | a file or folder a step made    | `pathlib.Path`                     | moved as it is |
+
+Families are imported on first use, so that a command line can start without pandas.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Union
+
+from ..errors import ConfigurationError, InexactValue
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A type that steps exchange, and how it becomes the frozen form of its family and back.
+
+    `freeze` raises `InexactValue` for what would not come back exactly. The frozen form may share
+    memory with the value: whoever freezes a value hands it over. `thaw` takes any frozen form of
+    the family, whichever codec froze it, and gives a value that a step may change as it likes
+    without an effect on the frozen form.
+    """
+
+    name: str
+    type_name: str
+    family: str
+    freeze: Callable[[Any], Any]
+    thaw: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file for the frozen forms of one family.
+
+    `write(frozen, file)` calls nothing but `file.write`, with bytes-like chunks that may be as
+    large as a column, and `file.flush` and `file.tell`. `read(path, columns)` maps the file where
+    the format allows it; `columns` (tables only; None: all) names those to load.
+    """
+
+    name: str
+    suffix: str
+    family: str
+    write: Callable[[Any, BinaryIO], None]
+    read: Callable[[Path, tuple[str, ...] | None], Any]
+
+
+def _late(module: str, function: str) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        return getattr(import_module(f".{module}", __name__), function)(*args)
+
+    return call
+
+
+_CODECS: dict[str, Codec] = {}
+_FORMATS: dict[str, Format] = {}
+
+
+def register(codec: Codec, *formats: Format) -> None:
+    """Add a type of a project's own, and the files of its family where that is new as well.
+
+    The first format of a family is the one that its checkpoints and outputs use.
+    Raises ConfigurationError if a name or the type is already taken.
+    """
+    if codec.name in _CODECS or any(codec.type_name == c.type_name for c in _CODECS.values()):
+        raise ConfigurationError(
+            f"a codec named {codec.name!r} or for {codec.type_name} exists already; "
+            "register each type once, under a name of its own"
+        )
+    for index, format_ in enumerate(formats):
+        if format_.name in _FORMATS or format_.name in {f.name for f in formats[:index]}:
+            raise ConfigurationError(
+                f"a format named {format_.name!r} exists already; give yours another name"
+            )
+    _CODECS[codec.name] = codec
+    _FORMATS.update({format_.name: format_ for format_ in formats})
+
+
+register(
+    Codec(
+        "DataFrame",
+        "pandas.DataFrame",
+        "table",
+        _late("frames", "freeze_frame"),
+        _late("frames", "thaw_frame"),
+    ),
+    Format("arrow", ".arrow", "table", _late("tables", "write"), _late("tables", "read")),
+    Format("parquet", ".parquet", "table", _late("parquet", "write"), _late("parquet", "read")),
+)
+register(
+    Codec(
+        "Series",
+        "pandas.Series",
+        "table",
+        _late("frames", "freeze_series"),
+        _late("frames", "thaw_series"),
+    )
+)
+register(
+    Codec("Table", "pyarrow.Table", "table", _late("tables", "freeze"), _late("tables", "thaw"))
+)
+register(
+    Codec("ndarray", "numpy.ndarray", "array", _late("arrays", "freeze"), _late("arrays", "thaw")),
+    Format("npy", ".npy", "array", _late("arrays", "write"), _late("arrays", "read")),
+)
+register(
+    Codec("json", "json", "json", _late("plain", "freeze"), _late("plain", "thaw")),
+    Format("json", ".json", "json", _late("plain", "write"), _late("plain", "read")),
+)
+register(Codec("Path", "pathlib.Path", "path", _late("paths", "freeze"), _late("paths", "thaw")))
+
+_PLAIN = (bool, int, float, str, type(None), dict, list, date, datetime, timedelta)
+_PUBLIC_NAMES = {"pyarrow.lib.Table": "pyarrow.Table"}
+
+
+def codec_of(annotation: object) -> Codec | None:
+    """The codec for values of this annotation (without `Annotated`), or None if there is none.
+
+    A union has a codec if all its members are plain JSON: `float | None` has one.
+    """
+    if _is_plain(annotation):
+        return _CODECS["json"]
+    if annotation is Path:
+        return _CODECS["Path"]
+    cls = typing.get_origin(annotation) or annotation
+    if not isinstance(cls, type):
+        return None
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    name = _PUBLIC_NAMES.get(name, name)
+    return next((codec for codec in _CODECS.values() if codec.type_name == name), None)
+
+
+def _is_plain(annotation: object) -> bool:
+    if annotation is None or annotation in _PLAIN or typing.is_typeddict(annotation):
+        return True
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (Union, types.UnionType, list):
+        return all(_is_plain(argument) or argument is Any for argument in arguments)
+    if origin is dict:
+        key, item = arguments or (str, Any)
+        return key is str and (_is_plain(item) or item is Any)
+    return origin is Literal and all(type(argument) in _PLAIN for argument in arguments)
+
+
+def codec_named(name: str) -> Codec:
+    """The codec registered under this name. Raises KeyError."""
+    return _CODECS[name]
+
+
+def format_named(name: str) -> Format:
+    """The format registered under this name. Raises KeyError."""
+    return _FORMATS[name]
+
+
+def working_format(family: str, preferred: str) -> Format:
+    """The format of checkpoints: `preferred` if it is one of the family's, else its first."""
+    formats = [format_ for format_ in _FORMATS.values() if format_.family == family]
+    return next((format_ for format_ in formats if format_.name == preferred), formats[0])
+
+
+def output_format(family: str) -> Format | None:
+    """The format of published outputs; None where the value is files already."""
+    if family == "path":
+        return None
+    return _FORMATS["parquet"] if family == "table" else working_format(family, "")
+
+
+def select(frozen: Any, columns: tuple[str, ...]) -> Any:
+    """The named columns of a frozen table, in this order, with its index; nothing is copied.
+
+    Raises InexactValue for a column that the table has not, or for what is no table.
+    """
+    if _library(frozen) != "pyarrow":
+        raise InexactValue("only tables have columns to choose from; drop Columns(...)")
+    return _late("tables", "select")(frozen, columns)
+
+
+def frozen_bytes(frozen: Any) -> int:
+    """What a frozen form takes in memory, in bytes; buffers that columns share count once."""
+    if _library(frozen) == "pyarrow":
+        return int(frozen.get_total_buffer_size())
+    if isinstance(frozen, bytes):
+        return len(frozen)
+    return int(getattr(frozen, "nbytes", 0))
+
+
+def describe(frozen: Any) -> dict[str, Any]:
+    """What a manifest says of a value, JSON-able: rows and schema, or shape and dtype."""
+    if _library(frozen) == "pyarrow":
+        schema = {field.name: str(field.type) for field in frozen.schema}
+        return {"rows": frozen.num_rows, "schema": schema}
+    if _library(frozen) == "numpy":
+        return {"shape": list(frozen.shape), "dtype": str(frozen.dtype)}
+    return {}
+
+
+def _library(frozen: Any) -> str:
+    return type(frozen).__module__.partition(".")[0]

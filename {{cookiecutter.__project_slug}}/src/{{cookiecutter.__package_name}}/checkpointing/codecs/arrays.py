@@ -1,0 +1,72 @@
+"""NumPy arrays as .npy files, mapped read-only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from ..errors import InexactValue
+
+
+def freeze(value: Any) -> npt.NDArray[Any]:
+    """A read-only view in C or Fortran order; only arrays in neither order are copied.
+
+    Raises InexactValue for subclasses and for dtypes that .npy does not keep.
+    """
+    if type(value) is not np.ndarray:
+        raise InexactValue(
+            f"the step promised a numpy.ndarray and returned {_name(type(value))}, which a .npy "
+            f"file does not keep; {_remedy(value)}"
+        )
+    if not _keeps(value.dtype):
+        raise InexactValue(
+            f"the array has dtype {value.dtype!r}, which a .npy file does not keep; "
+            "use numbers, bool, dates, fixed-width text or a structure of these, "
+            "or return a DataFrame"
+        )
+    contiguous = value.flags.c_contiguous or value.flags.f_contiguous
+    frozen = value.view() if contiguous else np.array(value, order="C")
+    frozen.flags.writeable = False
+    return frozen
+
+
+def thaw(frozen: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array, read-only: a step that changes it in place takes `array.copy()` first."""
+    return frozen.view()
+
+
+def write(frozen: npt.NDArray[Any], file: BinaryIO) -> None:
+    """Write the .npy header and the elements in the array's own order."""
+    npy.write_array(file, frozen, allow_pickle=False)
+
+
+def read(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]:
+    """Map the file; its pages are loaded as they are used and can be dropped by the kernel."""
+    if columns is not None:
+        raise InexactValue("only tables have columns to choose from; drop Columns(...)")
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _keeps(dtype: np.dtype[Any]) -> bool:
+    if dtype.hasobject or dtype.kind == "T" or dtype.metadata:
+        return False
+    restored = npy.descr_to_dtype(npy.dtype_to_descr(dtype))
+    return bool(restored == dtype and restored.type is dtype.type)
+
+
+def _name(kind: type) -> str:
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+def _remedy(value: Any) -> str:
+    if isinstance(value, np.ma.MaskedArray):
+        return "return value.filled(...), or a DataFrame with missing values"
+    return "return np.asarray(value)"

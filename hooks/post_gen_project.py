@@ -1,0 +1,39 @@
+"""After all files are written: remove the CI that was not chosen, and say what comes next."""
+
+import json
+import shlex
+from pathlib import Path
+
+CI_FILES = {"github": Path(".github/workflows/ci.yml"), "gitlab": Path(".gitlab-ci.yml")}
+
+
+def prune(project: Path, ci: str) -> None:
+    """Remove the other providers' files, and the folders that this leaves empty."""
+    for provider, path in CI_FILES.items():
+        if provider == ci:
+            continue
+        (project / path).unlink(missing_ok=True)
+        for folder in list(path.parents)[:-1]:
+            if (project / folder).is_dir() and not any((project / folder).iterdir()):
+                (project / folder).rmdir()
+
+
+def next_steps(project: Path, slug: str) -> str:
+    return f"""
+{slug} is ready: a pipeline over real data, in segments that each end in a checkpoint.
+
+  cd {shlex.quote(str(project))}
+  uv run {slug} run       # runs it; a second time, every segment is reused
+  uv run pytest
+
+README.md says where your own steps go."""
+
+
+def main(answers: dict[str, str]) -> None:
+    prune(Path.cwd(), answers["ci"])
+    if "_commit" not in answers:  # cruft generates into temporary folders, more than once
+        print(next_steps(Path.cwd(), answers["__project_slug"]))
+
+
+if __name__ == "__main__":
+    main(json.loads(r"""{{ cookiecutter | jsonify }}"""))

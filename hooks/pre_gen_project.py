@@ -1,0 +1,99 @@
+"""Before any file is written: refuse answers that cannot make a working project, all at once."""
+
+import difflib
+import json
+import keyword
+import os
+import re
+import shlex
+import sys
+import unicodedata
+from itertools import pairwise
+from pathlib import Path
+
+Answers = dict[str, str]
+RULES = {  # question: the form of a right answer, the form in words, an example
+    "project_name": (".+", "text", "Flight Delays"),
+    "description": (".+", "text", "A batch pipeline"),
+    "author": (".+", "text", "Data Engineering"),
+    "license": ("MIT|BSD-3-Clause|Apache-2.0|Proprietary", "", "MIT"),
+    "cluster_ram_gb": (r"(?=.*[1-9])\d{1,9}(\.\d{1,6})?", "a plain number above 0", "5000"),
+    "quota_percent": (r"(?=.*[1-9])\d\d?(\.\d{1,6})?|100", "a number above 0, up to 100", "2"),
+    "max_steps": (r"[7-9]|[1-9]\d{1,3}", "a whole number from 7 (as in the sample) to 9999", "10"),
+    "ci": ("github|gitlab|none", "", "github"),
+}
+SMALLEST_BUDGET_GB = 0.5  # parent, fork server and worker hold half of it before any data
+FLAGS = {"--no-input", "-f", "--overwrite-if-exists", "--default-config"}  # they take no value
+TAKEN = """activate annotated_doc annotated_types ast_serialize click colorama conftest dateutil
+    filelock iniconfig librt markdown_it markdown_it_py mdurl mypy mypy_extensions mypyc numpy
+    packaging pandas pandas_stubs pathspec pip pluggy psutil pyarrow pydantic pydantic_core pygments
+    pytest python python3 python_dateutil rich ruff setuptools shellingham six src test tests typer
+    types_psutil typing_extensions typing_inspection tzdata uv wheel xxhash"""
+
+
+def form_rule(key: str, value: str) -> str:
+    """The rule of form that an answer breaks; empty when it breaks none."""
+    form, words, _ = RULES[key]
+    kinds = {unicodedata.category(c) for c in value if c not in "\u200c\u200d"}  # these join emoji
+    if not value.strip() or len(value) > 200 or kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+        return "must be one line of 1 to 200 characters, none of them invisible"
+    wanted = words or "one of " + form.replace("|", ", ")
+    return "" if re.fullmatch(form, value, re.ASCII) else f"must be {wanted}"
+
+
+def name_rule(slug: str, package: str) -> str:
+    """The rule that the names made from project_name break."""
+    if slug == "_":
+        return "must hold a letter or a digit that can be spelt in ASCII"
+    if len(slug) > 60:
+        return "must be shorter: it names a folder of at most 60 characters"
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) or package != slug.replace("-", "_"):
+        return "alone makes the names: leave out __project_slug and __package_name"
+    if slug[0].isdigit() or keyword.iskeyword(package):
+        return f"must make a name that Python can import, and {package} is none"
+    if package in sys.stdlib_module_names or package in TAKEN.split():
+        return f"must not hide Python's or the project's own tools, as {package} would"
+    return ""
+
+
+def broken_rules(answers: Answers) -> Answers:
+    """The rule that each wrong answer breaks, by its key."""
+    broken = {key: rule for key in RULES if (rule := form_rule(key, answers[key]))}
+    if name := name_rule(answers["__project_slug"], answers["__package_name"]):
+        broken.setdefault("project_name", name)
+    sizes = ("cluster_ram_gb", "quota_percent")
+    ram, quota = (float(RULES[key][2] if key in broken else answers[key]) for key in sizes)
+    if ram * quota / 100 < SMALLEST_BUDGET_GB:
+        rule = f"makes a budget below the {SMALLEST_BUDGET_GB} GB that Python needs to start in"
+        broken = dict.fromkeys(sizes, rule) | broken
+    return broken
+
+
+def unknown_keys(words: list[str], answers: Answers) -> list[str]:
+    """What a cookiecutter command answers that is no question: cookiecutter itself is silent."""
+    if "cookiecutter" not in [Path(word).stem for word in words[:3]]:
+        return []
+    said = [word for last, word in pairwise(words) if last[:1] != "-" or last in FLAGS]
+    keys = [word.split("=")[0] for word in said if "=" in word and word != answers["_template"]]
+    return [key for key in keys if key.isidentifier() and key not in answers]
+
+
+def main(answers: Answers, words: list[str]) -> int:
+    broken = broken_rules(answers)
+    lines = [f"{key} {rule}; it was {answers[key]!a:.80}" for key, rule in broken.items()]
+    for key in unknown_keys(words, answers):
+        near = difflib.get_close_matches(key, RULES, 1, 0.5) or RULES
+        lines.append(f"{key} is not a question; nearest: {', '.join(near)}")
+    fixed = {key: f'"{RULES[key][2]}"' for key in broken}
+    command = [f"{key}={fixed.get(key) or shlex.quote(answers[key])}" for key in RULES]
+    if lines:
+        print("No project was generated.", *lines, "Corrected:", sep="\n  ", file=sys.stderr)
+        print("    cookiecutter", shlex.quote(answers["_template"]), *command, file=sys.stderr)
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
+    CALLER = Path(f"/proc/{os.getppid()}/cmdline")  # on Linux; elsewhere unknown keys go unseen
+    WORDS = CALLER.read_bytes().decode(errors="replace").split("\0") if CALLER.exists() else []
+    sys.exit(main({key: str(value) for key, value in ANSWERS.items()}, WORDS))

@@ -1,0 +1,206 @@
+"""The developer loop: `python3 dev.py COMMAND`, with Python 3.11 or newer and git alone.
+
+Everything that a command needs it installs itself, into build/; nothing else is written to.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+BUILD = ROOT / "build"
+TEMPLATE = ROOT / "{{cookiecutter.__project_slug}}"
+PACKAGE = TEMPLATE / "src" / "{{cookiecutter.__package_name}}"
+SLUG, BAKED_PACKAGE = "flight-delays", "flight_delays"  # from the default project name
+DEV = BUILD / "dev" / SLUG
+DEMO = BUILD / "demo" / SLUG
+DEMO_BUDGET = "500MB"  # so that the budget is one that the sample comes near to
+CACHES = ("__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
+
+# The caller's environment stays: certificates, proxies and package indexes are set there.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | {
+    "PYTHONDONTWRITEBYTECODE": "1",  # the linked template must stay clean
+    "HYPOTHESIS_STORAGE_DIRECTORY": str(BUILD / "hypothesis"),
+    "RUFF_CACHE_DIR": str(BUILD / "ruff"),
+}
+
+
+def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> None:
+    """Print a command, run it, and stop everything with its exit code when it fails."""
+    words = [str(word) for word in command]
+    print("+", *words, *(["  in", cwd.relative_to(ROOT)] if cwd != ROOT else []), flush=True)
+    finished = subprocess.run(words, cwd=cwd, env=ENVIRONMENT | variables, check=False)
+    if finished.returncode:
+        sys.exit(finished.returncode)
+
+
+def scripts(environment: Path) -> Path:
+    """Where a virtual environment keeps its programs."""
+    return environment / ("Scripts" if os.name == "nt" else "bin")
+
+
+def uv() -> str:
+    """The machine's uv, or one installed into build/uv."""
+    found = shutil.which("uv")
+    if found and not subprocess.run([found, "--version"], capture_output=True).returncode:
+        return found
+    own = scripts(BUILD / "uv") / "uv"
+    if not own.exists() and not own.with_suffix(".exe").exists():
+        try:
+            venv.create(BUILD / "uv", with_pip=True, clear=True)
+        except subprocess.CalledProcessError:
+            sys.exit(
+                "Python's venv module is incomplete: install python3-venv, or uv, and try again."
+            )
+        run(scripts(BUILD / "uv") / "python", "-m", "pip", "install", "--quiet", "uv")
+    return str(own)
+
+
+def cookiecutter_config() -> Path:
+    """A configuration that keeps cookiecutter from writing to the home folder."""
+    config = BUILD / "cookiecutter.yaml"
+    config.parent.mkdir(exist_ok=True)
+    folders = {"replay_dir": BUILD / "replay", "cookiecutters_dir": BUILD / "cookiecutters"}
+    lines = [f"{key}: {str(folder)!r}\n" for key, folder in folders.items()]
+    config.write_text("".join(lines), encoding="utf-8")
+    return config
+
+
+def sweep() -> None:
+    """Remove what Python's tools left in the template: cookiecutter would copy it."""
+    for cache in [found for name in CACHES for found in TEMPLATE.rglob(name)]:
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+def bake(python: Path) -> None:
+    """Bake into build/dev and link its code to the template's: an edit is under test at once."""
+    sweep()
+    shutil.rmtree(DEV, ignore_errors=True)
+    answers = ("--no-input", "--config-file", cookiecutter_config(), "-o", DEV.parent)
+    run(python, "-m", "cookiecutter", ROOT, *answers)
+    links = {
+        f"src/{BAKED_PACKAGE}": PACKAGE,
+        "tests": TEMPLATE / "tests",
+        "scripts": TEMPLATE / "scripts",
+    }
+    for baked, source in links.items():
+        shutil.rmtree(DEV / baked)
+        (DEV / baked).symlink_to(source, target_is_directory=True)
+
+
+def dev() -> Path:
+    """The linked project and an environment in which it is installed; returns its Python."""
+    environment = BUILD / "venv"
+    python = scripts(environment) / "python"
+    sources = [ROOT / "pyproject.toml", TEMPLATE / "pyproject.toml"]
+    state = hashlib.sha256(b"".join(path.read_bytes() for path in sources) + sys.version.encode())
+    stamp = environment / "installed"
+    installed = stamp.exists() and stamp.read_text() == state.hexdigest()
+    install = (uv(), "pip", "install", "--quiet", "--python", python)
+    if not installed:
+        run(uv(), "venv", "--quiet", "--clear", "--python", sys.executable, environment)
+        run(*install, "--group", ROOT / "pyproject.toml:dev")
+    bake(python)
+    if not installed:
+        run(*install, "--editable", DEV, "--group", DEV / "pyproject.toml:dev")
+        stamp.write_text(state.hexdigest())
+    return python
+
+
+def lint() -> None:
+    """Format, lint and types: of the tools here, and of the baked project."""
+    python = dev()
+    code = (f"src/{BAKED_PACKAGE}", "tests", "scripts")
+    for folder, paths in ((ROOT, (".",)), (DEV, code)):
+        run(python, "-m", "ruff", "format", "--check", *paths, cwd=folder)
+        run(python, "-m", "ruff", "check", *paths, cwd=folder)
+        run(python, "-m", "mypy", "--cache-dir", BUILD / f"mypy-{folder.name}", cwd=folder)
+
+
+def test(slow: bool, arguments: Sequence[str]) -> None:
+    """The tests of the template and its runtime, then those of the generated project."""
+    python = dev()
+    shutil.rmtree(BUILD / "coverage", ignore_errors=True)
+    (BUILD / "coverage").mkdir()
+    chosen = () if slow else ("-m", "not slow")
+    pytest = (python, "-m", "coverage", "run", "-m", "pytest")
+    run(*pytest, *chosen, *arguments)
+    if not arguments:
+        run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=DEV)
+    run(python, "-m", "coverage", "combine", "--quiet")
+    run(python, "-m", "coverage", "report")
+
+
+def demo() -> None:
+    """Generate a project with the default answers and run it; next time, run that one again."""
+    if not DEMO.exists():
+        sweep()
+        [cookiecutter] = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"][
+            "generate"
+        ]
+        answers = ("--no-input", "--config-file", cookiecutter_config(), "-o", DEMO.parent)
+        run(uv(), "tool", "run", "--from", cookiecutter, "cookiecutter", ROOT, *answers)
+    run(uv(), "run", SLUG, "run", "--budget", DEMO_BUDGET, cwd=DEMO)
+    report = (DEMO / "data" / "out" / "report.md").relative_to(ROOT)
+    print(f"\nWhat the pipeline found is in {report}. `python3 dev.py clean` removes the project.")
+
+
+def bench(arguments: Sequence[str]) -> None:
+    """The benchmarks behind every figure in the documentation."""
+    python = dev()
+    run(
+        uv(),
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "--group",
+        ROOT / "pyproject.toml:bench",
+    )
+    run(python, ROOT / "benchmarks" / "run.py", *arguments)
+
+
+def clean() -> None:
+    """Remove build/, and caches from the template."""
+    sweep()
+    shutil.rmtree(BUILD, ignore_errors=True)
+
+
+def main() -> None:
+    """Run the command that was typed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (demo, dev, lint, test, bench, clean):
+        purpose = str(command.__doc__).splitlines()[0]
+        commands.add_parser(command.__name__, help=purpose, description=purpose)
+    more = "further arguments go to pytest, such as a file or -k WORD"
+    commands.choices["test"].epilog = more
+    commands.choices["test"].add_argument("--slow", action="store_true", help="the slow tests too")
+    chosen, arguments = parser.parse_known_args()
+    match chosen.command:
+        case "test":
+            test(chosen.slow, arguments)
+        case "bench":
+            bench(arguments)
+        case _ if arguments:
+            parser.error(f"unknown arguments: {' '.join(arguments)}")
+        case "demo":
+            demo()
+        case "dev":
+            dev()
+        case "lint":
+            lint()
+        case "clean":
+            clean()
+
+
+if __name__ == "__main__":
+    main()

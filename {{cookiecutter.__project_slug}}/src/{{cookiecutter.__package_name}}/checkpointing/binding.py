@@ -1,0 +1,146 @@
+"""A pipeline bound to its code, inputs and params, and whether each segment's checkpoint serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .errors import StorageError
+from .fingerprint import Code, Ingredients, code_of, explain
+from .inputs import HashCache, Input, argument, check_names, check_params, find_inputs
+from .manifest import Manifest
+from .pipeline import Pipeline
+from .steps import Segment
+from .store import Store
+
+
+@dataclass(frozen=True)
+class Described:
+    """A pipeline and the code behind each of its segments, as plain data."""
+
+    pipeline: Pipeline
+    code: dict[str, Code]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Everything that a segment's key depends on, but for the values of earlier segments."""
+
+    pipeline: Pipeline
+    code: dict[str, Code]
+    inputs: dict[str, Input]
+    params: dict[str, Any]
+    store: Store
+    hashes: HashCache
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether a segment can be reused, and if not, why.
+
+    `key` is None while an earlier segment has to run first. `manifest` is the checkpoint of that
+    key, if it exists. `damaged` tells that it exists but is not what was committed.
+    """
+
+    segment: Segment
+    ingredients: Ingredients | None
+    key: str | None
+    manifest: Manifest | None
+    reasons: tuple[str, ...]
+    damaged: bool = False
+
+    @property
+    def reusable(self) -> bool:
+        return self.manifest is not None and not self.reasons
+
+
+def describe(pipeline: Pipeline) -> Described:
+    """Hash the code behind a pipeline whose modules are imported. Raises ConfigurationError."""
+    return Described(pipeline, {segment.name: code_of(segment) for segment in pipeline.segments})
+
+
+def bind(described: Described, changed: Mapping[str, Any]) -> Bound:
+    """Find inputs and params, with `changed` taking the place of what is configured.
+
+    Raises:
+        ConfigurationError: an input is missing, or a param does not fit its annotation.
+    """
+    pipeline = described.pipeline
+    check_names(pipeline, changed)
+    params = check_params(pipeline, changed)
+    store = Store(pipeline.settings.checkpoints / pipeline.name)
+    cache = HashCache(store.folder / "hashes.json")
+    inputs = find_inputs(pipeline, changed, cache)
+    cache.save()
+    return Bound(pipeline, described.code, inputs, params, store, cache)
+
+
+def standing(
+    bound: Bound, segment: Segment, upstream: Mapping[str, Manifest], *, hash_all: bool = False
+) -> Standing:
+    """How a segment stands, given the checkpoints of the segments that it reads from, by name.
+
+    With `hash_all` every file of its checkpoint is read and hashed.
+    """
+    pipeline, store = bound.pipeline, bound.store
+    part = pipeline.span(segment)
+    sources = {value: pipeline.producer(value).name for value in pipeline.loaded(part)}
+    waiting = sorted({name for name in sources.values() if name not in upstream})
+    if waiting:
+        return Standing(segment, None, None, None, (f"waits for {', '.join(waiting)}",))
+    ingredients = _ingredients(bound, segment, {v: upstream[s] for v, s in sources.items()})
+    key = ingredients.key()
+    try:
+        manifest = store.find(segment.name, key)
+    except StorageError as error:
+        return Standing(segment, ingredients, key, None, (error.message,), damaged=True)
+    if manifest is None:
+        return Standing(segment, ingredients, key, None, _why_none(store, segment, ingredients))
+    broken = store.damaged(manifest, hash_all=hash_all)
+    if broken:
+        reason = f"damaged on disk: {', '.join(dict.fromkeys(broken))}"
+        return Standing(segment, ingredients, key, manifest, (reason,), damaged=True)
+    missing = [v for v in pipeline.kept(part) if v not in manifest.values]
+    missing += [v for v in pipeline.outputs(part) if v not in manifest.outputs]
+    reasons = tuple(f"`{value}` is needed now and was not kept" for value in missing)
+    return Standing(segment, ingredients, key, manifest, reasons)
+
+
+def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
+    """What each step of a segment receives of inputs and params, by (step, parameter)."""
+    found: dict[tuple[str, str], Any] = {}
+    for step in segment.steps:
+        for parameter in step.parameters:
+            name = parameter.name
+            if name in bound.inputs:
+                found[step.name, name] = argument(bound.inputs[name], parameter.annotation)
+            elif name in bound.params:
+                found[step.name, name] = bound.params[name]
+    return found
+
+
+def _ingredients(bound: Bound, segment: Segment, values: Mapping[str, Manifest]) -> Ingredients:
+    names = {parameter.name for step in segment.steps for parameter in step.parameters}
+    code = bound.code[segment.name]
+    return Ingredients(
+        code=code.modules,
+        libraries=code.libraries,
+        params={name: repr(value) for name, value in bound.params.items() if name in names},
+        inputs={name: found.digest for name, found in bound.inputs.items() if name in names},
+        values={name: manifest.values[name].checksum for name, manifest in values.items()},
+        steps=tuple(step.name for step in segment.steps),
+    )
+
+
+def _why_none(store: Store, segment: Segment, ingredients: Ingredients) -> tuple[str, ...]:
+    former = store.all_of(segment.name)
+    if not former:
+        return ("has not run yet",)
+    nearest = min((explain(m.ingredients, ingredients) for m in former), key=len)
+    return tuple(nearest) or ("its checkpoint was removed",)
+
+
+def as_json(ingredients: Ingredients) -> dict[str, Any]:
+    """Ingredients as the manifest keeps them."""
+    return asdict(ingredients)

@@ -1,0 +1,166 @@
+"""Inputs and params: what pipeline.toml and `--set` name, found, checked and hashed."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xxhash
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+from .errors import ConfigurationError
+from .files import checksum, files_in, replace_text
+from .pipeline import Pipeline
+from .settings import PIPELINE_FILE, nearest
+
+_SETTLED_NS = 50_000_000  # a younger file may change again within one tick of its mtime
+
+
+@dataclass(frozen=True)
+class Input:
+    """One entry of [inputs]: the path or URL as configured, its files, a hash of their contents.
+
+    What a URL points to is not hashed: `digest` is of the address.
+    """
+
+    text: str
+    place: Path | str
+    files: tuple[Path, ...]
+    digest: str
+
+    @property
+    def is_url(self) -> bool:
+        return isinstance(self.place, str)
+
+
+class HashCache:
+    """Checksums of files that were hashed before, good while size, mtime and inode are the same."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._changed = False
+        self._known: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError, TypeError):  # a cache may be lost
+            self._known |= json.loads(path.read_text())
+
+    def checksum(self, path: Path) -> str:
+        """xxh3_128 of a file, hashed only when it may have changed."""
+        found = path.stat()
+        stamp = f"{path}|{found.st_size}|{found.st_mtime_ns}|{found.st_ino}"
+        if stamp not in self._known:
+            digest = checksum(path)
+            if time.time_ns() - found.st_mtime_ns < _SETTLED_NS:
+                return digest
+            stale = [known for known in self._known if known.startswith(f"{path}|")]
+            for known in stale:
+                del self._known[known]
+            self._known[stamp] = digest
+            self._changed = True
+        return self._known[stamp]
+
+    def save(self) -> None:
+        """Keep what was learnt for the next run, where there is room for it."""
+        if self._changed:
+            with contextlib.suppress(OSError):  # on a full disk, `clean` has to work all the same
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                replace_text(self._path, json.dumps(self._known, indent=0))
+            self._changed = False
+
+
+def find_inputs(
+    pipeline: Pipeline, changed: Mapping[str, Any], cache: HashCache
+) -> dict[str, Input]:
+    """Every input that a step reads, with `changed` taking the place of what is configured.
+
+    Raises:
+        ConfigurationError: a file is missing, or a glob matches nothing.
+    """
+    used = {parameter.name for step in pipeline.steps for parameter in step.parameters}
+    wiring = pipeline.settings.wiring
+    return {
+        name: _find(name, str(changed.get(name, text)), pipeline.settings.root, cache)
+        for name, text in wiring.inputs.items()
+        if name in used
+    }
+
+
+def check_params(pipeline: Pipeline, changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Every param's value, checked against the annotation of each step that takes it.
+
+    Raises:
+        ConfigurationError: a value does not fit an annotation.
+    """
+    params = {n: changed.get(n, value) for n, value in pipeline.settings.wiring.params.items()}
+    for step in pipeline.steps:
+        for parameter in step.parameters:
+            if parameter.name not in params:
+                continue
+            value = params[parameter.name]
+            try:
+                TypeAdapter(parameter.annotation).validate_python(value, strict=True)
+            except ValidationError as error:
+                raise ConfigurationError(
+                    f"param `{parameter.name}` is {value!r}, but {step.place} takes "
+                    f"`{parameter.name}: {parameter.type_name}`: {error.errors()[0]['msg']}",
+                    step=step.name,
+                ) from None
+            except PydanticUserError:
+                raise ConfigurationError(
+                    f"{step.place}: parameter `{parameter.name}` is one of [params]; annotate it "
+                    f"as what TOML gives, such as `int`, not as {parameter.type_name}.",
+                    step=step.name,
+                ) from None
+    return params
+
+
+def check_names(pipeline: Pipeline, changed: Mapping[str, Any]) -> None:
+    """Refuse a changed value that is neither a param nor an input. Raises ConfigurationError."""
+    known = [*pipeline.settings.wiring.params, *pipeline.settings.wiring.inputs]
+    for name in changed:
+        if name not in known:
+            raise ConfigurationError(
+                f"`{name}` is neither under [params] nor under [inputs] in "
+                f"{PIPELINE_FILE}{nearest(name, known)}"
+            )
+
+
+def argument(found: Input, annotation: Any) -> Any:
+    """What a step receives of an input: the path as configured, its URL, or the list of files."""
+    return list(found.files) if annotation == list[Path] else found.place
+
+
+def _find(name: str, text: str, root: Path, cache: HashCache) -> Input:
+    if "://" in text:
+        return Input(text, text, (), xxhash.xxh3_128_hexdigest(text.encode()))
+    place = root / text
+    if place.is_dir():
+        files = files_in(place)
+    elif place.is_file():
+        files = [place]
+    else:
+        matches = glob.glob(text, root_dir=root, recursive=True)
+        files = sorted(root / match for match in matches if (root / match).is_file())
+    if not files:
+        raise ConfigurationError(
+            f"input `{name}`: {place} {_absence(place, text)}. Correct [inputs] in {PIPELINE_FILE}, or "
+            f"name another with `--set {name}=PATH`."
+        )
+    base = place
+    while not base.is_dir():
+        base = base.parent
+    parts = [f"{file.relative_to(base).as_posix()}\0{cache.checksum(file)}" for file in files]
+    return Input(text, place, tuple(files), xxhash.xxh3_128_hexdigest("\0".join(parts).encode()))
+
+
+def _absence(place: Path, text: str) -> str:
+    if glob.has_magic(text):
+        return "matches no file"
+    if place.is_dir():
+        return "is an empty folder"
+    return "does not exist"

@@ -1,0 +1,116 @@
+"""The manifest of a checkpoint: what is in it, what it was made from. It makes the checkpoint.
+
+A checkpoint's files may lie in its folder before it exists; it exists once its manifest does.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from .errors import StorageError
+from .files import replace_text, stamp, total_bytes
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """One value's file: enough to load it, and to tell whether it is still what was written.
+
+    `file` is relative to the checkpoint's folder. `bytes` is the size on disk; `checksum` is
+    xxh3_128. `size`, `mtime_ns` and `inode` are what `stat` gave after the commit: while they hold,
+    the file was not touched and need not be hashed again.
+    """
+
+    file: str
+    codec: str
+    format: str
+    bytes: int
+    checksum: str
+    mtime_ns: int
+    inode: int
+    description: dict[str, Any] = field(default_factory=dict)
+
+    def untouched(self, folder: Path) -> bool:
+        """Whether the file is, by its stat, the one that was committed."""
+        path = folder / self.file
+        try:
+            found = total_bytes(path), *stamp(path)
+        except OSError:
+            return False
+        return found == (self.bytes, self.mtime_ns, self.inode)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A checkpoint: the values kept for later segments, the outputs, and what both came from.
+
+    `params` are those that it depends on, be it through the values of earlier segments.
+
+    `peak_bytes` is the held memory of the worker's steps; `seconds` their time, commit left out.
+    """
+
+    pipeline: str
+    segment: str
+    key: str
+    steps: tuple[str, ...]
+    ingredients: dict[str, Any]
+    values: dict[str, FileRecord]
+    outputs: dict[str, FileRecord]
+    committed_at: str
+    seconds: float
+    params: dict[str, str] = field(default_factory=dict)
+
+    def records(self) -> list[tuple[str, FileRecord]]:
+        """All files with the names of their values."""
+        return [*self.values.items(), *self.outputs.items()]
+
+    @property
+    def entries(self) -> set[str]:
+        """The names of all that belongs to the checkpoint in its folder."""
+        return {MANIFEST, *(record.file.partition("/")[0] for _, record in self.records())}
+
+    def record(self, value: str) -> FileRecord | None:
+        """The file to load a value from."""
+        return self.values.get(value) or self.outputs.get(value)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk; a file that is both a value's and an output's counts once."""
+        return sum({record.file: record.bytes for _, record in self.records()}.values())
+
+    def write(self, folder: Path) -> None:
+        """Make the checkpoint exist: from one moment to the next, and for good."""
+        content = asdict(self)
+        replace_text(
+            folder / MANIFEST, json.dumps({"checksum": _checksum(content), **content}, indent=1)
+        )
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest in a folder, or None when there is no checkpoint.
+
+    Raises:
+        StorageError: the manifest is there, but not as it was written.
+    """
+    try:
+        content = json.loads((folder / MANIFEST).read_bytes())
+        stated = content.pop("checksum")
+        if stated != _checksum(content):
+            raise ValueError("its checksum does not match")
+        for kind in ("values", "outputs"):
+            content[kind] = {name: FileRecord(**r) for name, r in content[kind].items()}
+        return Manifest(**content | {"steps": tuple(content["steps"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StorageError(f"{folder / MANIFEST} is damaged: {error}") from None
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    return xxhash.xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())

@@ -1,0 +1,201 @@
+"""Checkpoints on disk: find, verify, set aside, retire; and the lock that guards them.
+
+Layout: `checkpoints/<pipeline>/<segment>/<key>/`, with the manifest and the values' files in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from .errors import Locked, StorageError
+from .files import TEMPORARY, checksum, new_token, remove, replace_text, storage_errors, total_bytes
+from .manifest import MANIFEST, FileRecord, Manifest, read_manifest
+
+_SET_ASIDE = ".damaged-"
+_WORKER_SECONDS = 10.0  # an orphaned worker ends within milliseconds of its parent
+
+
+class Damaged(Exception):
+    """A value's file is not what was committed."""
+
+
+class Store:
+    """The checkpoints of one pipeline.
+
+    Only the holder of `lock` may change anything; reading needs no lock, for files are never
+    rewritten in place.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the pipeline's checkpoints for one run. Raises Locked when another run has them.
+
+        A worker that outlived its run for a moment holds a lock of its own, which is awaited.
+        """
+        with storage_errors("Taking the lock", self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        lock = _acquired(self.folder / "run.lock", 0)
+        if lock is None:
+            raise Locked(
+                f"another run of this pipeline is at work ({self._holder()}). Wait for it, or stop "
+                f"it; its finished segments will be reused."
+            )
+        try:
+            note = {"pid": os.getpid(), "host": socket.gethostname()}
+            with contextlib.suppress(OSError):  # on a full disk, `clean` has to work all the same
+                replace_text(self.folder / "run.json", json.dumps(note))
+            with self.worker_lock():
+                pass
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def worker_lock(self) -> Iterator[None]:
+        """Held by a worker while it can commit. Raises Locked when one does not go away."""
+        lock = _acquired(self.folder / "worker.lock", _WORKER_SECONDS)
+        if lock is None:
+            raise Locked("a worker of an earlier run does not end; kill it and try again")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def path(self, segment: str, key: str) -> Path:
+        """The folder of one checkpoint."""
+        return self.folder / segment / key
+
+    def find(self, segment: str, key: str) -> Manifest | None:
+        """The checkpoint of a key, or None. Raises StorageError when its manifest is damaged."""
+        return read_manifest(self.path(segment, key))
+
+    def all_of(self, segment: str) -> list[Manifest]:
+        """The sound checkpoints of a segment, the last made or reused first."""
+        found = []
+        for folder in _folders(self.folder / segment):
+            with contextlib.suppress(StorageError):
+                if _SET_ASIDE not in folder.name and (manifest := read_manifest(folder)):
+                    used = (folder / MANIFEST).stat().st_mtime_ns
+                    found.append((used, manifest.committed_at, manifest))
+        return [manifest for *_, manifest in sorted(found, key=lambda f: f[:2], reverse=True)]
+
+    def mark_used(self, manifest: Manifest) -> None:
+        """Note that a run reused a checkpoint: the mtime of its manifest tells."""
+        with contextlib.suppress(OSError):  # only an order among checkpoints hangs on it
+            os.utime(self.path(manifest.segment, manifest.key) / MANIFEST)
+
+    def damaged(self, manifest: Manifest, *, hash_all: bool = False) -> list[str]:
+        """Values whose files are not what was committed.
+
+        A file is hashed when its stat has changed, or always with `hash_all`.
+        """
+        folder = self.path(manifest.segment, manifest.key)
+        return [
+            value
+            for value, record in manifest.records()
+            if (hash_all or not record.untouched(folder)) and not is_sound(folder, record)
+        ]
+
+    def set_aside(self, segment: str, key: str) -> Path:
+        """Move a damaged checkpoint out of the way, for a person to look at; keep the last one."""
+        folder = self.path(segment, key)
+        with storage_errors("Setting a damaged checkpoint aside", folder.parent):
+            for former in folder.parent.glob(f"*{_SET_ASIDE}*"):
+                remove(former)
+            aside = folder.with_name(f"{key}{_SET_ASIDE}{new_token()}")
+            os.replace(folder, aside)
+        return aside
+
+    def sweep(self) -> None:
+        """Remove what a killed run left behind: files that no manifest names."""
+        for segment in _folders(self.folder):
+            for folder in _folders(segment):
+                if _SET_ASIDE in folder.name:
+                    continue
+                try:
+                    manifest = read_manifest(folder)
+                except StorageError:
+                    continue  # found and set aside when its key is asked for
+                if manifest is None:
+                    remove(folder)
+                    continue
+                for entry in folder.iterdir():
+                    if entry.name not in manifest.entries:
+                        remove(entry)
+        for left in self.folder.glob(f".*{TEMPORARY}"):
+            remove(left)
+
+    def retire(self, segment: str, current: str, keep: int) -> None:
+        """Remove all but the current and the `keep` last used others for each set of params.
+
+        A backfill over many dates is many sets of params: each keeps its own.
+        """
+        groups: dict[str, list[Manifest]] = defaultdict(list)
+        for manifest in self.all_of(segment):
+            if manifest.key != current:
+                groups[json.dumps(manifest.params, sort_keys=True)].append(manifest)
+        for manifests in groups.values():
+            for manifest in manifests[keep:]:
+                self.remove(manifest)
+
+    def remove(self, manifest: Manifest) -> None:
+        """Remove one checkpoint, its manifest first: half a checkpoint is none."""
+        folder = self.path(manifest.segment, manifest.key)
+        (folder / MANIFEST).unlink(missing_ok=True)
+        remove(folder)
+
+    def clear(self, *, spare: set[tuple[str, str]] | None = None) -> int:
+        """Remove all checkpoints but the (segment, key) pairs to spare; the bytes set free."""
+        freed = 0
+        for segment in _folders(self.folder):
+            for folder in _folders(segment):
+                if (segment.name, folder.name) not in (spare or set()):
+                    freed += total_bytes(folder)
+                    (folder / MANIFEST).unlink(missing_ok=True)
+                    remove(folder)
+        return freed
+
+    def used_bytes(self) -> int:
+        """Bytes that all checkpoints of the pipeline take on disk."""
+        return total_bytes(self.folder) if self.folder.is_dir() else 0
+
+    def _holder(self) -> str:
+        try:
+            note = json.loads((self.folder / "run.json").read_text())
+            return f"process {note['pid']} on {note['host']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "its process is not known"
+
+
+def is_sound(folder: Path, record: FileRecord) -> bool:
+    """Whether a file's bytes are those that were committed: reads the whole file."""
+    try:
+        return checksum(folder / record.file) == record.checksum
+    except OSError:  # gone, or on a disk that cannot read it any more
+        return False
+
+
+def _acquired(path: Path, seconds: float) -> FileLock | None:
+    """A lock, taken; None when another process still holds it after so many seconds."""
+    lock = FileLock(path)
+    with storage_errors("Taking the lock", path.parent):
+        try:
+            lock.acquire(timeout=seconds)
+        except Timeout:
+            return None
+    return lock
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(p for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else []

@@ -1,0 +1,119 @@
+"""The commands of a project. Each imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import Annotated, NoReturn
+
+import typer
+
+_HELP = "Run a pipeline in checkpointed segments, each from empty RAM, under a memory budget."
+
+Budget = Annotated[str | None, typer.Option(help="Hold no more than this, such as 2GB.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a param or an input, for this run."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def application(package: str) -> typer.Typer:
+    """The command line of the project whose package is `package`."""
+    app = typer.Typer(
+        help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
+
+    @app.command()
+    def run(
+        budget: Budget = None,
+        changes: Changes = None,
+        fresh: Annotated[bool, typer.Option("--fresh", help="Reuse nothing.")] = False,
+        rerun_from: Annotated[
+            str | None, typer.Option(metavar="SEGMENT", help="Reuse only what comes before it.")
+        ] = None,
+        only: Annotated[
+            str | None,
+            typer.Option(metavar="SEGMENT", help="Run one segment, from existing checkpoints."),
+        ] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Run what is not checkpointed yet, and publish the outputs."""
+
+        def command() -> int:
+            from .commands import run_command
+
+            return run_command(package, budget, changes or [], fresh, rerun_from, only, as_json)
+
+        _end_with(command)
+
+    @app.command()
+    def status(
+        changes: Changes = None,
+        verify: Annotated[bool, typer.Option("--verify", help="Read and hash every file.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Tell which segments would be reused, and why the others would run."""
+
+        def command() -> int:
+            from .commands import status_command
+
+            return status_command(package, changes or [], verify, as_json)
+
+        _end_with(command)
+
+    @app.command()
+    def show(
+        value: Annotated[str, typer.Argument(help="The name of a step.")],
+        rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 10,
+    ) -> None:
+        """Print a checkpointed value: its type, its size, its first rows."""
+
+        def command() -> int:
+            from .commands import show_command
+
+            return show_command(package, value, rows)
+
+        _end_with(command)
+
+    @app.command()
+    def clean(
+        old: Annotated[
+            bool, typer.Option("--old", help="Keep the checkpoints that a run would reuse.")
+        ] = False,
+        runs: Annotated[
+            bool, typer.Option("--runs", help="Remove run records and logs too.")
+        ] = False,
+    ) -> None:
+        """Remove checkpoints. Published outputs and inputs are never touched."""
+
+        def command() -> int:
+            from .commands import clean_command
+
+            return clean_command(package, old, runs)
+
+        _end_with(command)
+
+    return app
+
+
+def _end_with(command: Callable[[], int]) -> NoReturn:
+    """End this process, and all that it started, with the exit code of a command.
+
+    A scheduler's SIGTERM counts as Ctrl-C. Libraries load in the fork server while this process
+    loads its own.
+    """
+    from .processes import end_children, warm_up
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        signal.signal(signal.SIGTERM, interrupt)
+        warm_up()
+        code = command()
+    except KeyboardInterrupt:
+        code = 130
+    end_children()
+    sys.exit(code)

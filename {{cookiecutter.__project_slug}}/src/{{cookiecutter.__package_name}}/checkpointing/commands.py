@@ -1,0 +1,239 @@
+"""What the commands do: find the project, call the runtime, print, and give an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from . import processes
+from .binding import Bound, Described, Standing, bind, standing
+from .budget import effective_budget, size
+from .console import closing_table, progress, short
+from .errors import BY_KIND, CheckpointingError, ConfigurationError, Interrupted
+from .events import PartFailed
+from .files import total_bytes
+from .history import RunRecord
+from .loading import load_value
+from .manifest import Manifest
+from .meter import machine_limits
+from .runner import RunOptions, run
+from .settings import PIPELINE_FILE, find_root
+from .store import Store
+from .worker import describe_pipeline
+
+_ERROR_STYLE = "bold red"
+
+
+def run_command(
+    package: str,
+    budget: str | None,
+    changes: list[str],
+    fresh: bool,
+    rerun_from: str | None,
+    only: str | None,
+    as_json: bool,
+) -> int:
+    """Run the pipeline and show it; the exit code."""
+    errors = Console(stderr=True)
+    record = RunRecord("")
+    failure: CheckpointingError | None = None
+    try:
+        described = describe_project(package)
+        options = RunOptions(parse_changes(described, changes), budget, fresh, rerun_from, only)
+        with progress(errors) as observe:
+            record = run(described, options, observe)
+    except CheckpointingError as error:
+        failure = error
+    except KeyboardInterrupt:
+        failure = Interrupted("stopped before the run began.")
+    if failure is not None:
+        record = failure.record or RunRecord("", error=failure.as_json())
+    if as_json:
+        print(json.dumps(record.as_json()))
+    elif record.segments:
+        console = Console()
+        console.print(closing_table(record))
+        for value, path in record.outputs.items():
+            console.print(f"{value}: {short(path)}", highlight=False, soft_wrap=True)
+    if failure is not None:
+        print_error(errors, failure)
+    return failure.exit_code if failure else 0
+
+
+def status_command(package: str, changes: list[str], verify: bool, as_json: bool) -> int:
+    """Tell how each segment stands; the exit code."""
+    with _reported() as code:
+        described = describe_project(package)
+        bound = bind(described, parse_changes(described, changes))
+        found = _standings(bound, verify)
+        budget = effective_budget(described.pipeline.settings.memory, machine_limits())
+        if as_json:
+            segments = [
+                {"name": s.segment.name, "reusable": s.reusable, "reasons": list(s.reasons)}
+                for s in found
+            ]
+            print(json.dumps({"budget_bytes": budget.bytes, "segments": segments}))
+            return 0
+        console = Console()
+        console.print(_standing_table(bound, found))
+        limits = "; ".join(f"{size(limit.bytes)}: {limit.source}" for limit in budget.limits)
+        console.print(f"memory budget: the smallest of {limits}", highlight=False, soft_wrap=True)
+        for name, source in bound.inputs.items():
+            if source.is_url:
+                console.print(f"input {name} is a URL; a change behind it is not noticed")
+    return code[0]
+
+
+def show_command(package: str, value: str, rows: int) -> int:
+    """Print one checkpointed value; the exit code."""
+    with _reported() as code:
+        found = load_value(describe_project(package).pipeline, value)
+        shape = f", {' × '.join(map(str, found.shape))}" if hasattr(found, "shape") else ""
+        print(f"{value}: {type(found).__name__}{shape}")
+        if hasattr(found, "head"):
+            found = found.head(rows)
+        elif hasattr(found, "slice"):
+            found = found.slice(0, rows)
+        print(found.to_string() if hasattr(found, "to_string") else found)
+    return code[0]
+
+
+def clean_command(package: str, old: bool, runs: bool) -> int:
+    """Remove checkpoints, and run records if asked; the exit code."""
+    with _reported() as code:
+        described = describe_project(package)
+        settings = described.pipeline.settings
+        store = Store(settings.checkpoints / described.pipeline.name)
+        with store.lock():
+            spare = None
+            if old:
+                found = _standings(bind(described, {}), verify=False)
+                spare = {(s.segment.name, s.key) for s in found if s.reusable and s.key}
+            freed = store.clear(spare=spare)
+        if runs and settings.runs.is_dir():
+            freed += total_bytes(settings.runs)
+            shutil.rmtree(settings.runs)
+        print(f"{size(freed)} set free")
+    return code[0]
+
+
+def describe_project(package: str) -> Described:
+    """The project's pipeline, imported in a worker: this process stays free of its code.
+
+    Raises:
+        ConfigurationError: the project is not found, or its pipeline cannot be built.
+    """
+    processes.warm_up()
+    root = _project_root(package)
+    ending = processes.run_worker(
+        describe_pipeline,
+        (f"{package}.pipeline:PIPELINE", Path(os.devnull), root),
+        is_last=lambda message: True,
+        on_message=lambda message: None,
+        on_sample=lambda held: None,
+    )
+    match ending:
+        case processes.Finished(Described() as described):
+            return described
+        case processes.Finished(PartFailed() as failure):
+            details = {"traceback": failure.traceback} if failure.traceback else {}
+            raise BY_KIND[failure.kind](failure.message, step=failure.step, **details)
+    raise ConfigurationError(
+        f"{package}.pipeline cannot be imported: its process ended without a word. "
+        f"Try `python -c 'import {package}.pipeline'`."
+    )
+
+
+def parse_changes(described: Described, changes: list[str]) -> dict[str, Any]:
+    """`--set NAME=VALUE` as values: text for inputs and for params annotated `str`, else TOML.
+
+    Raises:
+        ConfigurationError: an argument is not NAME=VALUE.
+    """
+    texts = {
+        parameter.name
+        for step in described.pipeline.steps
+        for parameter in step.parameters
+        if parameter.annotation is str
+    } | set(described.pipeline.settings.wiring.inputs)
+    parsed: dict[str, Any] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise ConfigurationError(f"--set {change!r}: write NAME=VALUE")
+        parsed[name] = value
+        if name not in texts:
+            with contextlib.suppress(tomllib.TOMLDecodeError):
+                parsed[name] = tomllib.loads(f"value = {value}")["value"]
+    return parsed
+
+
+def print_error(console: Console, error: CheckpointingError) -> None:
+    """An error for a person: its own traceback first when a step raised, then what to do."""
+    trace = error.details.get("traceback")
+    if trace:
+        console.print(trace.rstrip(), highlight=False, markup=False, soft_wrap=True)
+    where = f"segment `{error.segment}`, step `{error.step}`: " if error.step and trace else ""
+    console.print("error:", style=_ERROR_STYLE, end=" ")
+    console.print(f"{where}{error.message}", highlight=False, markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[list[int]]:
+    """Errors as messages; the exit code is the only item of the list."""
+    code = [0]
+    try:
+        yield code
+    except CheckpointingError as error:
+        print_error(Console(stderr=True), error)
+        code[0] = error.exit_code
+    except KeyboardInterrupt:
+        code[0] = 130
+
+
+def _project_root(package: str) -> Path:
+    found = importlib.util.find_spec(package)
+    places = [Path(found.origin).parent] if found and found.origin else []
+    for place in [*places, Path.cwd()]:
+        if (root := find_root(place)) is not None:
+            return root
+    raise ConfigurationError(
+        f"no {PIPELINE_FILE} in {Path.cwd()} or above it. Run the command in the project's folder."
+    )
+
+
+def _standings(bound: Bound, verify: bool) -> list[Standing]:
+    upstream: dict[str, Manifest] = {}
+    found = []
+    for segment in bound.pipeline.segments:
+        now = standing(bound, segment, upstream, hash_all=verify)
+        if now.reusable and now.manifest is not None:
+            upstream[segment.name] = now.manifest
+        found.append(now)
+    return found
+
+
+def _standing_table(bound: Bound, found: list[Standing]) -> Table:
+    table = Table(title=bound.pipeline.name, title_justify="left")
+    for heading in ("segment", "next run", "why", "on disk", "made"):
+        table.add_column(heading)
+    for item in found:
+        kept = item.manifest
+        table.add_row(
+            item.segment.name,
+            "[cyan]reused[/]" if item.reusable else "[yellow]runs[/]",
+            "\n".join(item.reasons),
+            size(kept.bytes) if kept else "",
+            kept.committed_at[:19].replace("T", " ") if kept else "",
+        )
+    return table

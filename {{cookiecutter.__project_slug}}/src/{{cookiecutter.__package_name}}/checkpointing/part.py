@@ -1,0 +1,241 @@
+"""One part: its steps run in order, their values kept while they are needed, then committed.
+
+Everything here happens in a worker. It receives an Order, plain data, and sends events.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .codecs import (
+    Codec,
+    codec_named,
+    format_named,
+    frozen_bytes,
+    output_format,
+    select,
+    working_format,
+)
+from .commit import Commit, uncompressed_bytes
+from .errors import InexactValue
+from .events import CommitStarted, StepEnded, StepStarted
+from .manifest import FileRecord, Manifest
+from .steps import WORKDIR, Parameter, Step
+from .store import Damaged, Store, is_sound
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a value of an earlier part lies, and whether its file must be hashed before loading."""
+
+    folder: Path
+    record: FileRecord
+    verify: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """One part to run: its steps, what they read, what is to be kept, and where.
+
+    `arguments` are inputs and params by (step, parameter). `allowance` is in bytes.
+    """
+
+    root: Path
+    store: Path
+    pipeline: str
+    segment: str
+    key: str
+    ingredients: dict[str, Any]
+    params: dict[str, str]
+    steps: tuple[Step, ...]
+    sources: dict[str, Source]
+    arguments: dict[tuple[str, str], Any]
+    kept: tuple[str, ...]
+    outputs: tuple[str, ...]
+    format: str
+    allowance: int
+    log: Path
+
+
+class Part:
+    """The steps of an order and the values between them, each in its codec's in-memory form."""
+
+    def __init__(self, order: Order, send: Callable[[Any], None]) -> None:
+        self.order = order
+        self.send = send
+        self.current: str | None = None
+        self.live: dict[str, Any] = {}
+        self.codecs = {s.name: codec_named(s.codec) for s in order.steps if s.codec is not None}
+        self.last_use = {p.name: s.name for s in order.steps for p in s.parameters}
+        self.written_later = {*order.kept, *order.outputs}
+        self.columns = _columns_read(order.steps)
+
+    def run(self) -> Manifest:
+        order = self.order
+        commit = Commit(Store(order.store).path(order.segment, order.key), order.allowance)
+        try:
+            started = time.perf_counter()
+            for step in order.steps:
+                self._run_step(step, commit)
+            return self._commit(commit, time.perf_counter() - started)
+        except BaseException:
+            commit.abandon()
+            raise
+
+    def _run_step(self, step: Step, commit: Commit) -> None:
+        self.current = step.name
+        started = time.perf_counter()
+        self.send(StepStarted(step.name, self._sizes()))
+        function = step.function()
+        _seed(self.order.key, step.name)
+        result = _call(function, [p.name for p in step.parameters], self._taker(step, commit))
+        if step.codec is not None:
+            frozen = _freeze(self.codecs[step.name], result, step, commit)
+            if step.name in self.last_use or step.name in self.written_later:
+                self.live[step.name] = frozen
+        self.send(StepEnded(step.name, time.perf_counter() - started))
+
+    def _taker(self, step: Step, commit: Commit) -> Callable[[str], Any]:
+        """How a step gets one argument; at a value's last use nothing else holds on to it."""
+        parameters = {parameter.name: parameter for parameter in step.parameters}
+
+        def take(name: str) -> Any:
+            if name == WORKDIR:
+                return commit.workdir(step.name)
+            if (step.name, name) in self.order.arguments:
+                return copy.deepcopy(self.order.arguments[step.name, name])
+            if name not in self.live:
+                self.live[name] = self._load(parameters[name])
+            is_last = self.last_use[name] == step.name and name not in self.written_later
+            frozen = self.live.pop(name) if is_last else self.live[name]
+            return _thaw(parameters[name], frozen)
+
+        return take
+
+    def _load(self, parameter: Parameter) -> Any:
+        source = self.order.sources[parameter.name]
+        if source.verify and not is_sound(source.folder, source.record):
+            raise Damaged(parameter.name)
+        path = source.folder / source.record.file
+        if source.record.format == "path":
+            return path
+        return format_named(source.record.format).read(path, self.columns[parameter.name])
+
+    def _commit(self, commit: Commit, seconds: float) -> Manifest:
+        self.current = None
+        order = self.order
+        written = {name: self.live.pop(name) for name in [*self.live] if name in self.written_later}
+        self.live.clear()
+        self.send(CommitStarted({name: frozen_bytes(value) for name, value in written.items()}))
+        forms = {
+            name: (
+                working_format(self.codecs[name].family, order.format)
+                if name in order.kept and self.codecs[name].family != "path"
+                else None,
+                output_format(self.codecs[name].family) if name in order.outputs else None,
+            )
+            for name in written
+        }
+        commit.require_room(
+            sum(
+                uncompressed_bytes(written[n], form)
+                for n, pair in forms.items()
+                for form in {*pair}
+            )
+        )
+        values: dict[str, FileRecord] = {}
+        outputs: dict[str, FileRecord] = {}
+        for name in [*written]:
+            frozen, codec = written.pop(name), self.codecs[name]
+            if codec.family == "path":
+                record = commit.take(name, frozen, codec)
+                values |= {name: record} if name in order.kept else {}
+                outputs |= {name: record} if name in order.outputs else {}
+                continue
+            working, output = forms[name]
+            if working is not None:
+                values[name] = commit.write(name, frozen, codec, working)
+            if output is not None:
+                is_written = output == working  # one file then serves for both
+                outputs[name] = (
+                    values[name] if is_written else commit.write(name, frozen, codec, output)
+                )
+            del frozen
+        manifest = Manifest(
+            pipeline=order.pipeline,
+            segment=order.segment,
+            key=order.key,
+            steps=tuple(step.name for step in order.steps),
+            ingredients=order.ingredients,
+            values=values,
+            outputs=outputs,
+            committed_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+            seconds=seconds,
+            params=order.params,
+        )
+        commit.finish(manifest)
+        return manifest
+
+    def _sizes(self) -> dict[str, int]:
+        return {name: frozen_bytes(frozen) for name, frozen in self.live.items()}
+
+
+def _columns_read(steps: tuple[Step, ...]) -> dict[str, tuple[str, ...] | None]:
+    """For each value, the columns that the steps read between them; None for all."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    for parameter in (p for step in steps for p in step.parameters):
+        former = found.get(parameter.name, ())
+        if former is None or parameter.columns is None:
+            found[parameter.name] = None
+        else:
+            found[parameter.name] = tuple(dict.fromkeys((*former, *parameter.columns)))
+    return found
+
+
+def _seed(key: str, step: str) -> None:
+    seed = zlib.crc32(f"{key} {step}".encode())
+    random.seed(seed)
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(seed)
+
+
+def _call(function: Callable[..., Any], names: list[str], take: Callable[[str], Any]) -> Any:
+    """Call a step so that only the step itself holds its arguments.
+
+    A call through `*args` or `**kwargs` keeps every argument alive until it returns, even one that
+    the step has rebound; a plain positional call hands the references over.
+    """
+    arguments = ", ".join(f"take({name!r})" for name in names)
+    return eval(f"lambda call, take: call({arguments})")(function, take)  # noqa: S307
+
+
+def _freeze(codec: Codec, result: Any, step: Step, commit: Commit) -> Any:
+    try:
+        frozen = codec.freeze(result)
+    except InexactValue as error:
+        raise InexactValue(f"`{step.name}`: {error.message}", step=step.name) from None
+    workdir = commit.workdir_path(step.name).resolve()
+    if codec.family == "path" and not Path(frozen).resolve().is_relative_to(workdir):
+        raise InexactValue(
+            f"`{step.name}` returned {frozen}, which does not lie in its workdir. Take a parameter "
+            f"`workdir: Path` and make the file there.",
+            step=step.name,
+        )
+    return frozen
+
+
+def _thaw(parameter: Parameter, frozen: Any) -> Any:
+    assert parameter.codec is not None, "the pipeline refused a value without a codec"
+    codec = codec_named(parameter.codec)
+    if parameter.columns is not None:
+        frozen = select(frozen, parameter.columns)
+    return codec.thaw(frozen)

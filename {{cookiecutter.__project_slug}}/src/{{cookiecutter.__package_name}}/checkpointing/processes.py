@@ -1,0 +1,161 @@
+"""Worker processes, seen from the parent: start one, watch its memory, tell how it ended."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
+
+from . import meter
+
+if TYPE_CHECKING:
+    from .settings import Count
+
+SAMPLE_SECONDS = 0.01
+_EXIT_SECONDS = 5.0
+
+_PRELOADED = (
+    "pandas",
+    "pyarrow.parquet",
+    "pyarrow.dataset",
+    f"{__package__}.worker",
+)
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",  # the order of sets of strings must be the same in every run
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # freed buffers go back to the system at once
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The worker said how it ended."""
+
+    last: Any
+
+
+@dataclass(frozen=True)
+class OverBudget:
+    """The worker was killed by us, for the process tree held more than the limit."""
+
+    held_bytes: int
+
+
+@dataclass(frozen=True)
+class Died:
+    """The worker ended without a word: killed from outside, or brought down by native code."""
+
+    exit_code: int | None
+
+
+Ending = Finished | OverBudget | Died
+
+
+def warm_up() -> None:
+    """Start the process that workers are forked from, so that it imports libraries meanwhile."""
+    if meter.START_METHOD != "forkserver":
+        return
+    from multiprocessing import forkserver
+
+    forkserver.set_forkserver_preload(list(_PRELOADED))
+    with _environment(_ENVIRONMENT), _deaf_to_interrupts():
+        forkserver.ensure_running()
+
+
+def end_children() -> None:
+    """Kill all that this process started, the fork server too. For a process that is to end."""
+    for child in list(meter.process_tree(os.getpid()))[1:]:
+        meter.kill_tree(child)
+
+
+def run_worker(
+    target: Callable[..., None],
+    arguments: tuple[Any, ...],
+    is_last: Callable[[Any], bool],
+    on_message: Callable[[Any], None],
+    on_sample: Callable[[int], None],
+    limit: int | None = None,
+    count: Count = "held",
+) -> Ending:
+    """Run `target(connection, *arguments)` in a fresh process and watch it until it ends.
+
+    Args:
+        is_last: tells the message by which the worker says how it ended.
+        on_message: receives every other message.
+        on_sample: receives the memory of this process and all its descendants, in bytes, every
+            10 ms and at every message.
+        limit: bytes above which the worker is killed.
+        count: how memory is counted.
+
+    Whatever is raised here, Ctrl-C included, leaves no worker behind.
+    """
+    warm_up()
+    context = multiprocessing.get_context(meter.START_METHOD)
+    ours, theirs = context.Pipe()
+    process = context.Process(  # type: ignore[attr-defined]  # every context has one
+        target=target, args=(theirs, *arguments)
+    )
+    with _environment(_ENVIRONMENT):
+        process.start()
+    theirs.close()
+    own_pid = os.getpid()
+    try:
+        next_sample = time.monotonic()
+        while True:
+            ready = wait([ours, process.sentinel], max(0.0, next_sample - time.monotonic()))
+            held = meter.tree_bytes(own_pid, count)
+            next_sample = time.monotonic() + SAMPLE_SECONDS
+            on_sample(held)
+            if limit is not None and held > limit:
+                return OverBudget(held)
+            if ours in ready:
+                try:
+                    message = ours.recv()
+                except (EOFError, OSError):
+                    process.join()
+                    return Died(process.exitcode)
+                if is_last(message):
+                    process.join(_EXIT_SECONDS)  # its threads may not let it go; then it is killed
+                    return Finished(message)
+                on_message(message)
+            elif process.sentinel in ready:
+                process.join()
+                return Died(process.exitcode)
+    finally:
+        if process.is_alive() and process.pid is not None:
+            meter.kill_tree(process.pid)
+            process.join()
+        ours.close()
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What is started here ignores Ctrl-C from its first moment: its parent decides."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    former = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,116 @@
+"""`run`: lock the checkpoints, settle the budget, execute, and keep a record however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .binding import Described, bind, describe
+from .budget import effective_budget
+from .errors import CheckpointingError, ConfigurationError, Interrupted, StorageError
+from .events import Observer
+from .execution import Execution
+from .history import LOG, RunRecord, new_run, write_record
+from .meter import machine_limits
+from .outputs import sweep_outputs
+from .pipeline import Pipeline
+from .settings import Settings, nearest
+from .store import Store
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a caller may ask of a run; see the command `run`.
+
+    `params` take the place of params and inputs of the same name; `budget` is a size such as 2GB.
+    """
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    budget: str | None = None
+    fresh: bool = False
+    rerun_from: str | None = None
+    only: str | None = None
+
+
+def run(
+    pipeline: Pipeline | Described, options: RunOptions, observe: Observer = lambda event: None
+) -> RunRecord:
+    """Run what is not checkpointed yet.
+
+    Returns:
+        The record of the run, which is also kept in `runs/`.
+
+    Raises:
+        CheckpointingError: the run failed; `error.record` is its record so far. Every segment
+            that was finished stays finished.
+    """
+    started = time.monotonic()
+    described = describe(pipeline) if isinstance(pipeline, Pipeline) else pipeline
+    record = RunRecord(described.pipeline.name)
+    folder = None
+    try:
+        settings = described.pipeline.settings
+        budget = effective_budget(settings.memory, machine_limits(), options.budget)
+        record.budget_bytes, record.budget_source = budget.bytes, budget.source
+        forced = _forced(described.pipeline, options)
+        store = Store(settings.checkpoints / described.pipeline.name)
+        with store.lock():
+            folder = new_run(settings.runs)
+            with _swept(store, settings):
+                bound = bind(described, options.params)
+                execution = Execution(bound, budget, forced, record, folder / LOG, observe)
+                execution.go(options.only)
+    except KeyboardInterrupt:
+        stopped = Interrupted("stopped. Finished segments will be reused.", segment=_open(record))
+        record.error = stopped.as_json()
+        stopped.record = record
+        raise stopped from None
+    except CheckpointingError as error:
+        record.error = error.as_json()
+        error.record = record
+        raise
+    finally:
+        record.seconds = time.monotonic() - started
+        record.peak_bytes = max((s.peak_bytes for s in record.segments), default=0)
+        record.bytes_written = sum(s.bytes_written for s in record.segments)
+        if folder is not None:
+            with contextlib.suppress(StorageError):  # the run itself did what it did
+                write_record(folder, record)
+    return record
+
+
+def _forced(pipeline: Pipeline, options: RunOptions) -> set[str]:
+    """The segments that run although their checkpoint would serve. Raises ConfigurationError."""
+    names = [segment.name for segment in pipeline.segments]
+    for asked in (options.rerun_from, options.only):
+        if asked is not None and asked not in names:
+            raise ConfigurationError(
+                f"no segment is named `{asked}`{nearest(asked, names)}; the segments are "
+                f"{', '.join(names)}"
+            )
+    if options.fresh:
+        return set(names)
+    return set(names[names.index(options.rerun_from) :]) if options.rerun_from else set()
+
+
+def _open(record: RunRecord) -> str | None:
+    return next((s.name for s in record.segments if s.status == "failed"), None)
+
+
+@contextlib.contextmanager
+def _swept(store: Store, settings: Settings) -> Iterator[None]:
+    """Clear away what a killed run left, and, when this one fails, what it leaves itself."""
+
+    def sweep() -> None:
+        store.sweep()
+        sweep_outputs(settings.root, settings.wiring.outputs)
+
+    sweep()
+    try:
+        yield
+    except BaseException:
+        sweep()
+        raise

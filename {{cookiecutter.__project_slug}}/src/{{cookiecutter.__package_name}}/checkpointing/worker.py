@@ -1,0 +1,74 @@
+"""The worker process: settle in, do one thing, exit. Only the exit of a process returns all RAM."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from . import meter
+from .binding import describe
+from .errors import CheckpointingError
+from .events import DamageFound, PartCommitted, PartFailed
+from .part import Order, Part
+from .pipeline import Pipeline
+from .store import Damaged, Store
+from .traces import headline, user_traceback
+
+
+def run_part(connection: Connection, order: Order) -> None:
+    """Entry point of a worker: run the part, send events, the last of them how it ended."""
+    _settle_in(connection, order.log, order.root)
+    part = Part(order, connection.send)
+    try:
+        with Store(order.store).worker_lock():
+            connection.send(PartCommitted(part.run()))
+    except Damaged as damage:
+        connection.send(DamageFound(str(damage)))
+    except CheckpointingError as error:
+        connection.send(PartFailed(error.kind, error.message, error.step or part.current))
+    except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
+        trace = user_traceback(error, order.root)
+        connection.send(PartFailed("step_failed", headline(error), part.current, trace))
+
+
+def describe_pipeline(connection: Connection, reference: str, log: Path, root: Path) -> None:
+    """Entry point of a worker: import `package.module:NAME` and send the pipeline as plain data."""
+    _settle_in(connection, log, root)
+    module, _, name = reference.partition(":")
+    try:
+        pipeline = getattr(importlib.import_module(module), name)
+        assert isinstance(pipeline, Pipeline), f"{reference} is not a Pipeline"
+        connection.send(describe(pipeline))
+    except CheckpointingError as error:
+        connection.send(PartFailed(error.kind, error.message, error.step))
+    except BaseException as error:  # importing runs the project's code, which may raise anything
+        message = f"the pipeline cannot be imported: {headline(error)}"
+        connection.send(PartFailed("configuration", message, None, user_traceback(error, root)))
+
+
+def _settle_in(connection: Connection, log: Path, root: Path) -> None:
+    """Make this process a good worker: it ends with its parent and keeps the terminal clean."""
+    meter.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    threading.Thread(target=_end_with_parent, args=(connection,), daemon=True).start()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    os.chdir(root)
+
+
+def _end_with_parent(connection: Connection) -> None:
+    try:
+        connection.recv()  # nothing is ever sent this way, so this returns when the parent is gone
+    except (EOFError, OSError):
+        for child in [*meter.process_tree(os.getpid())][1:]:
+            meter.kill_tree(child)
+        os._exit(1)

@@ -1,0 +1,150 @@
+"""A generated project does at once what its README says, installed as its users install it."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+from dev import scripts, uv
+
+from .conftest import ROOT, TEMPLATE, Bakery, Project
+
+RUNTIME = "src/{{cookiecutter.__package_name}}"
+
+
+def run(*command: str | Path, project: Project) -> subprocess.CompletedProcess[str]:
+    """Run a command in the project, in an environment that names no other one."""
+    unset = {"VIRTUAL_ENV", "PYTHONPATH", "MEMORY_BUDGET"}
+    environment = {key: value for key, value in os.environ.items() if key not in unset}
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=project.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def must(*command: str | Path, project: Project) -> str:
+    """Run a command that has to succeed; returns what it prints on stdout."""
+    finished = run(*command, project=project)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def with_uv(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that nothing was done to but `uv sync`."""
+    project = Bakery(tmp_path_factory.mktemp("uv")).bake(project_name="Night Batch")
+    must(uv(), "sync", "--quiet", project=project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def with_pip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
+    """A project installed by pip, and where its programs are."""
+    project = Bakery(tmp_path_factory.mktemp("pip")).bake(project_name="Day Batch")
+    venv.create(project.folder / ".venv", with_pip=True)
+    programs = scripts(project.folder / ".venv")
+    must(programs / "python", "-m", "pip", "install", "--quiet", "pip>=25.1", project=project)
+    install = ("-m", "pip", "install", "--quiet", "--editable", ".", "--group", "dev")
+    must(programs / "python", *install, project=project)
+    return project, programs
+
+
+@pytest.mark.slow
+def test_a_run_reports_every_segment_and_a_second_one_reuses_them_all(with_uv: Project) -> None:
+    for status in ("ran", "reused"):
+        told = json.loads(must(uv(), "run", "night-batch", "run", "--json", project=with_uv))
+        assert [segment["status"] for segment in told["segments"]] == [status] * 4
+        assert {(with_uv.folder / path).is_file() for path in told["outputs"].values()} == {True}
+    assert "reused" in must(uv(), "run", "night-batch", "status", project=with_uv)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command", [["pytest"], ["ruff", "format", "--check"], ["ruff", "check"], ["mypy"]]
+)
+def test_the_project_passes_its_own_checks(with_uv: Project, command: list[str]) -> None:
+    must(uv(), "run", *command, project=with_uv)
+
+
+@pytest.mark.slow
+def test_the_module_is_the_command(with_uv: Project) -> None:
+    as_module = must(uv(), "run", "python", "-m", "night_batch", "status", project=with_uv)
+    assert as_module == must(uv(), "run", "night-batch", "status", project=with_uv)
+
+
+@pytest.mark.slow
+def test_the_names_of_all_its_packages_are_refused_as_project_names(with_uv: Project) -> None:
+    listed = json.loads(must(uv(), "pip", "list", "--format", "json", project=with_uv))
+    refused = runpy.run_path(str(ROOT / "hooks" / "pre_gen_project.py"), run_name="")["name_rule"]
+    slugs = {package["name"].replace("_", "-").lower() for package in listed} - {"night-batch"}
+    assert [slug for slug in slugs if not refused(slug, slug.replace("-", "_"))] == []
+
+
+@pytest.mark.slow
+def test_pip_does_what_uv_does(with_pip: tuple[Project, Path]) -> None:
+    project, programs = with_pip
+    must(programs / "day-batch", "run", project=project)
+    must(programs / "pytest", project=project)
+
+
+def test_the_entry_point_imports_nothing_heavy(default_project: Project) -> None:
+    """Workers import it again, and `--help` has to answer at once."""
+    heavy = "{'pandas', 'pyarrow', 'numpy', 'typer', 'rich', 'pydantic'}"
+    code = f"import sys, flight_delays.cli; print({heavy} & set(sys.modules))"
+    environment = os.environ | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"}
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=default_project.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout.strip() == "set()"
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported(
+    default_project: Project,
+) -> None:
+    metadata = default_project.toml("pyproject.toml")["project"]
+    declared = {spec.split(">")[0] for spec in metadata["dependencies"]}
+    sources = (TEMPLATE / RUNTIME).rglob("*.py")
+    lines = {line.strip() for path in sources for line in path.read_text().splitlines()}
+    words = {tuple(line.split()[:2]) for line in lines if line.startswith(("import ", "from "))}
+    imported = {name.split(".")[0] for _, name in words if not name.startswith(".")}
+    assert imported - set(sys.stdlib_module_names) == declared
+
+
+def test_the_readme_of_the_project_names_real_files(default_project: Project) -> None:
+    readme = default_project.text("README.md")
+    for path in ("pipeline.toml", "memory_budget.toml", "src/flight_delays/pipeline.py"):
+        assert path in readme
+        assert default_project.has_file(path)
+
+
+def test_a_formatter_keeps_the_imports_that_a_step_s_annotations_need(bakery: Bakery) -> None:
+    project = bakery.bake(project_name="Night Batch")
+    rules = tomllib.loads(project.text("pyproject.toml"))["tool"]["ruff"]["lint"]
+    assert "TC" in rules["select"]
+    step = project.package / "segments" / "s05_more.py"
+    step.write_text(
+        "from __future__ import annotations\n\nimport pandas as pd\n\n"
+        "from ..checkpointing import step\n\n\n"
+        "@step\ndef late(delays: pd.DataFrame) -> pd.DataFrame:\n    return delays\n"
+    )
+    must(sys.executable, "-m", "ruff", "check", "--no-cache", step, project=project)
+    step.write_text(step.read_text().replace("@step\n", ""))
+    finished = run(sys.executable, "-m", "ruff", "check", "--no-cache", step, project=project)
+    assert "TC002" in finished.stdout

@@ -1,0 +1,93 @@
+"""Every choice that the questions offer generates a project that works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import product
+
+import pytest
+import yaml
+
+from .conftest import Bakery, Project
+
+LICENSES = {
+    "MIT": ("MIT License", "MIT"),
+    "BSD-3-Clause": ("BSD 3-Clause License", "BSD-3-Clause"),
+    "Apache-2.0": ("Apache License", "Apache-2.0"),
+    "Proprietary": ("All rights reserved", "LicenseRef-Proprietary"),
+}
+CI_FILES = {"github": {".github/workflows/ci.yml"}, "gitlab": {".gitlab-ci.yml"}, "none": set()}
+
+
+def run(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the project's command line in the environment of these tests."""
+    return subprocess.run(
+        [sys.executable, "-m", project.package.name, *words],
+        cwd=project.folder,
+        env=os.environ | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("license_name", "ci"), [*product(LICENSES, CI_FILES)])
+def test_every_licence_goes_with_every_ci_provider(
+    bakery: Bakery, license_name: str, ci: str
+) -> None:
+    project = bakery.bake(license=license_name, ci=ci, author="Ada Lovelace")
+    title, spdx = LICENSES[license_name]
+    assert title in project.text("LICENSE")
+    assert "Ada Lovelace" in project.text("LICENSE")
+    assert project.toml("pyproject.toml")["project"]["license"] == spdx
+    assert {path for path in project.files() if "ci.yml" in path} == CI_FILES[ci]
+    assert (project.folder / ".github").exists() == (ci == "github")
+
+
+def test_the_other_licences_leave_no_text(bakery: Bakery) -> None:
+    for name, (title, _) in LICENSES.items():
+        text = bakery.bake(license=name).text("LICENSE")
+        assert [other for other, _ in LICENSES.values() if other in text] == [title]
+
+
+@pytest.mark.parametrize(
+    ("ci", "path"), [("github", ".github/workflows/ci.yml"), ("gitlab", ".gitlab-ci.yml")]
+)
+def test_ci_checks_style_types_and_tests_and_runs_the_sample(
+    bakery: Bakery, ci: str, path: str
+) -> None:
+    project = bakery.bake(ci=ci, project_name="Night Batch")
+    jobs = yaml.safe_load(project.text(path))
+    job = jobs["jobs"]["check"] if ci == "github" else jobs["check"]
+    commands = [step.get("run") for step in job["steps"]] if ci == "github" else job["script"]
+    for command in ("ruff format --check", "ruff check", "mypy", "pytest", "night-batch run"):
+        assert f"uv run {command}" in commands
+    assert job["env" if ci == "github" else "variables"]["MEMORY_BUDGET"] == "2GB"
+
+
+def test_github_s_token_may_only_read(default_project: Project) -> None:
+    workflow = yaml.safe_load(default_project.text(".github/workflows/ci.yml"))
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_the_sample_runs_with_the_tightest_answers_that_are_accepted(bakery: Bakery) -> None:
+    project = bakery.bake(cluster_ram_gb="0.5", quota_percent="100", max_steps="7")
+    finished = run(project, "run")
+    assert finished.returncode == 0, finished.stderr
+    assert "budget 500 MB" in finished.stderr + finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("ram", "quota", "gigabytes"), [("007.50", "100", "7.5"), ("1", "50.5", "0.505")]
+)
+def test_fractions_of_a_gigabyte_and_of_a_percent_count(
+    bakery: Bakery, ram: str, quota: str, gigabytes: str
+) -> None:
+    project = bakery.bake(cluster_ram_gb=ram, quota_percent=quota)
+    assert project.toml("memory_budget.toml")["cluster"] == {
+        "ram": f"{ram} GB",
+        "quota": f"{quota} %",
+    }
+    assert f"share: {gigabytes} GB" in project.text("memory_budget.toml")

@@ -148,8 +148,8 @@ def _find(name: str, text: str, root: Path, cache: HashCache) -> Input:
         files = sorted(root / match for match in matches if (root / match).is_file())
     if not files:
         raise ConfigurationError(
-            f"input `{name}`: {place} {_absence(place, text)}. Correct [inputs] in {PIPELINE_FILE}, or "
-            f"name another with `--set {name}=PATH`."
+            f"input `{name}`: {place} {_absence(place, text)}. Correct [inputs] in "
+            f"{PIPELINE_FILE}, or name another with `--set {name}=PATH`."
         )
     base = place
     while not base.is_dir():

@@ -18,6 +18,7 @@ from typing import Any
 
 from .codecs import (
     Codec,
+    Format,
     codec_named,
     format_named,
     frozen_bytes,
@@ -133,43 +134,19 @@ class Part:
     def _commit(self, commit: Commit, seconds: float) -> Manifest:
         self.current = None
         order = self.order
-        written = {name: self.live.pop(name) for name in [*self.live] if name in self.written_later}
-        self.live.clear()
-        self.send(CommitStarted({name: frozen_bytes(value) for name, value in written.items()}))
-        forms = {
-            name: (
-                working_format(self.codecs[name].family, order.format)
-                if name in order.kept and self.codecs[name].family != "path"
-                else None,
-                output_format(self.codecs[name].family) if name in order.outputs else None,
-            )
-            for name in written
-        }
+        waiting = [name for name in self.live if name in self.written_later]
+        self.live = {name: self.live[name] for name in waiting}
+        self.send(CommitStarted(self._sizes()))
+        forms = {name: self._formats(name) for name in waiting}
         commit.require_room(
-            sum(
-                uncompressed_bytes(written[n], form)
-                for n, pair in forms.items()
-                for form in {*pair}
-            )
+            sum(uncompressed_bytes(self.live[n], form) for n in waiting for form in {*forms[n]})
         )
         values: dict[str, FileRecord] = {}
         outputs: dict[str, FileRecord] = {}
-        for name in [*written]:
-            frozen, codec = written.pop(name), self.codecs[name]
-            if codec.family == "path":
-                record = commit.take(name, frozen, codec)
-                values |= {name: record} if name in order.kept else {}
-                outputs |= {name: record} if name in order.outputs else {}
-                continue
-            working, output = forms[name]
-            if working is not None:
-                values[name] = commit.write(name, frozen, codec, working)
-            if output is not None:
-                is_written = output == working  # one file then serves for both
-                outputs[name] = (
-                    values[name] if is_written else commit.write(name, frozen, codec, output)
-                )
-            del frozen
+        for name in waiting:
+            kept, output = self._write(name, self.live.pop(name), commit, *forms[name])
+            values |= {name: kept} if kept else {}
+            outputs |= {name: output} if output else {}
         manifest = Manifest(
             pipeline=order.pipeline,
             segment=order.segment,
@@ -184,6 +161,30 @@ class Part:
         )
         commit.finish(manifest)
         return manifest
+
+    def _formats(self, name: str) -> tuple[Format | None, Format | None]:
+        """The files that a value gets: one for later segments, one as an output."""
+        family = self.codecs[name].family
+        if family == "path":
+            return None, None  # its files are taken as they are
+        kept = working_format(family, self.order.format) if name in self.order.kept else None
+        return kept, output_format(family) if name in self.order.outputs else None
+
+    def _write(
+        self, name: str, frozen: Any, commit: Commit, kept: Format | None, output: Format | None
+    ) -> tuple[FileRecord | None, FileRecord | None]:
+        """Write one value, the only one who holds it; the records of both files."""
+        codec = self.codecs[name]
+        if codec.family == "path":
+            taken = commit.take(name, frozen, codec)
+            return (
+                taken if name in self.order.kept else None,
+                taken if name in self.order.outputs else None,
+            )
+        first = commit.write(name, frozen, codec, kept) if kept else None
+        if output is None or output == kept:  # one file then serves for both
+            return first, first if output else None
+        return first, commit.write(name, frozen, codec, output)
 
     def _sizes(self) -> dict[str, int]:
         return {name: frozen_bytes(frozen) for name, frozen in self.live.items()}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,7 +103,7 @@ def run_worker(
     process = context.Process(  # type: ignore[attr-defined]  # every context has one
         target=target, args=(theirs, *arguments)
     )
-    with _environment(_ENVIRONMENT):
+    with _environment(_ENVIRONMENT), _without_main():
         process.start()
     theirs.close()
     own_pid = os.getpid()
@@ -145,6 +147,21 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep the program's own script out of a worker that is started now.
+
+    multiprocessing would run it again there: needless, and without end for a script that calls
+    `PIPELINE.run()` outside of `if __name__ == "__main__"`.
+    """
+    former = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = former
 
 
 @contextmanager

@@ -147,12 +147,12 @@ def _refuse_second_definitions(module: types.ModuleType, steps: set[str]) -> Non
     lines: dict[str, int] = {}
     for node in body:
         if isinstance(node, ast.FunctionDef) and node.name in steps:
-            if node.name in lines:
+            first = lines.setdefault(node.name, node.lineno)
+            if first != node.lineno:
                 raise ConfigurationError(
                     f"{source}:{node.lineno} {node.name}: the name `{node.name}` is taken by the "
-                    f"function at line {lines[node.name]}. Rename one of them."
+                    f"function at line {first}. Rename one of them."
                 )
-            lines[node.name] = node.lineno
 
 
 def undeclared_uses(candidate: Step, earlier: set[str]) -> list[str]:
@@ -161,14 +161,14 @@ def undeclared_uses(candidate: Step, earlier: set[str]) -> list[str]:
     Such a name stands for the function, not for its value: a mistake that would show far from
     its cause.
     """
-    function = _as_written(candidate.function())
+    function: Any = inspect.unwrap(candidate.function())
     used = set(_global_names(function.__code__)) & earlier
     known = vars(builtins) | vars(sys.modules[function.__module__])
     return sorted(name for name in used if name not in known or hasattr(known[name], _MARK))
 
 
-def _read_step(function: Callable[..., Any]) -> Step:
-    function = _as_written(step(function))
+def _read_step(marked: Callable[..., Any]) -> Step:
+    function: Any = inspect.unwrap(step(marked))  # as it was written, below other decorators
     code = function.__code__
     place = f"{code.co_filename}:{code.co_firstlineno} {function.__name__}"
     problems = list(_problems_of_form(function))
@@ -201,13 +201,6 @@ def _read_step(function: Callable[..., Any]) -> Step:
         parameters=tuple(_parameter(name, hints[name]) for name in names),
         codec=_return_codec(place, hints["return"]),
     )
-
-
-def _as_written(function: Callable[..., Any]) -> types.FunctionType:
-    """The function that stands in the source, whatever other decorators wrapped around it."""
-    found = inspect.unwrap(function)
-    assert isinstance(found, types.FunctionType), "`step` takes plain functions only"
-    return found
 
 
 def _problems_of_form(function: types.FunctionType) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import date, datetime, timedelta
@@ -106,7 +107,7 @@ def test_importing_the_registry_imports_no_family() -> None:
     heavy = "{'pandas', 'pyarrow', 'numpy'}"
     code = f"import sys, flight_delays.checkpointing.codecs; assert not {heavy} & set(sys.modules)"
     path = str(Path(codecs.__file__).parents[3])
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": path})
 
 
 class Route:

@@ -1,0 +1,88 @@
+"""Each run leaves a record and a log; the oldest go."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from flight_delays.checkpointing import history
+from flight_delays.checkpointing.errors import StorageError
+from flight_delays.checkpointing.history import (
+    RECORD,
+    RunRecord,
+    SegmentRecord,
+    StepRecord,
+    new_run,
+    write_record,
+)
+
+from .builders import write
+
+
+def test_a_run_has_a_folder_named_by_its_time(tmp_path: Path) -> None:
+    folder = new_run(tmp_path / "runs")
+    moment, _, token = folder.name.partition("-")
+
+    assert folder.is_dir()
+    assert datetime.strptime(moment, "%Y%m%dT%H%M%S")
+    assert len(token) == 8
+
+
+def test_runs_of_one_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    assert len({new_run(tmp_path) for _ in range(5)}) == 5
+
+
+def test_the_oldest_runs_go(tmp_path: Path) -> None:
+    for number in range(history._KEPT_RUNS + 2):
+        write(tmp_path / f"2020{number:04}T000000-x" / RECORD, "{}")
+    write(tmp_path / "0-notes.txt", "not a run")
+    folder = new_run(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+
+    assert len(left) == history._KEPT_RUNS
+    assert left[0] == "20200003T000000-x"
+    assert left[-1] == folder.name
+    assert (tmp_path / "0-notes.txt").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    runs = write(tmp_path / "runs", "a file")
+
+    with pytest.raises(
+        StorageError, match=r"Making the run's folder in .* failed: Not a directory"
+    ):
+        new_run(runs)
+
+
+def test_a_record_is_kept_as_json(tmp_path: Path) -> None:
+    step = StepRecord("one", peak_bytes=5, seconds=0.5)
+    segment = SegmentRecord("s01", "ran", 1, 5, 0.5, 7, [step])
+    record = RunRecord("demo", segments=[segment], outputs={"x": "data/x.parquet"})
+    write_record(tmp_path, record)
+    kept = json.loads((tmp_path / RECORD).read_text())
+
+    assert kept == record.as_json()
+    assert kept["segments"] == [
+        {
+            "name": "s01",
+            "status": "ran",
+            "parts": 1,
+            "peak_bytes": 5,
+            "seconds": 0.5,
+            "bytes_written": 7,
+            "steps": [{"name": "one", "peak_bytes": 5, "seconds": 0.5}],
+        }
+    ]
+    assert datetime.fromisoformat(kept["started_at"]).tzinfo is not None
+
+
+def test_only_a_run_that_failed_has_an_error(tmp_path: Path) -> None:
+    assert "error" not in RunRecord("demo").as_json()
+    assert RunRecord("demo", error={"kind": "storage"}).as_json()["error"] == {"kind": "storage"}
+
+
+def test_a_record_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"Writing the run's record in .* failed"):
+        write_record(tmp_path / "missing", RunRecord("demo"))

@@ -1,11 +1,18 @@
-"""The project's command line: the pattern's commands, and the place to add your own."""
+"""The project's command line: the pattern's commands, and the place to add your own.
+
+Nothing heavy is imported here before it is needed: worker processes import this module again.
+"""
+
+import sys
 
 
 def main() -> None:
-    """Run the command that was typed.
+    """Run the command that was typed."""
+    from .checkpointing.processes import warm_up
 
-    Workers import this module too: import inside functions, so that they start at once.
-    """
+    if sys.argv[1:] and "--help" not in sys.argv:
+        warm_up()  # libraries load in the fork server while the command line loads its own
+
     from .checkpointing.cli import application
 
-    application(__package__)()
+    application(str(__package__))()

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .errors import Locked, StorageError
-from .files import TEMPORARY, checksum, new_token, remove, replace_text, storage_errors, total_bytes
+from .files import TEMPORARY, checksum, new_token, remove, storage_errors, total_bytes
 from .manifest import MANIFEST, FileRecord, Manifest, read_manifest
 
 _SET_ASIDE = ".damaged-"
@@ -54,7 +54,7 @@ class Store:
         try:
             note = {"pid": os.getpid(), "host": socket.gethostname()}
             with contextlib.suppress(OSError):  # on a full disk, `clean` has to work all the same
-                replace_text(self.folder / "run.json", json.dumps(note))
+                (self.folder / "run.json").write_text(json.dumps(note))
             with self.worker_lock():
                 pass
             yield

@@ -1,0 +1,35 @@
+"""The benchmarks run to their end on small data."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
+NEEDS_TPCH = pytest.mark.skipif(
+    not (shutil.which("tpchgen-cli", path=sysconfig.get_path("scripts"))),
+    reason="needs tpchgen-cli, which `python3 dev.py bench` installs",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["seed20", pytest.param("checkpoint_io", marks=NEEDS_TPCH), "fixed_costs"]
+)
+def test_a_quick_run_prints_a_table(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, RUN, "--quick", name], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{name}" in done.stdout
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    done = subprocess.run([sys.executable, RUN, "seed21"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "seed20, checkpoint_io, fixed_costs" in done.stderr

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import multiprocessing.util
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -71,9 +72,13 @@ def warm_up() -> None:
 
 
 def end_children() -> None:
-    """Kill all that this process started, the fork server too. For a process that is to end."""
+    """Kill all that this process started, the fork server too. For a process that is to end.
+
+    The folder of the fork server's socket goes as well: who leaves by `os._exit` has to see to it.
+    """
     for child in list(meter.process_tree(os.getpid()))[1:]:
         meter.kill_tree(child)
+    shutil.rmtree(multiprocessing.util.get_temp_dir(), ignore_errors=True)
 
 
 def run_worker(

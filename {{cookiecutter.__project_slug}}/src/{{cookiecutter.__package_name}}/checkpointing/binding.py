@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from .errors import StorageError
@@ -120,6 +121,13 @@ def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
     return found
 
 
+def stamps(bound: Bound, segment: Segment) -> dict[Path, tuple[int, int]]:
+    """Every input file that a segment reads, with its stamp from when it was hashed."""
+    names = {parameter.name for step in segment.steps for parameter in step.parameters}
+    inputs = [found for name, found in bound.inputs.items() if name in names]
+    return {file: at for i in inputs for file, at in zip(i.files, i.stamps, strict=True)}
+
+
 def _ingredients(bound: Bound, segment: Segment, values: Mapping[str, Manifest]) -> Ingredients:
     names = {parameter.name for step in segment.steps for parameter in step.parameters}
     code = bound.code[segment.name]
@@ -128,7 +136,7 @@ def _ingredients(bound: Bound, segment: Segment, values: Mapping[str, Manifest])
         libraries=code.libraries,
         params={name: repr(value) for name, value in bound.params.items() if name in names},
         inputs={name: found.digest for name, found in bound.inputs.items() if name in names},
-        values={name: manifest.values[name].checksum for name, manifest in values.items()},
+        values={name: manifest.values[name].identity for name, manifest in values.items()},
         steps=tuple(step.name for step in segment.steps),
     )
 

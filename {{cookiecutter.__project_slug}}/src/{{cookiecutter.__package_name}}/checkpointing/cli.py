@@ -82,7 +82,8 @@ def application(package: str) -> typer.Typer:
     @app.command()
     def clean(
         old: Annotated[
-            bool, typer.Option("--old", help="Keep the checkpoints that a run would reuse.")
+            bool,
+            typer.Option("--old", help="Keep what a run with the configured params would reuse."),
         ] = False,
         runs: Annotated[
             bool, typer.Option("--runs", help="Remove run records and logs too.")

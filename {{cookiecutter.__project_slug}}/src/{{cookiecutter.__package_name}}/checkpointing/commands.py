@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from . import processes
@@ -64,7 +65,7 @@ def run_command(
         console = Console()
         console.print(closing_table(record))
         for value, path in record.outputs.items():
-            console.print(f"{value}: {short(path)}", highlight=False, soft_wrap=True)
+            console.print(f"{value}: {short(path)}", highlight=False, markup=False, soft_wrap=True)
     if failure is not None:
         print_error(errors, failure)
     return failure.exit_code if failure else 0
@@ -183,7 +184,11 @@ def print_error(console: Console, error: CheckpointingError) -> None:
     trace = error.details.get("traceback")
     if trace:
         console.print(trace.rstrip(), highlight=False, markup=False, soft_wrap=True)
-    where = f"segment `{error.segment}`, step `{error.step}`: " if error.step and trace else ""
+    where = (
+        ""
+        if not error.segment or f"`{error.segment}`" in error.message
+        else (f"segment `{error.segment}`" + (f", step `{error.step}`: " if error.step else ": "))
+    )
     console.print("error:", style=_ERROR_STYLE, end=" ")
     console.print(f"{where}{error.message}", highlight=False, markup=False, soft_wrap=True)
 
@@ -232,7 +237,7 @@ def _standing_table(bound: Bound, found: list[Standing]) -> Table:
         table.add_row(
             item.segment.name,
             "[cyan]reused[/]" if item.reusable else "[yellow]runs[/]",
-            "\n".join(item.reasons),
+            escape("\n".join(item.reasons)),
             size(kept.bytes) if kept else "",
             kept.committed_at[:19].replace("T", " ") if kept else "",
         )

@@ -39,6 +39,7 @@ class Commit:
         self.folder = folder
         self._allowance = allowance
         self._token = new_token()
+        self._spent = 0
         self._written: list[Path] = []
         with storage_errors("Making a checkpoint's folder", folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -52,11 +53,7 @@ class Commit:
                 f"the checkpoint needs {size(needed)}, {self.folder} has {size(free)} free. Free "
                 f'some room, run `clean --old`, or set format = "parquet" in memory_budget.toml.'
             )
-        if needed > self._allowance:
-            raise StorageError(
-                f"the checkpoint needs {size(needed)}, max_disk in memory_budget.toml leaves "
-                f"{size(self._allowance)}. Run `clean --old`, lower `keep`, or raise max_disk."
-            )
+        self._require_allowance(needed)
 
     def write(self, value: str, frozen: Any, codec: Codec, form: Format) -> FileRecord:
         """Write one value and make it durable. Raises StorageError."""
@@ -69,6 +66,7 @@ class Commit:
                 digest = file.finish()
             finally:
                 file.close()
+            self._spend(file.bytes)
             return self._record(path, codec, form.name, file.bytes, digest, describe(frozen))
 
     def workdir(self, value: str) -> Path:
@@ -87,6 +85,8 @@ class Commit:
         """Keep a file or folder that a step made in its workdir. Raises StorageError."""
         with storage_errors(f"Keeping the files of `{value}`", self.folder):
             sync_tree(path)
+            sync_folder(path.parent)
+            self._spend(total_bytes(path))
             return self._record(path, codec, "path", total_bytes(path), checksum(path), {})
 
     def finish(self, manifest: Manifest) -> None:
@@ -105,6 +105,18 @@ class Commit:
         """Take back everything that was written."""
         for path in self._written:
             remove(path)
+
+    def _spend(self, count: int) -> None:
+        """Count bytes that are on disk now against what max_disk leaves."""
+        self._spent += count
+        self._require_allowance(self._spent)
+
+    def _require_allowance(self, needed: int) -> None:
+        if needed > self._allowance:
+            raise StorageError(
+                f"the checkpoint needs {size(needed)}, max_disk in memory_budget.toml leaves "
+                f"{size(self._allowance)}. Run `clean --old`, lower `keep`, or raise max_disk."
+            )
 
     def _record(
         self, path: Path, codec: Codec, form: str, count: int, digest: str, about: dict[str, Any]

@@ -95,7 +95,7 @@ class _Lines:
             )
         elif isinstance(event, SegmentStarted):
             self._segment, self._number = event.segment, 0
-            self._print(f"{event.segment}: runs, for: {'; '.join(event.reasons)}")
+            self._print(f"{event.segment}: runs ({'; '.join(event.reasons)})")
         elif isinstance(event, StepStarted):
             self._number += 1
             if not self._console.is_terminal:

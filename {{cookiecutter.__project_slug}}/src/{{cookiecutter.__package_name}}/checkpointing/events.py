@@ -19,11 +19,23 @@ class StepStarted:
 
 
 @dataclass(frozen=True)
+class ValueLoaded:
+    """The running step's worker has loaded a value; its size in bytes, mapped pages counted."""
+
+    value: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class StepEnded:
-    """A step has returned and its value has its in-memory form. `seconds` counts both."""
+    """A step has returned and its value has its in-memory form. `seconds` counts both.
+
+    `held_bytes` is what the process tree holds now: a quick step may fall between two samples.
+    """
 
     step: str
     seconds: float
+    held_bytes: int
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ what a worker does is `part.py`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from .binding import Bound, Standing, arguments, as_json, standing
+from .binding import Bound, Standing, arguments, as_json, stamps, standing
 from .budget import EffectiveBudget
 from .errors import ConfigurationError
 from .events import (
@@ -24,8 +25,8 @@ from .events import (
 from .fingerprint import Ingredients
 from .history import RunRecord, SegmentRecord
 from .manifest import Manifest
+from .order import Order, Source
 from .outputs import publish_outputs
-from .part import Order, Source
 from .processes import Died, Finished, OverBudget, run_worker
 from .steps import Segment
 from .store import Damaged
@@ -92,7 +93,7 @@ class Execution:
         found = standing(self.bound, segment, self.done)
         if found.damaged and found.key is not None:
             self._set_aside(segment.name, found.key, "; ".join(found.reasons))
-            found = standing(self.bound, segment, self.done)
+            found = replace(standing(self.bound, segment, self.done), reasons=found.reasons)
         if found.reusable and found.manifest is not None and segment.name not in self.forced:
             self.bound.store.mark_used(found.manifest)
             self._finish(SegmentRecord(segment.name, "reused"), found.manifest)
@@ -155,10 +156,12 @@ class Execution:
             steps=segment.steps,
             sources={value: self._source(value) for value in pipeline.loaded(part)},
             arguments=arguments(bound, segment),
+            stamps=stamps(bound, segment),
             kept=pipeline.kept(part),
             outputs=pipeline.outputs(part),
             format=settings.format,
-            allowance=settings.max_disk - bound.store.used_bytes(),
+            allowance=max(0, settings.max_disk - bound.store.used_bytes()),
+            count=self.budget.count,
             log=self.log,
         )
 
@@ -185,16 +188,19 @@ class Execution:
 
     def _set_aside(self, segment: str, key: str, reason: str) -> None:
         aside = self.bound.store.set_aside(segment, key)
-        self.hashed -= {step.name for step in self.bound.pipeline.steps}
+        self.hashed.clear()
         self.observe(Noticed(f"{segment}: {reason}; set aside as {aside.name} and made again"))
 
     def _record(self, record: SegmentRecord) -> None:
-        others = [kept for kept in self.record.segments if kept.name != record.name]
-        self.record.segments[:] = [*others, record]
+        """Keep a segment's record in the place that its segment has in the pipeline."""
+        records = {kept.name: kept for kept in self.record.segments} | {record.name: record}
+        names = [segment.name for segment in self.bound.pipeline.segments]
+        self.record.segments[:] = [records[name] for name in names if name in records]
 
     def _finish(self, record: SegmentRecord, manifest: Manifest) -> None:
         self.done[record.name] = manifest
-        if all(kept.name != record.name for kept in self.record.segments):
+        has_run = any(s.name == record.name and s.status == "ran" for s in self.record.segments)
+        if not has_run:
             self._record(record)
         try:
             is_old = record.status == "reused"

@@ -134,16 +134,26 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def publish(source: Path, target: Path) -> None:
-    """Copy a file or folder to `target`, which changes at once or not at all."""
+    """Copy a file or folder to `target`, which changes at once or not at all.
+
+    A folder takes the place of a folder in two renames, with a moment between them in which there
+    is neither. Raises IsADirectoryError rather than put a file in the place of a folder.
+    """
+    is_folder = target.is_dir() and not target.is_symlink()
+    if is_folder and not source.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder is in the place of the file", str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{new_token()}{TEMPORARY}")
+    temporary, former = (
+        target.with_name(f".{target.name}.{new_token()}{TEMPORARY}") for _ in range(2)
+    )
     try:
         copy_durably(source, temporary)
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)  # a folder cannot be replaced by a rename
+        if is_folder:
+            os.replace(target, former)  # a rename cannot replace a folder that is not empty
         os.replace(temporary, target)
     finally:
         remove(temporary)
+        remove(former)
     sync_folder(target.parent)
 
 
@@ -186,6 +196,7 @@ def storage_errors(doing: str, folder: Path) -> Iterator[None]:
             errno.EDQUOT: "Your disk quota is used up: free some room or ask for more.",
             errno.EACCES: "Check who owns the folder and may write there.",
             errno.EROFS: "The file system is read-only.",
+            errno.EISDIR: "Name a file under [outputs] in pipeline.toml.",
         }.get(error.errno or 0, "Check the disk and run again.")
         raise StorageError(
             f"{doing} in {folder} failed: {error.strerror or error}. {remedy} "

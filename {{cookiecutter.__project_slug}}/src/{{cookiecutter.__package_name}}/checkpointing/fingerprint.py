@@ -9,11 +9,12 @@ of the libraries that the code imports. The runtime counts by its FORMAT_VERSION
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
 import json
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,14 @@ def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
     """Why a checkpoint made from `old` ingredients does not serve for `new`, for people."""
     reasons = []
     for kind, noun in (("code", "code of"), ("inputs", "input"), ("values", "value")):
-        names = _differing(old.get(kind, {}), getattr(new, kind))
+        names = differing(old.get(kind, {}), getattr(new, kind))
         if names:
             reasons.append(f"{noun} {', '.join(names)} changed")
     for kind, noun in (("params", "param "), ("libraries", "")):
         before, after = old.get(kind, {}), getattr(new, kind)
         reasons += [
             f"{noun}{name} changed from {before.get(name, 'none')} to {after.get(name, 'none')}"
-            for name in _differing(before, after)
+            for name in differing(before, after)
         ]
     if list(old.get("steps", ())) != list(new.steps):
         reasons.append("the segment's list of steps changed")
@@ -111,7 +112,8 @@ def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
     return reasons
 
 
-def _differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
+def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """The names that have another value, or none, on one of the sides."""
     names = before.keys() | after.keys()
     return sorted(name for name in names if before.get(name) != after.get(name))
 
@@ -200,7 +202,14 @@ def _versions(libraries: Iterable[str]) -> dict[str, str]:
 
 
 def _installed_version(name: str) -> str | None:
+    """The version of the distribution that is named like a module, or else that brings it."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return None
+        brought_by = _distributions().get(name, [])
+        return importlib.metadata.version(brought_by[0]) if brought_by else None
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()

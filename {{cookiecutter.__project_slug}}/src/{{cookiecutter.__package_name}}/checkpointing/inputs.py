@@ -15,7 +15,7 @@ import xxhash
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from .errors import ConfigurationError
-from .files import checksum, files_in, replace_text
+from .files import checksum, files_in, replace_text, stamp
 from .pipeline import Pipeline
 from .settings import PIPELINE_FILE, nearest
 
@@ -26,13 +26,15 @@ _SETTLED_NS = 50_000_000  # a younger file may change again within one tick of i
 class Input:
     """One entry of [inputs]: the path or URL as configured, its files, a hash of their contents.
 
-    What a URL points to is not hashed: `digest` is of the address.
+    What a URL points to is not hashed: `digest` is of the address. `stamps` tell, file by file,
+    whether a file may have changed since it was hashed.
     """
 
     text: str
     place: Path | str
     files: tuple[Path, ...]
     digest: str
+    stamps: tuple[tuple[int, int], ...] = ()
 
     @property
     def is_url(self) -> bool:
@@ -154,8 +156,13 @@ def _find(name: str, text: str, root: Path, cache: HashCache) -> Input:
     base = place
     while not base.is_dir():
         base = base.parent
-    parts = [f"{file.relative_to(base).as_posix()}\0{cache.checksum(file)}" for file in files]
-    return Input(text, place, tuple(files), xxhash.xxh3_128_hexdigest("\0".join(parts).encode()))
+    try:
+        stamps = tuple(stamp(file) for file in files)
+        parts = [f"{file.relative_to(base).as_posix()}\0{cache.checksum(file)}" for file in files]
+    except OSError as error:
+        raise ConfigurationError(f"input `{name}` cannot be read: {error}.") from None
+    digest = xxhash.xxh3_128_hexdigest("\0".join(parts).encode())
+    return Input(text, place, tuple(files), digest, stamps)
 
 
 def _absence(place: Path, text: str) -> str:

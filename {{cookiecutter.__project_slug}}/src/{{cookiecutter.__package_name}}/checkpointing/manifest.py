@@ -23,8 +23,8 @@ class FileRecord:
     """One value's file: enough to load it, and to tell whether it is still what was written.
 
     `file` is relative to the checkpoint's folder. `bytes` is the size on disk; `checksum` is
-    xxh3_128. `size`, `mtime_ns` and `inode` are what `stat` gave after the commit: while they hold,
-    the file was not touched and need not be hashed again.
+    xxh3_128. While `bytes`, `mtime_ns` and `inode` are what `stat` gives, the file was not touched
+    since the commit and need not be hashed again.
     """
 
     file: str
@@ -35,6 +35,12 @@ class FileRecord:
     mtime_ns: int
     inode: int
     description: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What a key knows of the value: its bytes, and for files that a step made their name."""
+        name = self.file.partition("/")[2]
+        return f"{self.checksum} {name}" if name else self.checksum
 
     def untouched(self, folder: Path) -> bool:
         """Whether the file is, by its stat, the one that was committed."""

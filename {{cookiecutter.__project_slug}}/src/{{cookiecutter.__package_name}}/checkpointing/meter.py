@@ -80,6 +80,12 @@ def kill_tree(pid: int) -> None:
             continue
 
 
+def kill_children(pid: int) -> None:
+    """Kill everything that a process started, and spare the process itself."""
+    for child in list(process_tree(pid))[1:]:
+        kill_tree(child)
+
+
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when the process that forked it ends.
 

@@ -6,16 +6,18 @@ Everything here happens in a worker. It receives an Order, plain data, and sends
 from __future__ import annotations
 
 import copy
+import multiprocessing
+import os
 import random
 import sys
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from . import meter
 from .codecs import (
     Codec,
     Format,
@@ -27,44 +29,14 @@ from .codecs import (
     working_format,
 )
 from .commit import Commit, uncompressed_bytes
-from .errors import InexactValue
-from .events import CommitStarted, StepEnded, StepStarted
+from .errors import ConfigurationError, InexactValue
+from .events import CommitStarted, StepEnded, StepStarted, ValueLoaded
+from .files import stamp
+from .fingerprint import code_of, differing
 from .manifest import FileRecord, Manifest
-from .steps import WORKDIR, Parameter, Step
+from .order import Order
+from .steps import WORKDIR, Parameter, Segment, Step
 from .store import Damaged, Store, is_sound
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a value of an earlier part lies, and whether its file must be hashed before loading."""
-
-    folder: Path
-    record: FileRecord
-    verify: bool
-
-
-@dataclass(frozen=True)
-class Order:
-    """One part to run: its steps, what they read, what is to be kept, and where.
-
-    `arguments` are inputs and params by (step, parameter). `allowance` is in bytes.
-    """
-
-    root: Path
-    store: Path
-    pipeline: str
-    segment: str
-    key: str
-    ingredients: dict[str, Any]
-    params: dict[str, str]
-    steps: tuple[Step, ...]
-    sources: dict[str, Source]
-    arguments: dict[tuple[str, str], Any]
-    kept: tuple[str, ...]
-    outputs: tuple[str, ...]
-    format: str
-    allowance: int
-    log: Path
 
 
 class Part:
@@ -85,12 +57,28 @@ class Part:
         commit = Commit(Store(order.store).path(order.segment, order.key), order.allowance)
         try:
             started = time.perf_counter()
+            self._require_same_sources()
             for step in order.steps:
                 self._run_step(step, commit)
+            self._require_same_sources()
             return self._commit(commit, time.perf_counter() - started)
         except BaseException:
             commit.abandon()
             raise
+
+    def _require_same_sources(self) -> None:
+        """Refuse code and inputs that are not those of the key: somebody edits during the run."""
+        order = self.order
+        for step in order.steps:
+            step.function()  # imports its module, so that what is compared is what runs
+        code = code_of(Segment(order.segment, order.steps)).modules
+        changed = differing(order.ingredients["code"], code)
+        changed += [str(path) for path, at in order.stamps.items() if stamp(path) != at]
+        if changed:
+            raise ConfigurationError(
+                f"{', '.join(changed)} changed while the pipeline ran, so the values of this "
+                f"segment would belong to neither version. Run again."
+            )
 
     def _run_step(self, step: Step, commit: Commit) -> None:
         self.current = step.name
@@ -103,7 +91,8 @@ class Part:
             frozen = _freeze(self.codecs[step.name], result, step, commit)
             if step.name in self.last_use or step.name in self.written_later:
                 self.live[step.name] = frozen
-        self.send(StepEnded(step.name, time.perf_counter() - started))
+        seconds = time.perf_counter() - started
+        self.send(StepEnded(step.name, seconds, meter.tree_bytes(_root_pid(), self.order.count)))
 
     def _taker(self, step: Step, commit: Commit) -> Callable[[str], Any]:
         """How a step gets one argument; at a value's last use nothing else holds on to it."""
@@ -116,6 +105,7 @@ class Part:
                 return copy.deepcopy(self.order.arguments[step.name, name])
             if name not in self.live:
                 self.live[name] = self._load(parameters[name])
+                self.send(ValueLoaded(name, frozen_bytes(self.live[name])))
             is_last = self.last_use[name] == step.name and name not in self.written_later
             frozen = self.live.pop(name) if is_last else self.live[name]
             return _thaw(parameters[name], frozen)
@@ -124,7 +114,8 @@ class Part:
 
     def _load(self, parameter: Parameter) -> Any:
         source = self.order.sources[parameter.name]
-        if source.verify and not is_sound(source.folder, source.record):
+        is_known = not source.verify and source.record.untouched(source.folder)
+        if not is_known and not is_sound(source.folder, source.record):
             raise Damaged(parameter.name)
         path = source.folder / source.record.file
         if source.record.format == "path":
@@ -188,6 +179,12 @@ class Part:
 
     def _sizes(self) -> dict[str, int]:
         return {name: frozen_bytes(frozen) for name, frozen in self.live.items()}
+
+
+def _root_pid() -> int:
+    """The process that gave the order: the root of the tree whose memory counts."""
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent and parent.pid else os.getpid()
 
 
 def _columns_read(steps: tuple[Step, ...]) -> dict[str, tuple[str, ...] | None]:

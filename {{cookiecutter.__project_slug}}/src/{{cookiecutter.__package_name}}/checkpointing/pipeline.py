@@ -180,23 +180,33 @@ class Pipeline:
         wiring, root = self.settings.wiring, self.settings.root
         codecs = {step.name: step.codec for step in self.steps}
         taken = {root / text: f"[inputs] `{name}`" for name, text in wiring.inputs.items()}
-        for name, target in wiring.outputs.items():
-            if root / target in taken:
-                yield f"pipeline.toml: [outputs] `{name}` overwrites {taken[root / target]}."
-            taken[root / target] = f"[outputs] `{name}`"
-            if name not in codecs:
+        taken |= {
+            self.settings.checkpoints: "the checkpoints",
+            self.settings.runs: "the run records",
+            root / "src": "the project's code",
+        }
+        for name, text in wiring.outputs.items():
+            target = root / text
+            for other, what in taken.items():
+                if target.is_relative_to(other) or other.is_relative_to(target):
+                    yield f"pipeline.toml: [outputs] `{name}` = {text!r} would overwrite {what}."
+            taken[target] = f"[outputs] `{name}`"
+            if name in codecs:
+                yield from _problems_of_publishing(name, codecs[name], target.suffix)
+            else:
                 yield f"pipeline.toml: [outputs] `{name}` is no step{nearest(name, list(codecs))}"
-                continue
-            codec = codecs[name]
-            form = output_format(codec_named(codec).family) if codec else None
-            if codec is None:
-                yield f"pipeline.toml: [outputs] `{name}` returns None, there is nothing to publish"
-            elif form is not None and Path(target).suffix != form.suffix:
-                yield (
-                    f"pipeline.toml: [outputs] `{name}` is published as {form.suffix}, not "
-                    f"{Path(target).suffix or 'without a suffix'}. For another format, write the "
-                    f"file in a step that takes `workdir: Path` and returns its path."
-                )
+
+
+def _problems_of_publishing(name: str, codec: str | None, suffix: str) -> Iterator[str]:
+    form = output_format(codec_named(codec).family) if codec else None
+    if codec is None:
+        yield f"pipeline.toml: [outputs] `{name}` returns None, there is nothing to publish"
+    elif form is not None and suffix != form.suffix:
+        yield (
+            f"pipeline.toml: [outputs] `{name}` is published as {form.suffix}, not "
+            f"{suffix or 'without a suffix'}. For another format, write the file in a step that "
+            f"takes `workdir: Path` and returns its path."
+        )
 
 
 def _problems_of_loading(where: str, parameter: Parameter, producer: Step) -> Iterator[str]:

@@ -76,8 +76,7 @@ def end_children() -> None:
 
     The folder of the fork server's socket goes as well: who leaves by `os._exit` has to see to it.
     """
-    for child in list(meter.process_tree(os.getpid()))[1:]:
-        meter.kill_tree(child)
+    meter.kill_children(os.getpid())
     shutil.rmtree(multiprocessing.util.get_temp_dir(), ignore_errors=True)
 
 
@@ -116,11 +115,6 @@ def run_worker(
         next_sample = time.monotonic()
         while True:
             ready = wait([ours, process.sentinel], max(0.0, next_sample - time.monotonic()))
-            held = meter.tree_bytes(own_pid, count)
-            next_sample = time.monotonic() + SAMPLE_SECONDS
-            on_sample(held)
-            if limit is not None and held > limit:
-                return OverBudget(held)
             if ours in ready:
                 try:
                     message = ours.recv()
@@ -130,10 +124,15 @@ def run_worker(
                 if is_last(message):
                     process.join(_EXIT_SECONDS)  # its threads may not let it go; then it is killed
                     return Finished(message)
-                on_message(message)
+                on_message(message)  # before the sample, which belongs to what began just now
             elif process.sentinel in ready:
                 process.join()
                 return Died(process.exitcode)
+            held = meter.tree_bytes(own_pid, count)
+            next_sample = time.monotonic() + SAMPLE_SECONDS
+            on_sample(held)
+            if limit is not None and held > limit:
+                return OverBudget(held)
     finally:
         if process.is_alive() and process.pid is not None:
             meter.kill_tree(process.pid)

@@ -72,6 +72,11 @@ def run(
         record.error = error.as_json()
         error.record = record
         raise
+    except OSError as error:
+        failed = StorageError(f"{error}. Check the disk and who may read and write there.")
+        record.error = failed.as_json()
+        failed.record = record
+        raise failed from error
     finally:
         record.seconds = time.monotonic() - started
         record.peak_bytes = max((s.peak_bytes for s in record.segments), default=0)

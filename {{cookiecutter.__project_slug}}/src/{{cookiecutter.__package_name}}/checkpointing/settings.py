@@ -34,6 +34,8 @@ def _fraction(value: object) -> object:
     """A share as TOML gives it, "2 %" or 0.02, as a fraction of one."""
     if isinstance(value, str) and value.rstrip().endswith("%"):
         return float(value.rstrip()[:-1]) / 100
+    if isinstance(value, int | float) and value > 1:
+        raise ValueError(f'write a share in percent, such as "{value} %"')
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .events import CommitStarted, Observer, Sampled, StepEnded, StepStarted
+from .events import CommitStarted, Observer, Sampled, StepEnded, StepStarted, ValueLoaded
 from .history import SegmentRecord, StepRecord
 
 
@@ -33,9 +33,12 @@ class PartWatch:
             self._current = StepRecord(message.step)
             self._record.steps.append(self._current)
             self.live = message.live
+        elif isinstance(message, ValueLoaded):
+            self.live = {**self.live, message.value: message.bytes}
         elif isinstance(message, StepEnded):
             assert self._current is not None, "a step ends after it started"
             self._current.seconds = message.seconds
+            self.on_sample(message.held_bytes)
         elif isinstance(message, CommitStarted):
             self._current, self.live, self.committing = None, message.live, True
         self._observe(message)

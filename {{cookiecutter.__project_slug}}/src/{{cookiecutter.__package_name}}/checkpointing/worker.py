@@ -14,7 +14,8 @@ from . import meter
 from .binding import describe
 from .errors import CheckpointingError
 from .events import DamageFound, PartCommitted, PartFailed
-from .part import Order, Part
+from .order import Order
+from .part import Part
 from .pipeline import Pipeline
 from .store import Damaged, Store
 from .traces import headline, user_traceback
@@ -34,6 +35,8 @@ def run_part(connection: Connection, order: Order) -> None:
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
         trace = user_traceback(error, order.root)
         connection.send(PartFailed("step_failed", headline(error), part.current, trace))
+    finally:
+        meter.kill_children(os.getpid())  # what a step started and left would hold memory
 
 
 def describe_pipeline(connection: Connection, reference: str, log: Path, root: Path) -> None:
@@ -69,6 +72,5 @@ def _end_with_parent(connection: Connection) -> None:
     try:
         connection.recv()  # nothing is ever sent this way, so this returns when the parent is gone
     except (EOFError, OSError):
-        for child in [*meter.process_tree(os.getpid())][1:]:
-            meter.kill_tree(child)
+        meter.kill_children(os.getpid())
         os._exit(1)

@@ -16,6 +16,7 @@ Families are imported on first use, so that a command line can start without pan
 
 from __future__ import annotations
 
+import importlib.util
 import types
 import typing
 from collections.abc import Callable
@@ -143,7 +144,20 @@ def codec_of(annotation: object) -> Codec | None:
         return None
     name = f"{cls.__module__}.{cls.__qualname__}"
     name = _PUBLIC_NAMES.get(name, name)
-    return next((codec for codec in _CODECS.values() if codec.type_name == name), None)
+    return _first_of(name) or (_first_of(name) if _import_adapters() else None)
+
+
+def _first_of(type_name: str) -> Codec | None:
+    return next((codec for codec in _CODECS.values() if codec.type_name == type_name), None)
+
+
+def _import_adapters() -> bool:
+    """Let the project's adapters.py register its codecs; whether there is such a module."""
+    package = __name__.rpartition(".checkpointing.")[0]
+    if importlib.util.find_spec(f"{package}.adapters") is None:
+        return False
+    import_module(f"{package}.adapters")
+    return True
 
 
 def _is_plain(annotation: object) -> bool:
@@ -159,7 +173,9 @@ def _is_plain(annotation: object) -> bool:
 
 
 def codec_named(name: str) -> Codec:
-    """The codec registered under this name. Raises KeyError."""
+    """The codec registered under this name, by the project's adapters too. Raises KeyError."""
+    if name not in _CODECS:
+        _import_adapters()
     return _CODECS[name]
 
 

@@ -42,6 +42,7 @@ BESIDES_THE_RUNTIME = {
     "tests/test_clean.py",
     "tests/test_enrich.py",
     "tests/test_ingest.py",
+    "tests/test_pattern.py",
     "tests/test_report.py",
 }
 RUNTIME = TEMPLATE / "src" / "{{cookiecutter.__package_name}}" / "checkpointing"

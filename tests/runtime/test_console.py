@@ -35,7 +35,7 @@ EVENTS = [
     SegmentStarted("s02", ("param [least] changed", "code of demo changed")),
     StepStarted("flown", {}),
     Sampled(50 * MB),
-    StepEnded("flown", 0.5),
+    StepEnded("flown", 0.5, 0),
     StepStarted("late", {"flown": 10}),
     CommitStarted({"late": 10}),
     SegmentEnded(RAN),

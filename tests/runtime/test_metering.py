@@ -31,11 +31,11 @@ def family(pid: int) -> list[int]:
     while waiting:
         member = waiting.pop()
         found.append(member)
-        for task in Path(f"/proc/{member}/task").glob("*/children"):
-            try:
+        try:
+            for task in Path(f"/proc/{member}/task").glob("*/children"):
                 waiting += [int(child) for child in task.read_text().split()]
-            except OSError:
-                continue
+        except OSError:
+            continue  # it ended while we looked
     return found
 
 

@@ -130,7 +130,7 @@ def test(slow: bool, arguments: Sequence[str]) -> None:
     shutil.rmtree(BUILD / "coverage", ignore_errors=True)
     (BUILD / "coverage").mkdir()
     chosen = () if slow else ("-m", "not slow")
-    pytest = (python, "-m", "coverage", "run", "-m", "pytest")
+    pytest = (python, "-m", "coverage", "run", "-m", "pytest", "-n", "auto", "--dist", "worksteal")
     run(*pytest, *chosen, *arguments)
     if not arguments:
         run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=DEV)

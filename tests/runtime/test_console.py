@@ -71,7 +71,7 @@ def test_elsewhere_than_on_a_terminal_a_run_is_plain_lines() -> None:
     assert text.getvalue().splitlines() == [
         "delays: budget 100 MB (--budget); log runs/1/run.log",
         "s01: reused",
-        "s02: runs, for: param [least] changed; code of demo changed",
+        "s02: runs (param [least] changed; code of demo changed)",
         "s02: step 1/2 flown",
         "s02: step 2/2 late",
         "s02: ran in 1.2 s, peak 60 MB",

@@ -265,11 +265,11 @@ def test_a_pipeline_outside_a_project_is_refused(tmp_path: Path) -> None:
         ),
         (
             '[inputs]\nx = "a.parquet"\n[outputs]\nframe = "./a.parquet"',
-            "[outputs] `frame` overwrites [inputs] `x`.",
+            "[outputs] `frame` = './a.parquet' would overwrite [inputs] `x`.",
         ),
         (
             '[outputs]\none = "a.json"\ntwo = "a.json"',
-            "[outputs] `two` overwrites [outputs] `one`.",
+            "[outputs] `two` = 'a.json' would overwrite [outputs] `one`.",
         ),
     ],
 )

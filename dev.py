@@ -155,16 +155,6 @@ def demo() -> None:
 def bench(arguments: Sequence[str]) -> None:
     """The benchmarks behind every figure in the documentation."""
     python = dev()
-    run(
-        uv(),
-        "pip",
-        "install",
-        "--quiet",
-        "--python",
-        python,
-        "--group",
-        ROOT / "pyproject.toml:bench",
-    )
     run(python, ROOT / "benchmarks" / "run.py", *arguments)
 
 

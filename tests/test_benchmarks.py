@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
 RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
-NEEDS_TPCH = pytest.mark.skipif(
-    not (shutil.which("tpchgen-cli", path=sysconfig.get_path("scripts"))),
-    reason="needs tpchgen-cli, which `python3 dev.py bench` installs",
-)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["seed20", pytest.param("checkpoint_io", marks=NEEDS_TPCH), "fixed_costs"]
-)
+@pytest.mark.parametrize("name", ["seed20", "checkpoint_io", "fixed_costs"])
 def test_a_quick_run_prints_a_table(name: str) -> None:
     done = subprocess.run(
         [sys.executable, RUN, "--quick", name], capture_output=True, text=True, timeout=300

@@ -143,7 +143,7 @@ def test_a_person_is_told_in_one_line_that_nothing_finished_is_lost(
     process = waiting("a step")
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert "error: stopped. Finished segments will be reused." in err
+    assert "error: segment `s02`: stopped. Finished segments will be reused." in err
     assert "Traceback" not in err
 
 

@@ -24,9 +24,9 @@ from .errors import BY_KIND, CheckpointingError, ConfigurationError, Interrupted
 from .events import PartFailed
 from .files import total_bytes
 from .history import RunRecord
+from .limits import machine_limits
 from .loading import load_value
 from .manifest import Manifest
-from .meter import machine_limits
 from .runner import RunOptions, run
 from .settings import PIPELINE_FILE, find_root
 from .store import Store

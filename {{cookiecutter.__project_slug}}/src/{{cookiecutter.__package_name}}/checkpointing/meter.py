@@ -2,7 +2,7 @@
 
 *Held* memory is RssAnon + RssShmem + VmSwap: what the kernel cannot simply drop. Pages of a mapped
 checkpoint are not in it. *rss* counts those too, for schedulers that do. Linux is read from /proc;
-elsewhere psutil gives the nearest figure.
+elsewhere psutil gives the nearest figure. What the system allows is read in `limits`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
-if TYPE_CHECKING:  # for real they would load pydantic before the fork server is started
-    from .budget import Limit
+if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started
     from .settings import Count
 
 ON_LINUX = sys.platform == "linux"
@@ -29,7 +28,6 @@ _COUNTED = {
     "rss": (b"VmRSS:", b"VmSwap:"),
 }
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_NO_LIMIT = 1 << 60  # cgroup v1 writes "no limit" as a number near 2**63
 
 
 def tree_bytes(pid: int, count: Count = "held") -> int:
@@ -100,50 +98,6 @@ def die_with_parent() -> None:
             os.close(server._forkserver_alive_fd)
             server._forkserver_alive_fd = None
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def machine_limits(root: Path = Path("/")) -> list[Limit]:
-    """What the machine, and the container if there is one, set as limits; `root` as there."""
-    from .budget import Limit
-
-    limits = [Limit(int(psutil.virtual_memory().total), "this machine's RAM")]
-    if (container := container_bytes(root)) is not None:
-        limits.append(Limit(container, "the container's limit"))
-    return limits
-
-
-def container_bytes(root: Path = Path("/")) -> int | None:
-    """The memory limit of the control group this process runs in, in bytes, if there is one.
-
-    `root` is the folder that holds the system's own folders `proc` and `sys`.
-    """
-    if not ON_LINUX:
-        return None
-    found = [int(text) for text in _cgroup_limits(root) if text.isdigit()]
-    return min((limit for limit in found if limit < _NO_LIMIT), default=None)
-
-
-def _cgroup_limits(root: Path) -> Iterator[str]:
-    """Limits of this process's control group and all above it, for cgroup v2 and v1."""
-    for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, group = line.split(":", 2)
-        if controllers == "":
-            base, name = root / "sys/fs/cgroup", "memory.max"
-        elif "memory" in controllers.split(","):
-            base, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
-        else:
-            continue
-        folder = base / group.lstrip("/")
-        for place in (folder, *folder.parents):
-            if place.is_relative_to(base):
-                yield from _lines(place / name)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except OSError:
-        return []
 
 
 def _portable_bytes(pid: int, count: Count) -> int:

@@ -14,7 +14,7 @@ from .errors import CheckpointingError, ConfigurationError, Interrupted, Storage
 from .events import Observer
 from .execution import Execution
 from .history import LOG, RunRecord, new_run, write_record
-from .meter import machine_limits
+from .limits import machine_limits
 from .outputs import sweep_outputs
 from .pipeline import Pipeline
 from .settings import Settings, nearest

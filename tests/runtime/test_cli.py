@@ -214,8 +214,7 @@ def test_status_says_what_would_run_and_why(done: Project) -> None:
     out = " ".join(done.command("status", COLUMNS="200").stdout.split())
     assert "│ s01 │ runs │ param rows changed from 30 to 31 │" in out
     assert "│ s02 │ runs │ waits for s01 │" in out
-    assert "memory budget: the smallest of " in out
-    assert "50 % of 100 GB, memory_budget.toml" in out
+    assert "50 GB (50 % of 100 GB, memory_budget.toml)" in out
 
 
 def test_status_as_json_says_the_same(done: Project) -> None:
@@ -223,6 +222,23 @@ def test_status_as_json_says_the_same(done: Project) -> None:
     assert [s["name"] for s in segments if s["reusable"]] == ["s01", "s02"]
     found = json.loads(done.command("status", "--json", "--set", "rows=31").stdout)["segments"]
     assert found[0]["reasons"] == ["param rows changed from 30 to 31"]
+
+
+def test_status_and_run_say_which_limit_binds(done: Project) -> None:
+    job = {"SLURM_MEM_PER_NODE": "600"}
+    binds = "629 MB (Slurm's SLURM_MEM_PER_NODE)"
+    out = " ".join(done.command("status", COLUMNS="200", **job).stdout.split())
+    assert f"memory budget: {binds}; other limits: " in out
+    told = json.loads(done.command("status", "--json", **job).stdout)
+    assert told["limits"][0] == {"bytes": 600 << 20, "source": "Slurm's SLURM_MEM_PER_NODE"}
+    assert told["limits"] == sorted(told["limits"], key=lambda limit: int(limit["bytes"]))
+    assert "this machine's RAM" in [limit["source"] for limit in told["limits"]]
+    assert told["budget_bytes"] == 600 << 20
+    ran = done.command("run", COLUMNS="200", **job)
+    assert f"demo: budget {binds}; log " in ran.stderr
+    assert f"demo: budget {binds}" in ran.stdout
+    record = done.run(**job)
+    assert (record["budget_bytes"], record["budget_source"]) == tuple(told["limits"][0].values())
 
 
 def test_status_before_the_first_run_says_that_nothing_ran(project: Project) -> None:

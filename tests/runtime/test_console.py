@@ -179,6 +179,12 @@ def test_the_closing_table_tells_each_segments_share_of_the_budget() -> None:
     assert ["all", "70", "MB", "70%", "3.2", "2", "MB"] in rows
 
 
+def test_the_table_shows_a_limits_place_as_it_is() -> None:
+    record = RunRecord("delays", budget_bytes=100 * MB, budget_source="v2's /groups/[b]/memory.max")
+
+    assert "(v2's /groups/[b]/memory.max)" in shown(closing_table(record))
+
+
 def test_a_run_without_a_budget_yet_has_a_table_too() -> None:
     record = RunRecord("delays", segments=[RAN])
 

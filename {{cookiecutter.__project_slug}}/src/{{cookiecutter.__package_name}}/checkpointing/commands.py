@@ -9,6 +9,7 @@ import os
 import shutil
 import tomllib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,15 @@ def status_command(package: str, changes: list[str], verify: bool, as_json: bool
                 {"name": s.segment.name, "reusable": s.reusable, "reasons": list(s.reasons)}
                 for s in found
             ]
-            print(json.dumps({"budget_bytes": budget.bytes, "segments": segments}))
+            limits = [asdict(limit) for limit in budget.limits]
+            told = {"budget_bytes": budget.bytes, "limits": limits, "segments": segments}
+            print(json.dumps(told))
             return 0
         console = Console()
         console.print(_standing_table(bound, found))
-        limits = "; ".join(f"{size(limit.bytes)}: {limit.source}" for limit in budget.limits)
-        console.print(f"memory budget: the smallest of {limits}", highlight=False, soft_wrap=True)
+        binding, *others = (f"{size(limit.bytes)} ({limit.source})" for limit in budget.limits)
+        limited = f"memory budget: {binding}; other limits: {', '.join(others)}"
+        console.print(limited, highlight=False, markup=False, soft_wrap=True)
         for name, source in bound.inputs.items():
             if source.is_url:
                 console.print(f"input {name} is a URL; a change behind it is not noticed")

@@ -166,4 +166,4 @@ def _figures(segment: SegmentRecord, record: RunRecord) -> tuple[str, str, str, 
 
 
 def _budget(record: RunRecord) -> str:
-    return f"budget {size(record.budget_bytes)} ({record.budget_source})"
+    return f"budget {size(record.budget_bytes)} ({escape(record.budget_source)})"

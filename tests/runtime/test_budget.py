@@ -23,6 +23,22 @@ def test_the_quota_is_the_share_of_the_cluster() -> None:
     assert budget.source == "7 % of 100 GB, memory_budget.toml"
 
 
+@pytest.mark.parametrize(
+    ("ram", "quota", "expected"),
+    [
+        ("5000 GB", "5 %", 250 * 10**9),
+        ("5000 GB", "2 %", 100 * 10**9),
+        ("5000 GB", 0.02, 100 * 10**9),
+        ("100 GB", "29 %", 29 * 10**9),
+        ("0.5 TiB", "2.5 %", 2**39 // 40),
+    ],
+)
+def test_the_quota_is_right_to_the_byte(ram: str, quota: str | float, expected: int) -> None:
+    settings = MemoryBudget.model_validate({"cluster": {"ram": ram, "quota": quota}})
+
+    assert effective_budget(settings, []).bytes == expected
+
+
 def test_a_smaller_machine_binds_and_says_so() -> None:
     budget = effective_budget(QUOTA, [*MACHINE, Limit(10**9, "this machine's RAM")])
 

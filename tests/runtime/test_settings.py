@@ -88,6 +88,9 @@ def test_params_keep_the_types_of_toml(tmp_path: Path) -> None:
         ('"2 GB"', 2 * 10**9),
         ('"1.5 GiB"', 3 * 2**29),
         ('" 512MiB "', 2**29),
+        ('"0.5 TiB"', 2**39),
+        ('"1.5 PB"', 1500 * 10**12),
+        ('"750gib"', 750 * 2**30),
         ("1000", 1000),
     ],
 )
@@ -95,22 +98,53 @@ def test_a_size_is_a_number_with_or_without_a_unit(tmp_path: Path, text: str, si
     assert memory_of(tmp_path, cluster(ram=text)).cluster.ram == size
 
 
-@pytest.mark.parametrize("text", ['"1,5 GB"', '"2 GB free"', '"5 XB"', '"-5 GB"', '"0 GB"', "0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('"1,5 GB"', '"5_000 GB"', '"5 000 GB"', '"1e3 GB"', '"2 GB free"', '"5 XB"', '"5 %"'),
+        *('"-5 GB"', '"0 GB"', "0", "-1", "1.5", "inf", "nan", "true", "[]", "2024-01-31"),
+    ],
+)
 def test_what_is_no_size_above_zero_is_refused(tmp_path: Path, text: str) -> None:
     assert "`cluster.ram` = " in refusal(tmp_path, memory=cluster(ram=text))
 
 
 @pytest.mark.parametrize(
     ("text", "share"),
-    [('"2 %"', 0.02), ('"2%"', 0.02), ('"2.5 % "', 0.025), ("0.02", 0.02), ("1", 1)],
+    [
+        ('"2 %"', 0.02),
+        ('"2%"', 0.02),
+        ('" 2.5 % "', 0.025),
+        ('"100 %"', 1),
+        ("0.02", 0.02),
+        ('"0.02"', 0.02),
+        ("1", 1),
+    ],
 )
 def test_a_share_is_percent_or_a_fraction(tmp_path: Path, text: str, share: float) -> None:
     assert memory_of(tmp_path, cluster(quota=text)).cluster.quota == share
 
 
-@pytest.mark.parametrize("text", ['"0 %"', '"101 %"', '"-1 %"', '"nan %"', '"two %"', "2", "0"])
+@pytest.mark.parametrize(
+    "text", ['"0 %"', '"101 %"', '"-1 %"', '"nan %"', '"two %"', "2", "0", "-0.1", "nan", "true"]
+)
 def test_a_share_outside_zero_to_one_is_refused(tmp_path: Path, text: str) -> None:
     assert "`cluster.quota` = " in refusal(tmp_path, memory=cluster(quota=text))
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('"1,5 %"', 'write a share like "2 %" or 0.02'),
+        ('"5 percent"', 'write a share like "2 %" or 0.02'),
+        ('"5"', 'write a share in percent, such as "5 %"'),
+        ("2.5", 'write a share in percent, such as "2.5 %"'),
+    ],
+)
+def test_a_share_that_is_not_understood_says_how_to_write_it(
+    tmp_path: Path, text: str, hint: str
+) -> None:
+    assert hint in refusal(tmp_path, memory=cluster(quota=text))
 
 
 def test_headroom_may_be_zero_but_not_all(tmp_path: Path) -> None:

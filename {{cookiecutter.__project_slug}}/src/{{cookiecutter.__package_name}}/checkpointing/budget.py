@@ -45,7 +45,7 @@ def effective_budget(
 
     Args:
         settings: memory_budget.toml.
-        machine: the limits of the machine and the container, as `meter` finds them.
+        machine: the limits of the machine and the container, as `limits` finds them.
         asked: `--budget`, as bytes or text such as "2GB"; when None, the environment variable
             MEMORY_BUDGET counts.
 
@@ -54,7 +54,7 @@ def effective_budget(
     """
     cluster = settings.cluster
     share = f"{cluster.quota * 100:g} % of {size(cluster.ram)}, {MEMORY_BUDGET_FILE}"
-    limits = [Limit(int(cluster.ram * cluster.quota), share), *machine]
+    limits = [Limit(round(cluster.ram * cluster.quota), share), *machine]
     if asked is not None:
         limits.append(Limit(parse_size(asked, "--budget"), "--budget"))
     elif VARIABLE in os.environ:

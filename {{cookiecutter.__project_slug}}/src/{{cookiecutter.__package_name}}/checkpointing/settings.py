@@ -29,19 +29,29 @@ PIPELINE_FILE = "pipeline.toml"
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_SHARE = 'write a share like "2 %" or 0.02'
+
 
 def _fraction(value: object) -> object:
     """A share as TOML gives it, "2 %" or 0.02, as a fraction of one."""
-    if isinstance(value, str) and value.rstrip().endswith("%"):
-        return float(value.rstrip()[:-1]) / 100
+    if isinstance(value, bool):  # true would be all of the cluster
+        raise ValueError(_SHARE)
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", value)
+        if found is None:
+            raise ValueError(_SHARE)
+        value = float(found[1])
+        if found[2]:
+            return value / 100
     if isinstance(value, int | float) and value > 1:
-        raise ValueError(f'write a share in percent, such as "{value} %"')
+        raise ValueError(f'write a share in percent, such as "{value:g} %"')
     return value
 
 
 def _whole_size(value: object) -> object:
-    """Refuse text that ByteSize reads by its beginning alone: it takes "1,5 GB" for one byte."""
-    if isinstance(value, str) and not re.fullmatch(r"\s*\d*\.?\d+\s*\w*\s*", value):
+    """Refuse what ByteSize takes for one byte: true, and "1,5 GB", of which it reads the "1"."""
+    unread = isinstance(value, str) and not re.fullmatch(r"\s*\d*\.?\d+\s*\w*\s*", value)
+    if unread or isinstance(value, bool):
         raise ValueError("write a size like 2GB or 1.5 GiB")
     return value
 

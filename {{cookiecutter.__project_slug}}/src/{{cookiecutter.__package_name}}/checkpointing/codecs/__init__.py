@@ -216,6 +216,12 @@ def frozen_bytes(frozen: Any) -> int:
     return int(getattr(frozen, "nbytes", 0))
 
 
+def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> dict[int, int]:
+    """The memory that a frozen value keeps alive; see `memory.pieces`."""
+    found: dict[int, int] = _late("memory", "pieces")(frozen, is_mapped)
+    return found
+
+
 def describe(frozen: Any) -> dict[str, Any]:
     """What a manifest says of a value, JSON-able: rows and schema, or shape and dtype."""
     if _library(frozen) == "pyarrow":

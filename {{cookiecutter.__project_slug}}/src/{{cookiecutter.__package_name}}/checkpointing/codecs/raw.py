@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from .memory import buffer_of
+
 Recipe = dict[str, Any]
 
 
@@ -36,7 +38,7 @@ def from_numpy(values: npt.NDArray[Any], arrow_type: Any, valid: Any = None) -> 
     Elements keep their bits, NaN and NaT included. `valid` (bool per element, None: all) says
     which are not null; those that are keep their bits under the mask.
     """
-    data = pa.py_buffer(np.ascontiguousarray(values))
+    data = buffer_of(np.ascontiguousarray(values))
     bitmap = None if valid is None or valid.all() else pa.array(valid).buffers()[1]
     return pa.Array.from_buffers(arrow_type, len(values), [bitmap, data])
 

@@ -84,6 +84,20 @@ def kill_children(pid: int) -> None:
         kill_tree(child)
 
 
+def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
+    """Where this process has files below a folder mapped: from address, to address.
+
+    Empty where the system does not tell; mapped files then count as held memory.
+    """
+    try:
+        lines = Path("/proc/self/maps").read_bytes().splitlines()
+    except OSError:
+        return []
+    inside = os.fsencode(folder.resolve()) + b"/"
+    spans = [line.split(None, 1)[0].split(b"-") for line in lines if inside in line]
+    return [(int(start, 16), int(stop, 16)) for start, stop in spans]
+
+
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when the process that forked it ends.
 

@@ -221,6 +221,8 @@ class Project:
         strays = [str(path) for path in found if path.name not in SHARED]
         for folder in self.checkpoints().glob("*/*"):
             manifest = folder / "manifest.json"
+            if not manifest.exists():  # the parts of a segment that is not finished
+                manifest = folder / "partial.json"
             content = json.loads(manifest.read_text()) if manifest.exists() else {}
             records = [*content.get("values", {}).values(), *content.get("outputs", {}).values()]
             named = {manifest.name, *(record["file"].partition("/")[0] for record in records)}

@@ -72,10 +72,18 @@ def shape(value: Any) -> Any:
     return type(value).__name__
 
 
-STEP = {"name": "str", "peak_bytes": "int", "seconds": "float"}
+STEP = {
+    **{"name": "str", "part": "int", "began_bytes": "int", "peak_bytes": "int"},
+    **{"seconds": "float", "read_seconds": "float", "input_bytes": "int", "value_bytes": "int"},
+}
+WRITE = {
+    **{"value": "str", "part": "int", "began_bytes": "int", "peak_bytes": "int"},
+    **{"seconds": "float", "bytes": "int"},
+}
 SEGMENT = {
     **{"name": "str", "status": "str", "parts": "int", "peak_bytes": "int"},
-    **{"seconds": "float", "bytes_written": "int", "steps": [STEP]},
+    **{"seconds": "float", "bytes_written": "int"},
+    **{"cuts": [], "steps": [STEP], "writes": [WRITE]},
 }
 RUN = {
     **{"budget_bytes": "int", "peak_bytes": "int", "seconds": "float", "bytes_written": "int"},
@@ -100,7 +108,8 @@ def test_the_json_of_a_run_keeps_its_contract(done: Project) -> None:
 def test_the_json_of_a_reused_run_has_the_same_shape(done: Project) -> None:
     record = done.run()
     assert [s["status"] for s in record["segments"]] == ["reused", "reused"]
-    empty = {"parts": 0, "peak_bytes": 0, "seconds": 0.0, "bytes_written": 0, "steps": []}
+    lists: dict[str, Any] = {"cuts": [], "steps": [], "writes": []}
+    empty = {"parts": 0, "peak_bytes": 0, "seconds": 0.0, "bytes_written": 0, **lists}
     assert record["segments"] == [
         {"name": name, "status": "reused", **empty} for name in ("s01", "s02")
     ]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flight_delays.checkpointing.codecs import codec_named, format_named
-from flight_delays.checkpointing.commit import Commit, uncompressed_bytes
+from flight_delays.checkpointing.codecs import codec_named, format_named, frozen_bytes
+from flight_delays.checkpointing.commit import Commit, Files, sure_bytes
 from flight_delays.checkpointing.errors import StorageError
 from flight_delays.checkpointing.files import checksum
 from flight_delays.checkpointing.manifest import MANIFEST, Manifest, read_manifest
@@ -71,7 +71,7 @@ def test_a_second_commit_of_a_key_does_not_disturb_a_reader_of_the_first(tmp_pat
 
     assert read.equals(table(5))
     assert former.name != manifest.values["flights"].file
-    assert names_in(tmp_path) == sorted(manifest.entries)
+    assert names_in(tmp_path) == sorted({MANIFEST, *manifest.entries})
 
 
 def test_what_was_written_and_is_not_in_the_manifest_goes(tmp_path: Path) -> None:
@@ -174,9 +174,11 @@ def test_what_is_over_max_disk_is_refused_before_it_is_written(tmp_path: Path) -
 def test_only_what_compression_cannot_shrink_is_counted_beforehand() -> None:
     frozen = table(1000)
 
-    assert uncompressed_bytes(frozen, format_named("arrow")) >= 8000
-    assert uncompressed_bytes(frozen, format_named("parquet")) == 0
-    assert uncompressed_bytes(frozen, None) == 0
+    arrow, parquet = format_named("arrow"), format_named("parquet")
+    assert sure_bytes(frozen, Files(True, True, arrow, arrow)) == frozen_bytes(frozen) >= 8000
+    assert sure_bytes(frozen, Files(True, True, arrow, parquet)) == frozen_bytes(frozen)
+    assert sure_bytes(frozen, Files(False, True, None, parquet)) == 0
+    assert sure_bytes(frozen, Files(True, False, None, None)) == 0
 
 
 @contextmanager
@@ -208,7 +210,7 @@ def assert_as_committed(store: Store, manifest: Manifest) -> None:
     """The checkpoint is there, sound, and nothing lies beside it."""
     assert store.find("s01", "key") == manifest
     assert store.damaged(manifest, hash_all=True) == []
-    assert names_in(store.path("s01", "key")) == sorted(manifest.entries)
+    assert names_in(store.path("s01", "key")) == sorted({MANIFEST, *manifest.entries})
 
 
 @pytest.mark.parametrize("form", WRITERS)

@@ -148,8 +148,14 @@ def test_a_process_that_ends_without_a_word_is_told_by_how_it_ended(
     assert "with exit code 7" in errors["hard exit"]["message"]
     assert "by SIGSEGV" in errors["crash"]["message"]
     assert "| the last words of the step" in errors["crash"]["message"]
-    assert "was killed from outside" in errors["killed"]["message"]
-    assert {errors[c]["kind"] for c in ("hard exit", "crash", "killed")} == {"step_failed"}
+    assert {errors[c]["kind"] for c in ("hard exit", "crash")} == {"step_failed"}
+
+
+def test_a_killed_process_is_taken_for_one_that_the_system_found_too_large(
+    errors: dict[str, dict[str, Any]],
+) -> None:
+    assert "killed from outside, by the system out of memory" in errors["killed"]["message"]
+    assert (errors["killed"]["kind"], errors["killed"]["why"]) == ("budget_exceeded", "killed")
 
 
 def test_an_inexact_value_is_named_by_step_and_column_with_the_remedy(

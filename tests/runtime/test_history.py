@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None
 
 def test_a_record_is_kept_as_json(tmp_path: Path) -> None:
     step = StepRecord("one", peak_bytes=5, seconds=0.5)
-    segment = SegmentRecord("s01", "ran", 1, 5, 0.5, 7, [step])
+    segment = SegmentRecord("s01", "ran", 1, 5, 0.5, 7, steps=[step])
     record = RunRecord("demo", segments=[segment], outputs={"x": "data/x.parquet"})
     write_record(tmp_path, record)
     kept = json.loads((tmp_path / RECORD).read_text())
@@ -72,7 +73,9 @@ def test_a_record_is_kept_as_json(tmp_path: Path) -> None:
             "peak_bytes": 5,
             "seconds": 0.5,
             "bytes_written": 7,
-            "steps": [{"name": "one", "peak_bytes": 5, "seconds": 0.5}],
+            "cuts": [],
+            "steps": [asdict(step)],
+            "writes": [],
         }
     ]
     assert datetime.fromisoformat(kept["started_at"]).tzinfo is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from .errors import StorageError
 from .fingerprint import Code, Ingredients, code_of, explain
 from .inputs import HashCache, Input, argument, check_names, check_params, find_inputs
 from .manifest import Manifest
+from .order import Source
 from .pipeline import Pipeline
 from .steps import Segment
 from .store import Store
@@ -90,7 +91,8 @@ def standing(
     waiting = sorted({name for name in sources.values() if name not in upstream})
     if waiting:
         return Standing(segment, None, None, None, (f"waits for {', '.join(waiting)}",))
-    ingredients = _ingredients(bound, segment, {v: upstream[s] for v, s in sources.items()})
+    identities = {v: upstream[s].values[v].identity for v, s in sources.items()}
+    ingredients = _ingredients(bound, segment, identities)
     key = ingredients.key()
     try:
         manifest = store.find(segment.name, key)
@@ -106,6 +108,25 @@ def standing(
     missing += [v for v in pipeline.outputs(part) if v not in manifest.outputs]
     reasons = tuple(f"`{value}` is needed now and was not kept" for value in missing)
     return Standing(segment, ingredients, key, manifest, reasons)
+
+
+def identity(bound: Bound, segment: Segment) -> str:
+    """What a segment's measures depend on, known before any segment before it has run.
+
+    It is the key with the identity of each segment that made a value in place of the value's
+    contents.
+    """
+    pipeline = bound.pipeline
+    sources = {v: pipeline.producer(v) for v in pipeline.loaded(pipeline.span(segment))}
+    known = {made.name: identity(bound, made) for made in dict.fromkeys(sources.values())}
+    return _ingredients(bound, segment, {v: known[s.name] for v, s in sources.items()}).key()
+
+
+def input_bytes(bound: Bound, segment: Segment, sources: Iterable[Source]) -> int:
+    """The size of all that a segment reads: its input files, and values of earlier segments."""
+    return sum(path.stat().st_size for path in stamps(bound, segment)) + sum(
+        source.record.bytes for source in sources
+    )
 
 
 def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
@@ -128,7 +149,7 @@ def stamps(bound: Bound, segment: Segment) -> dict[Path, tuple[int, int]]:
     return {file: at for i in inputs for file, at in zip(i.files, i.stamps, strict=True)}
 
 
-def _ingredients(bound: Bound, segment: Segment, values: Mapping[str, Manifest]) -> Ingredients:
+def _ingredients(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingredients:
     names = {parameter.name for step in segment.steps for parameter in step.parameters}
     code = bound.code[segment.name]
     return Ingredients(
@@ -136,7 +157,7 @@ def _ingredients(bound: Bound, segment: Segment, values: Mapping[str, Manifest])
         libraries=code.libraries,
         params={name: repr(value) for name, value in bound.params.items() if name in names},
         inputs={name: found.digest for name, found in bound.inputs.items() if name in names},
-        values={name: manifest.values[name].identity for name, manifest in values.items()},
+        values=values,
         steps=tuple(step.name for step in segment.steps),
     )
 

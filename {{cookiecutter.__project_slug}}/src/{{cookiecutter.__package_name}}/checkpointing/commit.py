@@ -7,11 +7,12 @@ rewritten. Until the manifest is replaced, the former checkpoint of the same key
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .budget import size
-from .codecs import Codec, Format, describe, frozen_bytes
+from .codecs import Codec, Format, describe, frozen_bytes, output_format, working_format
 from .errors import StorageError
 from .files import (
     HashingFile,
@@ -24,7 +25,33 @@ from .files import (
     sync_tree,
     total_bytes,
 )
-from .manifest import FileRecord, Manifest
+from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files that a value gets: one for later steps, one as an output.
+
+    A value of the family `path` is kept as the files that it is, and they have no format.
+    """
+
+    is_kept: bool
+    is_output: bool
+    kept: Format | None
+    output: Format | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The records of a value's files: for later steps and as an output, which may be one file."""
+
+    kept: FileRecord | None
+    output: FileRecord | None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk."""
+        return sum({r.file: r.bytes for r in (self.kept, self.output) if r}.values())
 
 
 class Commit:
@@ -89,16 +116,34 @@ class Commit:
             self._spend(total_bytes(path))
             return self._record(path, codec, "path", total_bytes(path), checksum(path), {})
 
-    def finish(self, manifest: Manifest) -> None:
-        """The moment from which the checkpoint exists, in the place of a former one of its key.
+    def keep(self, value: str, frozen: Any, codec: Codec, files: Files) -> Kept:
+        """Make the files of one value, which is let go of before this returns.
 
         Raises StorageError.
         """
+        if codec.family == "path":
+            taken = self.take(value, frozen, codec)
+            return Kept(taken if files.is_kept else None, taken if files.is_output else None)
+        kept = self.write(value, frozen, codec, files.kept) if files.kept else None
+        if files.output is None or files.output == files.kept:  # one file then serves for both
+            return Kept(kept, kept if files.output else None)
+        return Kept(kept, self.write(value, frozen, codec, files.output))
+
+    def finish(self, manifest: Manifest, *, partial: bool = False) -> None:
+        """The moment from which the checkpoint exists, in the place of a former one of its key.
+
+        With `partial` it is the moment from which a part is done, and need not run again; a former
+        checkpoint stays. Raises StorageError.
+        """
+        name = PARTIAL if partial else MANIFEST
         with storage_errors("Writing the manifest", self.folder):
             sync_folder(self.folder)
-            manifest.write(self.folder)
+            manifest.write(self.folder, name)
+        spared = {name, *manifest.entries}
+        if partial and (former := read_manifest(self.folder)) is not None:
+            spared |= {MANIFEST, *former.entries}
         for entry in self.folder.iterdir():
-            if entry.name not in manifest.entries:
+            if entry.name not in spared:
                 remove(entry)
 
     def abandon(self) -> None:
@@ -126,6 +171,26 @@ class Commit:
         return FileRecord(file, codec.name, form, count, digest, mtime_ns, inode, about)
 
 
-def uncompressed_bytes(frozen: Any, form: Format | None) -> int:
+def files_of(codec: Codec, preferred: str, *, kept: bool, output: bool) -> Files:
+    """Which files a value of this codec gets, when checkpoints have the preferred format."""
+    if codec.family == "path":
+        return Files(kept, output, None, None)
+    return Files(
+        kept,
+        output,
+        working_format(codec.family, preferred) if kept else None,
+        output_format(codec.family) if output else None,
+    )
+
+
+def sure_bytes(frozen: Any, files: Files) -> int:
     """Bytes that writing a value is sure to take; what compression leaves cannot be foreseen."""
-    return 0 if form is None or form.name == "parquet" else frozen_bytes(frozen)
+    formats = {files.kept, files.output} - {None}
+    return sum(frozen_bytes(frozen) for form in formats if form and form.name != "parquet")
+
+
+def likely_bytes(frozen: Any) -> int:
+    """About what a value's file takes: the value's own share of memory that it may only view."""
+    if isinstance(frozen, Path):
+        return total_bytes(frozen)
+    return len(frozen) if isinstance(frozen, bytes) else int(getattr(frozen, "nbytes", 0))

@@ -8,22 +8,35 @@ from typing import Any
 
 from .history import SegmentRecord
 from .manifest import Manifest
+from .residency import Shared
 
 
 @dataclass(frozen=True)
 class StepStarted:
-    """A step is about to load what it needs and run. `live` is each held value's size in bytes."""
+    """A step is about to load what it needs and run.
+
+    `live` is each held value's size in bytes, `live_bytes` what they hold between them: values may
+    share memory. `held_bytes` is what the process tree holds.
+    """
 
     step: str
     live: dict[str, int]
+    live_bytes: int = 0
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class ValueLoaded:
-    """The running step's worker has loaded a value; its size in bytes, mapped pages counted."""
+    """The running step's worker has loaded a value.
+
+    `bytes` is its size, mapped pages counted, `held_bytes` the memory that loading it took;
+    `seconds` counts its verification.
+    """
 
     value: str
     bytes: int
+    held_bytes: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,11 +44,20 @@ class StepEnded:
     """A step has returned and its value has its in-memory form. `seconds` counts both.
 
     `held_bytes` is what the process tree holds now: a quick step may fall between two samples.
+    `live_bytes` is what the values hold that are still needed. `input_bytes` is the size of the
+    step's arguments, `value_bytes` the memory that came with its value, `file_bytes` about what
+    the value's file takes, `shared` what values of the part share. Unless it is the part's last,
+    the worker waits to be told whether to go on.
     """
 
     step: str
     seconds: float
     held_bytes: int
+    live_bytes: int = 0
+    input_bytes: int = 0
+    value_bytes: int = 0
+    file_bytes: int = 0
+    shared: tuple[Shared, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,11 +65,30 @@ class CommitStarted:
     """The part's steps are done; its live values, with sizes in bytes, are about to be written."""
 
     live: dict[str, int]
+    live_bytes: int = 0
+    held_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class WriteStarted:
+    """One value is about to be written; `held_bytes` is what the process tree holds."""
+
+    value: str
+    held_bytes: int
+
+
+@dataclass(frozen=True)
+class WriteEnded:
+    """One value's files are durable: their bytes, and the seconds that writing took."""
+
+    value: str
+    bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True)
 class PartCommitted:
-    """The part's checkpoint exists."""
+    """The part is done: what its segment left so far is on disk."""
 
     manifest: Manifest
 
@@ -84,6 +125,30 @@ class RunStarted:
 class SegmentStarted:
     segment: str
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PartStarted:
+    """A process is about to run the steps from `step` on."""
+
+    segment: str
+    step: str
+
+
+@dataclass(frozen=True)
+class PartEnded:
+    """The process of a part has ended, and what it made is on disk."""
+
+    segment: str
+
+
+@dataclass(frozen=True)
+class PartCut:
+    """What a part did is lost: it runs again, up to the step before which it is now cut."""
+
+    segment: str
+    before: str
+    why: str
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """One run, segment by segment: reuse or run, go back when a checkpoint turns out damaged.
 
-This file decides what runs next. How a worker is started, watched and killed is `processes.py`;
-what a worker does is `part.py`.
+This file decides which segment is next; `parts.py` brings it to its checkpoint.
 """
 
 from __future__ import annotations
@@ -9,30 +8,21 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from .binding import Bound, Standing, arguments, as_json, stamps, standing
+from .binding import Bound, Standing, identity, standing
 from .budget import EffectiveBudget
 from .errors import ConfigurationError
-from .events import (
-    DamageFound,
-    Noticed,
-    Observer,
-    PartCommitted,
-    PartFailed,
-    RunStarted,
-    SegmentEnded,
-    SegmentStarted,
-)
+from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
 from .fingerprint import Ingredients
+from .forecast import forecast_of
 from .history import RunRecord, SegmentRecord
 from .manifest import Manifest
-from .order import Order, Source
+from .order import Source
 from .outputs import publish_outputs
-from .processes import Died, Finished, OverBudget, run_worker
+from .parts import Job, Parts, require_fit
+from .planning import plan
+from .profile import read_profile
 from .steps import Segment
 from .store import Damaged
-from .verdicts import failure_of, over_budget, worker_died
-from .watch import PartWatch
-from .worker import run_part
 
 
 class Execution:
@@ -53,6 +43,7 @@ class Execution:
         self.record = record
         self.log = log
         self.observe = observe
+        self.profile = read_profile(bound.pipeline.settings.runs, bound.pipeline.name)
         self.done: dict[str, Manifest] = {}
         self.hashed: set[str] = set()
 
@@ -65,8 +56,27 @@ class Execution:
             while only not in self.done:
                 self._bring(self._gather(only))
             return
+        self._foresee()
         while waiting := [s for s in pipeline.segments if s.name not in self.done]:
             self._bring(waiting[0])
+
+    def _foresee(self) -> None:
+        """Refuse, before anything runs, a segment with a step that is known not to fit.
+
+        A segment that waits for another to run may be reused yet, and is judged in its turn.
+        """
+        pipeline = self.bound.pipeline
+        forecast = forecast_of(pipeline, self.profile)
+        headroom = pipeline.settings.memory.segment.headroom
+        upstream: dict[str, Manifest] = {}
+        for segment in pipeline.segments:
+            found = standing(self.bound, segment, upstream)
+            if found.reusable and found.manifest is not None and segment.name not in self.forced:
+                upstream[segment.name] = found.manifest
+            elif found.key is not None or not self.bound.store.all_of(segment.name):
+                steps = pipeline.span(segment)
+                planned = plan(forecast, steps, self.budget.bytes, headroom)
+                require_fit(planned, forecast, segment, identity(self.bound, segment), self.budget)
 
     def _gather(self, only: str) -> Segment:
         """Take what serves of the segments before `only`; refuse if it reads from another."""
@@ -99,70 +109,36 @@ class Execution:
             self._finish(SegmentRecord(segment.name, "reused"), found.manifest)
             return
         self.observe(SegmentStarted(segment.name, found.reasons or ("asked for",)))
-        record = SegmentRecord(segment.name, "failed", parts=1)
+        record = SegmentRecord(segment.name, "failed")
         self._record(record)
-        manifest = self._run_part(segment, found, record)
-        if manifest is not None:
-            record.status, record.bytes_written = "ran", manifest.bytes
-            self.forced.discard(segment.name)
-            self._finish(record, manifest)
-            keep = self.bound.pipeline.settings.memory.checkpoints.keep
-            self.bound.store.retire(segment.name, manifest.key, keep)
+        parts = Parts(self._job(found), record, self.observe)
+        try:
+            manifest = parts.run()
+        except Damaged as damage:
+            self._go_back(str(damage))
+            return
+        self.hashed |= parts.verified
+        record.status = "ran"
+        self.forced.discard(segment.name)
+        self._finish(record, manifest)
+        keep = self.bound.pipeline.settings.memory.checkpoints.keep
+        self.bound.store.retire(segment.name, manifest.key, keep)
 
-    def _run_part(
-        self, segment: Segment, found: Standing, record: SegmentRecord
-    ) -> Manifest | None:
-        """Run a segment in one worker; None when it met a damaged checkpoint of an earlier one."""
-        order = self._order(segment, found)
-        watch = PartWatch(record, self.observe)
-        ending = run_worker(
-            run_part,
-            (order,),
-            is_last=lambda m: isinstance(m, PartCommitted | PartFailed | DamageFound),
-            on_message=watch.on_message,
-            on_sample=watch.on_sample,
-            limit=self.budget.bytes,
-            count=self.budget.count,
-        )
-        match ending:
-            case Finished(PartCommitted(manifest)):
-                self.hashed |= order.sources.keys()
-                return manifest
-            case Finished(DamageFound(value)):
-                self._go_back(value)
-                return None
-            case Finished(PartFailed() as failure):
-                raise failure_of(segment, failure)
-            case OverBudget(held):
-                raise over_budget(segment, watch, held, self.budget)
-            case Died(exit_code):
-                raise worker_died(segment, watch, exit_code, self.log)
-        raise AssertionError(f"an ending that nobody knows: {ending}")
-
-    def _order(self, segment: Segment, found: Standing) -> Order:
+    def _job(self, found: Standing) -> Job:
+        """What it takes to run a segment: forced, it does not go on from where it was left."""
         assert found.ingredients is not None, "a segment runs after those it reads from"
         assert found.key is not None
-        bound, pipeline = self.bound, self.bound.pipeline
-        settings = pipeline.settings.memory.checkpoints
-        part = pipeline.span(segment)
-        return Order(
-            root=pipeline.settings.root,
-            store=bound.store.folder,
-            pipeline=pipeline.name,
-            segment=segment.name,
-            key=found.key,
-            ingredients=as_json(found.ingredients),
-            params=self._params(found.ingredients),
-            steps=segment.steps,
-            sources={value: self._source(value) for value in pipeline.loaded(part)},
-            arguments=arguments(bound, segment),
-            stamps=stamps(bound, segment),
-            kept=pipeline.kept(part),
-            outputs=pipeline.outputs(part),
-            format=settings.format,
-            allowance=max(0, settings.max_disk - bound.store.used_bytes()),
-            count=self.budget.count,
-            log=self.log,
+        pipeline, name = self.bound.pipeline, found.segment.name
+        is_forced = name in self.forced
+        return Job(
+            self.bound,
+            found,
+            self._params(found.ingredients),
+            {v: self._source(v) for v in pipeline.loaded(pipeline.span(found.segment))},
+            None if is_forced else self.bound.store.find_partial(name, found.key),
+            self.budget,
+            self.profile,
+            self.log,
         )
 
     def _params(self, ingredients: Ingredients) -> dict[str, str]:

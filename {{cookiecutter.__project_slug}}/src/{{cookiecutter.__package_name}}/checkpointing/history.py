@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import os
+import platform
 import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from .files import TEMPORARY, new_token, remove, replace_text, storage_errors
 
@@ -18,11 +23,41 @@ _KEPT_RUNS = 50
 
 @dataclass
 class StepRecord:
-    """One step of a run. Peaks are held memory of the process tree, in bytes."""
+    """One step of a run, in bytes and seconds. Peaks are held memory of the process tree.
+
+    `part` counts the segment's parts from 0; `began_bytes` is what was held when the step began,
+    `read_seconds` the share of `seconds` that loading took, `input_bytes` the size of its
+    arguments, `value_bytes` the memory that came with its value.
+    """
 
     name: str
+    part: int = 0
+    began_bytes: int = 0
     peak_bytes: int = 0
     seconds: float = 0.0
+    read_seconds: float = 0.0
+    input_bytes: int = 0
+    value_bytes: int = 0
+
+
+@dataclass
+class WriteRecord:
+    """One value that a part committed: as a step's record, `bytes` on disk."""
+
+    value: str
+    part: int = 0
+    began_bytes: int = 0
+    peak_bytes: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class CutRecord:
+    """A cut inside a segment: the step that a new part began with, and why."""
+
+    before: str
+    why: str
 
 
 @dataclass
@@ -35,7 +70,9 @@ class SegmentRecord:
     peak_bytes: int = 0
     seconds: float = 0.0
     bytes_written: int = 0
+    cuts: list[CutRecord] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
+    writes: list[WriteRecord] = field(default_factory=list)
 
 
 @dataclass
@@ -43,17 +80,20 @@ class RunRecord:
     """One run: what `run --json` prints.
 
     `outputs` are the published files, and for outputs that are not published their checkpoints.
+    `environment` says on what machine and with which versions it ran.
     """
 
     pipeline: str
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     budget_bytes: int = 0
     budget_source: str = ""
+    count: str = "held"
     peak_bytes: int = 0
     seconds: float = 0.0
     bytes_written: int = 0
     segments: list[SegmentRecord] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -62,6 +102,17 @@ class RunRecord:
         if self.error is None:
             del content["error"]
         return content
+
+
+def environment() -> dict[str, Any]:
+    """The machine that a run is on, and the versions that it runs with."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "cores": os.cpu_count(),
+        "ram_bytes": int(psutil.virtual_memory().total),
+        **{name: importlib.metadata.version(name) for name in ("pandas", "pyarrow", "numpy")},
+    }
 
 
 def new_run(runs: Path) -> Path:

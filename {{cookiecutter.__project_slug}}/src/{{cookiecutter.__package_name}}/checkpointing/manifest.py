@@ -1,6 +1,7 @@
 """The manifest of a checkpoint: what is in it, what it was made from. It makes the checkpoint.
 
 A checkpoint's files may lie in its folder before it exists; it exists once its manifest does.
+While a segment runs in several parts, a partial manifest says what its finished parts left.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from .errors import StorageError
 from .files import replace_text, stamp, total_bytes
 
 MANIFEST = "manifest.json"
+PARTIAL = "partial.json"
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A checkpoint: the values kept for later segments, the outputs, and what both came from.
+    """A checkpoint: the values kept for later steps, the outputs, and what both came from.
 
-    `params` are those that it depends on, be it through the values of earlier segments.
-
-    `peak_bytes` is the held memory of the worker's steps; `seconds` their time, commit left out.
+    `steps` are those that were done: all of the segment's, or as many as its parts so far took.
+    `params` are those that it depends on, be it through the values of earlier segments. `seconds`
+    is the time of the steps, commit left out.
     """
 
     pipeline: str
@@ -78,8 +80,8 @@ class Manifest:
 
     @property
     def entries(self) -> set[str]:
-        """The names of all that belongs to the checkpoint in its folder."""
-        return {MANIFEST, *(record.file.partition("/")[0] for _, record in self.records())}
+        """The names in the checkpoint's folder that hold its values."""
+        return {record.file.partition("/")[0] for _, record in self.records()}
 
     def record(self, value: str) -> FileRecord | None:
         """The file to load a value from."""
@@ -90,22 +92,22 @@ class Manifest:
         """Bytes on disk; a file that is both a value's and an output's counts once."""
         return sum({record.file: record.bytes for _, record in self.records()}.values())
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, name: str = MANIFEST) -> None:
         """Make the checkpoint exist: from one moment to the next, and for good."""
         content = asdict(self)
         replace_text(
-            folder / MANIFEST, json.dumps({"checksum": _checksum(content), **content}, indent=1)
+            folder / name, json.dumps({"checksum": _checksum(content), **content}, indent=1)
         )
 
 
-def read_manifest(folder: Path) -> Manifest | None:
+def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
     """The manifest in a folder, or None when there is no checkpoint.
 
     Raises:
         StorageError: the manifest is there, but not as it was written.
     """
     try:
-        content = json.loads((folder / MANIFEST).read_bytes())
+        content = json.loads((folder / name).read_bytes())
         stated = content.pop("checksum")
         if stated != _checksum(content):
             raise ValueError("its checksum does not match")
@@ -115,7 +117,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StorageError(f"{folder / MANIFEST} is damaged: {error}") from None
+        raise StorageError(f"{folder / name} is damaged: {error}") from None
 
 
 def _checksum(content: dict[str, Any]) -> str:

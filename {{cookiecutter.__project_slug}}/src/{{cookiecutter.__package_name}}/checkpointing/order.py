@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .manifest import FileRecord
+from .manifest import FileRecord, Manifest
 from .settings import Count
-from .steps import Step
+from .steps import Segment, Step
 
 
 @dataclass(frozen=True)
@@ -24,24 +24,44 @@ class Source:
 class Order:
     """One part to run: its steps, what they read, what is to be kept, and where.
 
-    `arguments` are inputs and params by (step, parameter), `stamps` those of the input files when
-    they were hashed. `allowance` is in bytes.
+    Attributes:
+        first: the number of the segment's first step.
+        part: the numbers of the part's steps, within `range(first, first + len(segment.steps))`.
+        last_use: for each of the segment's values the number of the last step that reads it.
+        outputs: the segment's values that are published, or that nothing reads.
+        before: what the segment's earlier parts left.
+        done: sinks that an earlier attempt at this part has finished; they are not repeated.
+        arguments: inputs and params by (step, parameter).
+        stamps: of the input files, from when they were hashed.
+        allowance: the most bytes that may be written.
     """
 
     root: Path
     store: Path
     pipeline: str
-    segment: str
+    segment: Segment
+    first: int
+    part: range
     key: str
     ingredients: dict[str, Any]
     params: dict[str, str]
-    steps: tuple[Step, ...]
+    last_use: dict[str, int]
+    outputs: tuple[str, ...]
+    before: Manifest | None
+    done: frozenset[str]
     sources: dict[str, Source]
     arguments: dict[tuple[str, str], Any]
     stamps: dict[Path, tuple[int, int]]
-    kept: tuple[str, ...]
-    outputs: tuple[str, ...]
     format: str
     allowance: int
     count: Count
     log: Path
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the part."""
+        return self.segment.steps[self.part.start - self.first : self.part.stop - self.first]
+
+    def is_complete(self, stop: int) -> bool:
+        """Whether the segment is done when the part ends before step number `stop`."""
+        return stop == self.first + len(self.segment.steps)

@@ -8,60 +8,62 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import os
-import random
-import sys
 import time
-import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from . import meter
-from .codecs import (
-    Codec,
-    Format,
-    codec_named,
-    format_named,
-    frozen_bytes,
-    output_format,
-    select,
-    working_format,
-)
-from .commit import Commit, uncompressed_bytes
-from .errors import ConfigurationError, InexactValue
-from .events import CommitStarted, StepEnded, StepStarted, ValueLoaded
+from .calling import call, columns_read, freeze, seed, thaw
+from .codecs import codec_named, format_named, frozen_bytes
+from .commit import Commit, files_of, likely_bytes, sure_bytes
+from .errors import ConfigurationError
+from .events import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
 from .files import stamp
 from .fingerprint import code_of, differing
-from .manifest import FileRecord, Manifest
+from .manifest import Manifest
 from .order import Order
-from .steps import WORKDIR, Parameter, Segment, Step
+from .residency import Residency
+from .steps import WORKDIR, Parameter, Step
 from .store import Damaged, Store, is_sound
 
 
 class Part:
-    """The steps of an order and the values between them, each in its codec's in-memory form."""
+    """The steps of an order and the values between them, each in its codec's in-memory form.
 
-    def __init__(self, order: Order, send: Callable[[Any], None]) -> None:
+    Args:
+        send: takes an event to the parent.
+        is_to_go_on: asks the parent whether to run the next step, or to commit before it.
+    """
+
+    def __init__(
+        self, order: Order, send: Callable[[Any], None], is_to_go_on: Callable[[], bool]
+    ) -> None:
         self.order = order
         self.send = send
+        self.is_to_go_on = is_to_go_on
         self.current: str | None = None
         self.live: dict[str, Any] = {}
+        self.residency = Residency(order.store, order.count)
         self.codecs = {s.name: codec_named(s.codec) for s in order.steps if s.codec is not None}
         self.last_use = {p.name: s.name for s in order.steps for p in s.parameters}
-        self.written_later = {*order.kept, *order.outputs}
-        self.columns = _columns_read(order.steps)
+        self.columns = columns_read(order.steps)
 
     def run(self) -> Manifest:
         order = self.order
-        commit = Commit(Store(order.store).path(order.segment, order.key), order.allowance)
+        commit = Commit(Store(order.store).path(order.segment.name, order.key), order.allowance)
         try:
             started = time.perf_counter()
             self._require_same_sources()
+            stop = order.part.start
             for step in order.steps:
-                self._run_step(step, commit)
+                if step.name not in order.done:
+                    self._run_step(step, commit)
+                stop += 1
+                if stop < order.part.stop and not self.is_to_go_on():
+                    break
             self._require_same_sources()
-            return self._commit(commit, time.perf_counter() - started)
+            return self._commit(commit, stop, time.perf_counter() - started)
         except BaseException:
             commit.abandon()
             raise
@@ -69,10 +71,9 @@ class Part:
     def _require_same_sources(self) -> None:
         """Refuse code and inputs that are not those of the key: somebody edits during the run."""
         order = self.order
-        for step in order.steps:
+        for step in order.segment.steps:
             step.function()  # imports its module, so that what is compared is what runs
-        code = code_of(Segment(order.segment, order.steps)).modules
-        changed = differing(order.ingredients["code"], code)
+        changed = differing(order.ingredients["code"], code_of(order.segment).modules)
         changed += [str(path) for path, at in order.stamps.items() if stamp(path) != at]
         if changed:
             raise ConfigurationError(
@@ -80,22 +81,55 @@ class Part:
                 f"segment would belong to neither version. Run again."
             )
 
+    def _is_written(self, value: str, stop: int) -> bool:
+        """Whether a value of the part is kept or an output, if the part ends before `stop`."""
+        return value in self.codecs and (
+            self.order.last_use[value] >= stop or value in self.order.outputs
+        )
+
     def _run_step(self, step: Step, commit: Commit) -> None:
         self.current = step.name
         started = time.perf_counter()
-        self.send(StepStarted(step.name, self._sizes()))
+        self.send(StepStarted(step.name, self._sizes(), self.residency.bytes, self._held()))
         function = step.function()
-        _seed(self.order.key, step.name)
-        result = _call(function, [p.name for p in step.parameters], self._taker(step, commit))
+        seed(self.order.key, step.name)
+        taken: dict[str, int] = {}
+        take = self._taker(step, commit, taken)
+        result = call(function, [p.name for p in step.parameters], take)
+        own = likely = 0
         if step.codec is not None:
-            frozen = _freeze(self.codecs[step.name], result, step, commit)
-            if step.name in self.last_use or step.name in self.written_later:
-                self.live[step.name] = frozen
-        seconds = time.perf_counter() - started
-        self.send(StepEnded(step.name, seconds, meter.tree_bytes(_root_pid(), self.order.count)))
+            result = freeze(step, result, commit.workdir_path(step.name))
+            own, likely = self.residency.add(step.name, result), likely_bytes(result)
+            self.live[step.name] = result
+        gone = [name for name in (*taken, step.name) if self._is_over(name, step)]
+        for name in gone:
+            self.live.pop(name, None)
+        del result
+        self.residency.drop(*gone)
+        self.send(
+            StepEnded(
+                step.name,
+                time.perf_counter() - started,
+                self._held(),
+                self.residency.bytes,
+                input_bytes=sum(taken.values()),
+                value_bytes=own,
+                file_bytes=likely,
+                shared=self.residency.shared(),
+            )
+        )
 
-    def _taker(self, step: Step, commit: Commit) -> Callable[[str], Any]:
-        """How a step gets one argument; at a value's last use nothing else holds on to it."""
+    def _is_over(self, name: str, step: Step) -> bool:
+        """Whether the part needs a value no more, once this step is done."""
+        return self.last_use.get(name, step.name) == step.name and not self._is_written(
+            name, self.order.part.stop
+        )
+
+    def _taker(self, step: Step, commit: Commit, taken: dict[str, int]) -> Callable[[str], Any]:
+        """How a step gets one argument; at a value's last use nothing else holds on to it.
+
+        The values that it takes are noted in `taken`, with their sizes in bytes.
+        """
         parameters = {parameter.name: parameter for parameter in step.parameters}
 
         def take(name: str) -> Any:
@@ -104,136 +138,79 @@ class Part:
             if (step.name, name) in self.order.arguments:
                 return copy.deepcopy(self.order.arguments[step.name, name])
             if name not in self.live:
-                self.live[name] = self._load(parameters[name])
-                self.send(ValueLoaded(name, frozen_bytes(self.live[name])))
-            is_last = self.last_use[name] == step.name and name not in self.written_later
-            frozen = self.live.pop(name) if is_last else self.live[name]
-            return _thaw(parameters[name], frozen)
+                self._load(parameters[name])
+            taken[name] = frozen_bytes(self.live[name])
+            frozen = self.live.pop(name) if self._is_over(name, step) else self.live[name]
+            return thaw(parameters[name], frozen)
 
         return take
 
-    def _load(self, parameter: Parameter) -> Any:
-        source = self.order.sources[parameter.name]
+    def _load(self, parameter: Parameter) -> None:
+        started = time.perf_counter()
+        name = parameter.name
+        source = self.order.sources[name]
         is_known = not source.verify and source.record.untouched(source.folder)
         if not is_known and not is_sound(source.folder, source.record):
-            raise Damaged(parameter.name)
+            raise Damaged(name)
         path = source.folder / source.record.file
         if source.record.format == "path":
-            return path
-        return format_named(source.record.format).read(path, self.columns[parameter.name])
+            self.live[name] = path
+        else:
+            self.live[name] = format_named(source.record.format).read(path, self.columns[name])
+        held = self.residency.add(name, self.live[name])
+        seconds = time.perf_counter() - started
+        self.send(ValueLoaded(name, frozen_bytes(self.live[name]), held, seconds))
 
-    def _commit(self, commit: Commit, seconds: float) -> Manifest:
+    def _commit(self, commit: Commit, stop: int, seconds: float) -> Manifest:
+        """Write what steps from number `stop` on need, and the outputs; then it counts."""
         self.current = None
-        order = self.order
-        waiting = [name for name in self.live if name in self.written_later]
+        order, before = self.order, self.order.before
+        waiting = [name for name in self.live if self._is_written(name, stop)]
+        self.residency.drop(*(name for name in self.live if name not in waiting))
         self.live = {name: self.live[name] for name in waiting}
-        self.send(CommitStarted(self._sizes()))
-        forms = {name: self._formats(name) for name in waiting}
-        commit.require_room(
-            sum(uncompressed_bytes(self.live[n], form) for n in waiting for form in {*forms[n]})
-        )
-        values: dict[str, FileRecord] = {}
-        outputs: dict[str, FileRecord] = {}
+        self.send(CommitStarted(self._sizes(), self.residency.bytes, self._held()))
+        files = {
+            name: files_of(
+                self.codecs[name],
+                order.format,
+                kept=order.last_use[name] >= stop,
+                output=name in order.outputs,
+            )
+            for name in waiting
+        }
+        commit.require_room(sum(sure_bytes(self.live[name], files[name]) for name in waiting))
+        values = {} if before is None else before.values
+        values = {name: record for name, record in values.items() if order.last_use[name] >= stop}
+        outputs = {} if before is None else dict(before.outputs)
         for name in waiting:
-            kept, output = self._write(name, self.live.pop(name), commit, *forms[name])
-            values |= {name: kept} if kept else {}
-            outputs |= {name: output} if output else {}
+            started = time.perf_counter()
+            self.send(WriteStarted(name, self._held()))
+            codec = self.codecs[name]
+            records = commit.keep(name, self.live.pop(name), codec, files[name])
+            self.residency.drop(name)
+            values |= {name: records.kept} if records.kept else {}
+            outputs |= {name: records.output} if records.output else {}
+            self.send(WriteEnded(name, records.bytes, time.perf_counter() - started))
         manifest = Manifest(
             pipeline=order.pipeline,
-            segment=order.segment,
+            segment=order.segment.name,
             key=order.key,
-            steps=tuple(step.name for step in order.steps),
+            steps=tuple(step.name for step in order.segment.steps[: stop - order.first]),
             ingredients=order.ingredients,
             values=values,
             outputs=outputs,
             committed_at=datetime.now(UTC).isoformat(timespec="microseconds"),
-            seconds=seconds,
+            seconds=seconds + (before.seconds if before else 0),
             params=order.params,
         )
-        commit.finish(manifest)
+        commit.finish(manifest, partial=not order.is_complete(stop))
         return manifest
-
-    def _formats(self, name: str) -> tuple[Format | None, Format | None]:
-        """The files that a value gets: one for later segments, one as an output."""
-        family = self.codecs[name].family
-        if family == "path":
-            return None, None  # its files are taken as they are
-        kept = working_format(family, self.order.format) if name in self.order.kept else None
-        return kept, output_format(family) if name in self.order.outputs else None
-
-    def _write(
-        self, name: str, frozen: Any, commit: Commit, kept: Format | None, output: Format | None
-    ) -> tuple[FileRecord | None, FileRecord | None]:
-        """Write one value, the only one who holds it; the records of both files."""
-        codec = self.codecs[name]
-        if codec.family == "path":
-            taken = commit.take(name, frozen, codec)
-            return (
-                taken if name in self.order.kept else None,
-                taken if name in self.order.outputs else None,
-            )
-        first = commit.write(name, frozen, codec, kept) if kept else None
-        if output is None or output == kept:  # one file then serves for both
-            return first, first if output else None
-        return first, commit.write(name, frozen, codec, output)
 
     def _sizes(self) -> dict[str, int]:
         return {name: frozen_bytes(frozen) for name, frozen in self.live.items()}
 
-
-def _root_pid() -> int:
-    """The process that gave the order: the root of the tree whose memory counts."""
-    parent = multiprocessing.parent_process()
-    return parent.pid if parent and parent.pid else os.getpid()
-
-
-def _columns_read(steps: tuple[Step, ...]) -> dict[str, tuple[str, ...] | None]:
-    """For each value, the columns that the steps read between them; None for all."""
-    found: dict[str, tuple[str, ...] | None] = {}
-    for parameter in (p for step in steps for p in step.parameters):
-        former = found.get(parameter.name, ())
-        if former is None or parameter.columns is None:
-            found[parameter.name] = None
-        else:
-            found[parameter.name] = tuple(dict.fromkeys((*former, *parameter.columns)))
-    return found
-
-
-def _seed(key: str, step: str) -> None:
-    seed = zlib.crc32(f"{key} {step}".encode())
-    random.seed(seed)
-    if (numpy := sys.modules.get("numpy")) is not None:
-        numpy.random.seed(seed)
-
-
-def _call(function: Callable[..., Any], names: list[str], take: Callable[[str], Any]) -> Any:
-    """Call a step so that only the step itself holds its arguments.
-
-    A call through `*args` or `**kwargs` keeps every argument alive until it returns, even one that
-    the step has rebound; a plain positional call hands the references over.
-    """
-    arguments = ", ".join(f"take({name!r})" for name in names)
-    return eval(f"lambda call, take: call({arguments})")(function, take)
-
-
-def _freeze(codec: Codec, result: Any, step: Step, commit: Commit) -> Any:
-    try:
-        frozen = codec.freeze(result)
-    except InexactValue as error:
-        raise InexactValue(f"`{step.name}`: {error.message}", step=step.name) from None
-    workdir = commit.workdir_path(step.name).resolve()
-    if codec.family == "path" and not Path(frozen).resolve().is_relative_to(workdir):
-        raise InexactValue(
-            f"`{step.name}` returned {frozen}, which does not lie in its workdir. Take a parameter "
-            f"`workdir: Path` and make the file there.",
-            step=step.name,
-        )
-    return frozen
-
-
-def _thaw(parameter: Parameter, frozen: Any) -> Any:
-    assert parameter.codec is not None, "the pipeline refused a value without a codec"
-    codec = codec_named(parameter.codec)
-    if parameter.columns is not None:
-        frozen = select(frozen, parameter.columns)
-    return codec.thaw(frozen)
+    def _held(self) -> int:
+        """Memory of the process that gave the order and of all its descendants, in bytes."""
+        parent = multiprocessing.parent_process()
+        root = parent.pid if parent and parent.pid else os.getpid()
+        return meter.tree_bytes(root, self.order.count)

@@ -11,9 +11,9 @@ import threading
 import time
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from . import meter
@@ -33,6 +33,9 @@ _PRELOADED = (
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # the order of sets of strings must be the same in every run
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # freed buffers go back to the system at once
+    # glibc keeps what it once served from its heap; what is larger goes back when it is freed.
+    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
 }
 
 
@@ -84,7 +87,7 @@ def run_worker(
     target: Callable[..., None],
     arguments: tuple[Any, ...],
     is_last: Callable[[Any], bool],
-    on_message: Callable[[Any], None],
+    on_message: Callable[[Any], Any],
     on_sample: Callable[[int], None],
     limit: int | None = None,
     count: Count = "held",
@@ -93,7 +96,7 @@ def run_worker(
 
     Args:
         is_last: tells the message by which the worker says how it ended.
-        on_message: receives every other message.
+        on_message: receives every other message; what it returns, unless None, is the answer.
         on_sample: receives the memory of this process and all its descendants, in bytes, every
             10 ms and at every message.
         limit: bytes above which the worker is killed.
@@ -124,7 +127,9 @@ def run_worker(
                 if is_last(message):
                     process.join(_EXIT_SECONDS)  # its threads may not let it go; then it is killed
                     return Finished(message)
-                on_message(message)  # before the sample, which belongs to what began just now
+                answer = on_message(message)  # before the sample: that belongs to what begins now
+                if answer is not None:
+                    _send(ours, answer)
             elif process.sentinel in ready:
                 process.join()
                 return Died(process.exitcode)
@@ -138,6 +143,11 @@ def run_worker(
             meter.kill_tree(process.pid)
             process.join()
         ours.close()
+
+
+def _send(connection: Connection, answer: Any) -> None:
+    with suppress(OSError):  # it died meanwhile, which the next message will tell
+        connection.send(answer)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from .budget import effective_budget
 from .errors import CheckpointingError, ConfigurationError, Interrupted, StorageError
 from .events import Observer
 from .execution import Execution
-from .history import LOG, RunRecord, new_run, write_record
+from .history import LOG, RunRecord, environment, new_run, write_record
 from .limits import machine_limits
 from .outputs import sweep_outputs
 from .pipeline import Pipeline
@@ -55,6 +55,7 @@ def run(
         settings = described.pipeline.settings
         budget = effective_budget(settings.memory, machine_limits(), options.budget)
         record.budget_bytes, record.budget_source = budget.bytes, budget.source
+        record.count, record.environment = budget.count, environment()
         forced = _forced(described.pipeline, options)
         store = Store(settings.checkpoints / described.pipeline.name)
         with store.lock():

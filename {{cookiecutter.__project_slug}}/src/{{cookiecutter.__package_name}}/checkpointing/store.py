@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from .errors import Locked, StorageError
 from .files import TEMPORARY, checksum, new_token, remove, storage_errors, total_bytes
-from .manifest import MANIFEST, FileRecord, Manifest, read_manifest
+from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
 
 _SET_ASIDE = ".damaged-"
 _WORKER_SECONDS = 10.0  # an orphaned worker ends within milliseconds of its parent
@@ -80,6 +80,19 @@ class Store:
         """The checkpoint of a key, or None. Raises StorageError when its manifest is damaged."""
         return read_manifest(self.path(segment, key))
 
+    def find_partial(self, segment: str, key: str) -> Manifest | None:
+        """What the finished parts of an unfinished segment left, or None when it is no good."""
+        folder = self.path(segment, key)
+        with contextlib.suppress(StorageError):
+            found = read_manifest(folder, PARTIAL)
+            if found and not (folder / MANIFEST).exists() and not self.damaged(found):
+                return found
+        return None
+
+    def forget_partial(self, partial: Manifest) -> None:
+        """Have a segment begin again; its files go with the next commit or sweep."""
+        (self.path(partial.segment, partial.key) / PARTIAL).unlink(missing_ok=True)
+
     def all_of(self, segment: str) -> list[Manifest]:
         """The sound checkpoints of a segment, the last made or reused first."""
         found = []
@@ -118,20 +131,25 @@ class Store:
         return aside
 
     def sweep(self) -> None:
-        """Remove what a killed run left behind: files that no manifest names."""
+        """Remove what a killed run left behind: files that no manifest names.
+
+        What finished parts of an unfinished segment left stays, to be gone on from.
+        """
         for segment in _folders(self.folder):
             for folder in _folders(segment):
                 if _SET_ASIDE in folder.name:
                     continue
                 try:
-                    manifest = read_manifest(folder)
+                    manifest, name = self.find(segment.name, folder.name), MANIFEST
                 except StorageError:
                     continue  # found and set aside when its key is asked for
+                if manifest is None:
+                    manifest, name = self.find_partial(segment.name, folder.name), PARTIAL
                 if manifest is None:
                     remove(folder)
                     continue
                 for entry in folder.iterdir():
-                    if entry.name not in manifest.entries:
+                    if entry.name not in {name, *manifest.entries}:
                         remove(entry)
         for left in self.folder.glob(f".*{TEMPORARY}"):
             remove(left)
@@ -148,6 +166,11 @@ class Store:
         for manifests in groups.values():
             for manifest in manifests[keep:]:
                 self.remove(manifest)
+        now = self.find(segment, current)
+        for folder in _folders(self.folder / segment):
+            partial = self.find_partial(segment, folder.name)
+            if partial and now and partial.params == now.params:
+                remove(folder)  # of code or inputs that are no longer there
 
     def remove(self, manifest: Manifest) -> None:
         """Remove one checkpoint, its manifest first: half a checkpoint is none."""

@@ -2,63 +2,148 @@
 
 from __future__ import annotations
 
+import re
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 from .budget import EffectiveBudget, size
 from .errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed
 from .events import PartFailed
+from .planning import Plan
+from .processes import Died, Ending, Finished, OverBudget
 from .steps import Segment
 from .watch import PartWatch
 
 _LISTED_VALUES = 5
 _LOG_TAIL_LINES = 8
+_SIGKILL: int = getattr(signal, "SIGKILL", 9)
+_SIGABRT: int = signal.SIGABRT
+# What Rust, C++ and glibc print when an allocation fails and they give up.
+_REFUSED = re.compile(r"memory allocation of \d+ bytes failed|bad_alloc|[Oo]ut of memory")
+_WAYS_OUT = (
+    "load only the columns that it needs: `Annotated[pd.DataFrame, Columns(...)]`",
+    "split the step in two, so that less is held at once",
+    "if it still cannot fit, use an engine that works out of core for this step",
+    "raise the budget, if whoever owns memory_budget.toml agrees",
+)
+
+
+@dataclass(frozen=True)
+class Exceeded:
+    """A part ran out of memory: why it ended, in a word, and for a sentence."""
+
+    why: str
+    told: str
+    held: int = 0
+
+
+class LogTail:
+    """What a part's process printed, from the moment that this was made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._start = path.stat().st_size if path.exists() else 0
+
+    def text(self) -> str:
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self._start)
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None:
+    """Whether a part ended for want of memory, as far as its parent can tell.
+
+    `struck` says whether the kernel killed for memory, somewhere here, while the part ran.
+    """
+    match ending:
+        case OverBudget(held):
+            return Exceeded("over budget", f"{size(held)} held", held)
+        case Finished(PartFailed(kind=BudgetExceeded.kind) as failed):
+            return Exceeded("out of memory", f"memory was refused ({failed.message})")
+        case Died(exit_code) if exit_code == -_SIGKILL and struck:
+            return Exceeded("out of memory", "killed by the system, which was out of memory")
+        case Died(exit_code) if exit_code == -_SIGKILL:
+            return Exceeded(
+                "killed", "killed from outside, by the system out of memory or by a person"
+            )
+        case Died(exit_code) if exit_code == -_SIGABRT:
+            said = next((line for line in log.text().splitlines() if _REFUSED.search(line)), None)
+            return Exceeded("out of memory", f"aborted ({said.strip()})") if said else None
+    return None
 
 
 def over_budget(
-    segment: Segment, watch: PartWatch, held: int, budget: EffectiveBudget
+    segment: Segment, watch: PartWatch, exceeded: Exceeded, budget: EffectiveBudget
 ) -> CheckpointingError:
-    """The error for a part that was killed above the budget."""
+    """The error for a step that ran out of memory with a process of its own."""
+    if watch.step is None and not watch.committing and exceeded.why == "killed":
+        return _died(segment, watch, f"was {exceeded.told}")
     largest = sorted(watch.live.items(), key=lambda item: item[1], reverse=True)[:_LISTED_VALUES]
     listed = ", ".join(f"{name} {size(count)}" for name, count in largest) or "none"
+    held = exceeded.held or watch.held
+    told = (
+        f"{size(held)} of memory held" if exceeded.held else f"{exceeded.told}, {size(held)} held"
+    )
     message = (
-        f"segment `{segment.name}`, {_doing(watch)}: {size(held)} of memory held, the budget is "
+        f"segment `{segment.name}`, {_doing(watch)}: {told}, the budget is "
         f"{size(budget.bytes)} ({budget.source}).\n"
         f"  Largest live values: {listed}.\n"
-        f"  What to do: {_ways_out(segment, watch)}"
+        f"  What to do: {_ways_out(watch)}"
     )
     return BudgetExceeded(
         message,
         segment=segment.name,
-        step=watch.step,
+        step=watch.step or (watch.ended[-1] if watch.ended else None),
+        why=exceeded.why,
         held_bytes=held,
         budget_bytes=budget.bytes,
         largest_values=dict(largest),
     )
 
 
-def failure_of(segment: Segment, failure: PartFailed) -> CheckpointingError:
-    """The error that a worker reported."""
-    details = {"traceback": failure.traceback} if failure.traceback else {}
-    return BY_KIND[failure.kind](
-        failure.message, segment=segment.name, step=failure.step, **details
+def will_not_fit(
+    segment: Segment, step: str, planned: Plan, budget: EffectiveBudget
+) -> CheckpointingError:
+    """The error for a step that is known not to fit, before anything of its segment is run."""
+    message = (
+        f"segment `{segment.name}`, step `{step}`: an earlier run with the same code and inputs "
+        f"measured that it needs {size(planned.peak)} even in a process of its own, the budget is "
+        f"{size(budget.bytes)} ({budget.source}). Nothing of the segment was run.\n"
+        f"  What to do: {_listed(_WAYS_OUT)}"
+    )
+    return BudgetExceeded(
+        message,
+        segment=segment.name,
+        step=step,
+        why="planned",
+        held_bytes=planned.peak,
+        budget_bytes=budget.bytes,
+        largest_values={},
     )
 
 
-def worker_died(
-    segment: Segment, watch: PartWatch, exit_code: int | None, log: Path
+def failure(ending: Ending, segment: Segment, watch: PartWatch, log: LogTail) -> CheckpointingError:
+    """The error for a part that ended without its values, for another reason than memory."""
+    match ending:
+        case Finished(PartFailed() as failed):
+            details = {"traceback": failed.traceback} if failed.traceback else {}
+            kind = BY_KIND[failed.kind]
+            return kind(failed.message, segment=segment.name, step=failed.step, **details)
+        case Died(exit_code):
+            tail = "".join(f"  | {line}\n" for line in log.text().splitlines()[-_LOG_TAIL_LINES:])
+            how = f"ended {_signal_name(exit_code)} without a word.\n{tail}  Log: {log.path}"
+            return _died(segment, watch, how, exit_code)
+    raise AssertionError(f"an ending that nobody knows: {ending}")
+
+
+def _died(
+    segment: Segment, watch: PartWatch, how: str, exit_code: int | None = None
 ) -> CheckpointingError:
-    """The error for a worker that ended without a word."""
-    where = f"segment `{segment.name}`, {_doing(watch)}"
-    if exit_code == -getattr(signal, "SIGKILL", 9):
-        message = (
-            f"{where}: its process was killed from outside: by the system, out of memory, or by a "
-            f"person. Nothing that was finished is lost; run again, with a smaller --budget if the "
-            f"machine ran out of memory."
-        )
-    else:
-        how = _signal_name(exit_code)
-        message = f"{where}: its process ended {how} without a word.\n{_tail(log)}  Log: {log}"
+    message = f"segment `{segment.name}`, {_doing(watch)}: its process {how}"
     return StepFailed(message, segment=segment.name, step=watch.step, exit_code=exit_code)
 
 
@@ -68,18 +153,13 @@ def _doing(watch: PartWatch) -> str:
     return "writing its checkpoint" if watch.committing else "before its first step"
 
 
-def _ways_out(segment: Segment, watch: PartWatch) -> str:
+def _ways_out(watch: PartWatch) -> str:
     if watch.step is None and not watch.committing:
         return "the budget is too small to start Python and the libraries; raise it."
-    names = [step.name for step in segment.steps]
-    ways = []
-    if watch.step is not None and names.index(watch.step) > 0:
-        ways.append(f"begin a new segment with `{watch.step}`, so that it starts from empty RAM")
-    ways += [
-        "load only the columns it needs: `Annotated[pd.DataFrame, Columns(...)]`",
-        "split the step in two, so that less is held at once",
-        "if it still cannot fit, use an engine that works out of core for this step",
-    ]
+    return _listed(_WAYS_OUT)
+
+
+def _listed(ways: tuple[str, ...]) -> str:
     return "\n    - " + "\n    - ".join(ways)
 
 
@@ -90,11 +170,3 @@ def _signal_name(exit_code: int | None) -> str:
         return f"by {signal.Signals(-exit_code).name}"
     except ValueError:
         return f"by signal {-exit_code}"
-
-
-def _tail(log: Path) -> str:
-    try:
-        lines = log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-    except OSError:
-        return ""
-    return "".join(f"  | {line}\n" for line in lines)

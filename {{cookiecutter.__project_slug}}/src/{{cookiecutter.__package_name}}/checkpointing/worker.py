@@ -9,6 +9,8 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 from . import meter
 from .binding import describe
@@ -23,8 +25,8 @@ from .traces import headline, user_traceback
 
 def run_part(connection: Connection, order: Order) -> None:
     """Entry point of a worker: run the part, send events, the last of them how it ended."""
-    _settle_in(connection, order.log, order.root)
-    part = Part(order, connection.send)
+    answers = _settle_in(connection, order.log, order.root)
+    part = Part(order, connection.send, is_to_go_on=answers.get)
     try:
         with Store(order.store).worker_lock():
             connection.send(PartCommitted(part.run()))
@@ -32,6 +34,8 @@ def run_part(connection: Connection, order: Order) -> None:
         connection.send(DamageFound(str(damage)))
     except CheckpointingError as error:
         connection.send(PartFailed(error.kind, error.message, error.step or part.current))
+    except MemoryError as error:
+        connection.send(PartFailed("budget_exceeded", headline(error), part.current))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
         trace = user_traceback(error, order.root)
         connection.send(PartFailed("step_failed", headline(error), part.current, trace))
@@ -54,11 +58,15 @@ def describe_pipeline(connection: Connection, reference: str, log: Path, root: P
         connection.send(PartFailed("configuration", message, None, user_traceback(error, root)))
 
 
-def _settle_in(connection: Connection, log: Path, root: Path) -> None:
-    """Make this process a good worker: it ends with its parent and keeps the terminal clean."""
+def _settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]:
+    """Make this process a good worker: it ends with its parent and keeps the terminal clean.
+
+    Returns what the parent sends.
+    """
+    answers: SimpleQueue[Any] = SimpleQueue()
     meter.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    threading.Thread(target=_end_with_parent, args=(connection,), daemon=True).start()
+    threading.Thread(target=_listen, args=(connection, answers), daemon=True).start()
     sys.stdout.flush()
     sys.stderr.flush()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -66,11 +74,14 @@ def _settle_in(connection: Connection, log: Path, root: Path) -> None:
     os.dup2(descriptor, 2)
     os.close(descriptor)
     os.chdir(root)
+    return answers
 
 
-def _end_with_parent(connection: Connection) -> None:
+def _listen(connection: Connection, answers: SimpleQueue[Any]) -> None:
+    """Hand on what the parent sends, and end when it is gone."""
     try:
-        connection.recv()  # nothing is ever sent this way, so this returns when the parent is gone
+        while True:
+            answers.put(connection.recv())
     except (EOFError, OSError):
         meter.kill_children(os.getpid())
         os._exit(1)

@@ -1,0 +1,260 @@
+"""One segment, part by part: where it is cut, and cut again when memory runs out.
+
+This file decides; `processes.py` starts, watches and kills, `part.py` does the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .binding import Bound, Standing, arguments, as_json, identity, input_bytes, stamps
+from .budget import EffectiveBudget
+from .events import (
+    DamageFound,
+    Noticed,
+    Observer,
+    PartCommitted,
+    PartCut,
+    PartEnded,
+    PartFailed,
+    PartStarted,
+    StepEnded,
+)
+from .forecast import Forecast, forecast_of
+from .history import CutRecord, SegmentRecord
+from .limits import oom_kills
+from .manifest import Manifest
+from .order import Order, Source
+from .planning import Plan, plan
+from .processes import Finished, run_worker
+from .profile import Profile, write_profile
+from .steps import Segment
+from .store import Damaged
+from .verdicts import Exceeded, LogTail, exceedance, failure, over_budget, will_not_fit
+from .watch import PartWatch
+from .worker import run_part
+
+
+@dataclass(frozen=True)
+class Job:
+    """One segment to run: how it stands, what it reads, and what it has to keep to.
+
+    `sources` are the values of earlier segments, `before` what its own finished parts left.
+    """
+
+    bound: Bound
+    standing: Standing
+    params: dict[str, str]
+    sources: Mapping[str, Source]
+    before: Manifest | None
+    budget: EffectiveBudget
+    profile: Profile
+    log: Path
+
+
+class Parts:
+    """The parts of a job, in order.
+
+    Every part that runs out of memory adds a cut, so there is an end to it: a part of one step
+    cannot be cut, and fails.
+    """
+
+    def __init__(self, job: Job, record: SegmentRecord, observe: Observer) -> None:
+        self.job = job
+        self.record = record
+        self.observe = observe
+        self.pipeline = job.bound.pipeline
+        self.segment = job.standing.segment
+        self.span = self.pipeline.span(self.segment)
+        self.identity = identity(job.bound, self.segment)
+        self.input_bytes = input_bytes(job.bound, self.segment, job.sources.values())
+        self.forecast = forecast_of(self.pipeline, job.profile, {self.segment: self.input_bytes})
+        self.cuts: dict[int, str] = {}
+        self.sunk: frozenset[str] = frozenset()
+        self.verified: set[str] = set()
+
+    def run(self) -> Manifest:
+        """Run what is not done yet of the segment, to its checkpoint.
+
+        Raises:
+            Damaged: a value that it reads is not what was committed.
+            CheckpointingError: a step failed, or does not fit into the budget.
+        """
+        done = self.job.before
+        self._plan(self._next_step(done))
+        while done is None or self._next_step(done) < self.span.stop:
+            start = self._next_step(done)
+            stop = min((cut for cut in self.cuts if cut > start), default=self.span.stop)
+            if start in self.cuts:
+                self._record_cut(start)
+            try:
+                done = self._run_part(range(start, stop), done)
+            except Damaged as damage:
+                if str(damage) in self.job.sources or done is None:
+                    raise
+                self.job.bound.store.forget_partial(done)
+                self._notice(f"damaged on disk: {damage}; the segment begins again")
+                done = None
+        return done
+
+    def _next_step(self, done: Manifest | None) -> int:
+        return self.span.start + (len(done.steps) if done else 0)
+
+    def _plan(self, start: int) -> None:
+        """Cut where the forecast says that memory will not do, and after sinks.
+
+        Raises BudgetExceeded for a step that is known not to fit however it is cut.
+        """
+        memory = self.pipeline.settings.memory
+        steps = range(start, self.span.stop)
+        planned = plan(self.forecast, steps, self.job.budget.bytes, memory.segment.headroom)
+        require_fit(planned, self.forecast, self.segment, self.identity, self.job.budget)
+        for cut in planned.cuts:
+            is_after_sink = self.pipeline.steps[cut - 1].is_sink
+            self.cuts[cut] = "after a sink" if is_after_sink else "planned"
+
+    def _run_part(self, part: range, before: Manifest | None) -> Manifest | None:
+        """Run one part; what the segment has on disk when it is over.
+
+        That is as much as before when the part ran out of memory: there is one cut more then.
+        """
+        order = self._order(part, before)
+        watch = PartWatch(self.record, self.record.parts, self.identity, self.observe)
+        log, kills = LogTail(self.job.log), oom_kills()
+        self.observe(PartStarted(self.segment.name, order.steps[0].name))
+        ending = run_worker(
+            run_part,
+            (order,),
+            is_last=lambda m: isinstance(m, PartCommitted | PartFailed | DamageFound),
+            on_message=lambda message: self._answer(message, watch, part),
+            on_sample=watch.on_sample,
+            limit=self.job.budget.bytes,
+            count=self.job.budget.count,
+        )
+        self._learn(watch)
+        match ending:
+            case Finished(PartCommitted(manifest)):
+                self.record.parts += 1
+                self.verified |= order.sources.keys()
+                self.observe(PartEnded(self.segment.name))
+                return manifest
+            case Finished(DamageFound(value)):
+                raise Damaged(value)
+        exceeded = exceedance(ending, log, struck=oom_kills() > kills)
+        if exceeded is None:
+            raise failure(ending, self.segment, watch, log)
+        cut = self._cut_in(part, watch)
+        if cut is None:
+            raise over_budget(self.segment, watch, exceeded, self.job.budget)
+        self._cut_again(cut, exceeded, watch)
+        return before
+
+    def _cut_in(self, part: range, watch: PartWatch) -> int | None:
+        """Where to cut a part that ran out of memory: before the step that it was in.
+
+        A part that could not write what it made is cut before its last step. None: it is the step
+        alone, or what comes before any step.
+        """
+        names = [step.name for step in self.pipeline.steps]
+        number = names.index(watch.step) if watch.step else part.stop - 1
+        is_cut = number > part.start and (watch.step is not None or watch.committing)
+        return number if is_cut else None
+
+    def _cut_again(self, cut: int, exceeded: Exceeded, watch: PartWatch) -> None:
+        steps = {step.name: step for step in self.segment.steps}
+        self.sunk |= {name for name in watch.ended if steps[name].is_sink}
+        self.cuts[cut] = exceeded.why
+        before = self.pipeline.steps[cut].name
+        self.observe(PartCut(self.segment.name, before, exceeded.why))
+        self._notice(f"{exceeded.told}; cut before {before}, and run again from there")
+
+    def _notice(self, what: str) -> None:
+        self.observe(Noticed(f"{self.segment.name}: {what}"))
+
+    def _answer(self, message: Any, watch: PartWatch, part: range) -> bool | None:
+        """Take note of a message; after a step, whether the worker is to go on with the next.
+
+        It hands over instead when the next step is not expected to fit: one that was never
+        measured is expected to take as much as the largest so far.
+        """
+        watch.on_message(message)
+        if not isinstance(message, StepEnded):
+            return None
+        number = [step.name for step in self.pipeline.steps].index(message.step) + 1
+        if number not in part:
+            return None
+        step = self.pipeline.steps[number]
+        rise = watch.largest_rise
+        if self.forecast.knows(step):
+            rise = self.forecast.measures[step.name].needed_bytes
+        fits = message.held_bytes + rise <= self.job.budget.bytes
+        if not fits:
+            self.cuts[number] = "handed over"
+        return fits
+
+    def _learn(self, watch: PartWatch) -> None:
+        self.job.profile.learn(self.segment.name, watch.profile(self.input_bytes))
+        settings = self.pipeline.settings
+        write_profile(settings.runs, self.pipeline.name, self.job.profile)
+
+    def _record_cut(self, number: int) -> None:
+        cut = CutRecord(self.pipeline.steps[number].name, self.cuts[number])
+        if cut not in self.record.cuts:
+            self.record.cuts.append(cut)
+
+    def _order(self, part: range, before: Manifest | None) -> Order:
+        job, bound, pipeline = self.job, self.job.bound, self.pipeline
+        assert job.standing.ingredients is not None, "a segment runs after those it reads from"
+        assert job.standing.key is not None
+        checkpoints = pipeline.settings.memory.checkpoints
+        return Order(
+            root=pipeline.settings.root,
+            store=bound.store.folder,
+            pipeline=pipeline.name,
+            segment=self.segment,
+            first=self.span.start,
+            part=part,
+            key=job.standing.key,
+            ingredients=as_json(job.standing.ingredients),
+            params=job.params,
+            last_use={step.name: pipeline.last_use(step.name) for step in self.segment.steps},
+            outputs=pipeline.outputs(self.span),
+            before=before,
+            done=self.sunk,
+            sources={value: self._source(value, before) for value in pipeline.loaded(part)},
+            arguments=arguments(bound, self.segment),
+            stamps=stamps(bound, self.segment),
+            format=checkpoints.format,
+            allowance=max(0, checkpoints.max_disk - bound.store.used_bytes()),
+            count=job.budget.count,
+            log=job.log,
+        )
+
+    def _source(self, value: str, before: Manifest | None) -> Source:
+        if value in self.job.sources:
+            source = self.job.sources[value]
+            return replace(source, verify=source.verify and value not in self.verified)
+        assert before is not None, "an earlier part made it"
+        folder = self.job.bound.store.path(before.segment, before.key)
+        return Source(folder, before.values[value], verify=value not in self.verified)
+
+
+def require_fit(
+    planned: Plan, forecast: Forecast, segment: Segment, known_by: str, budget: EffectiveBudget
+) -> None:
+    """Refuse a plan with a step that is known not to fit, whatever the cuts.
+
+    It is known when the step was measured with the same code, params and inputs, by identity.
+
+    Raises:
+        BudgetExceeded: naming the step; nothing of the plan was run.
+    """
+    if planned.misfit is None:
+        return
+    step = forecast.pipeline.steps[planned.misfit]
+    measure = forecast.measures.get(step.name)
+    if measure is not None and measure.identity == known_by:
+        raise will_not_fit(segment, step.name, planned, budget)

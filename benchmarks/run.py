@@ -11,6 +11,7 @@ from pathlib import Path
 
 import checkpoint_io
 import fixed_costs
+import planner
 import seed20
 from measure import Bench, Row
 from rich.console import Console
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "seed20": seed20.run,
     "checkpoint_io": checkpoint_io.run,
     "fixed_costs": fixed_costs.run,
+    "planner": planner.run,
 }
 CACHE = Path(__file__).resolve().parent.parent / "build" / "bench"
 _WIDTH = 160

@@ -12,6 +12,7 @@ from flight_delays.checkpointing.console import _Gauge, closing_table, progress,
 from flight_delays.checkpointing.events import (
     CommitStarted,
     Noticed,
+    PartStarted,
     RunStarted,
     Sampled,
     SegmentEnded,
@@ -33,9 +34,11 @@ EVENTS = [
     STARTED,
     SegmentEnded(SegmentRecord("s01", "reused")),
     SegmentStarted("s02", ("param [least] changed", "code of demo changed")),
+    PartStarted("s02", "flown"),
     StepStarted("flown", {}),
     Sampled(50 * MB),
     StepEnded("flown", 0.5, 0),
+    PartStarted("s02", "late", 2, "planned"),
     StepStarted("late", {"flown": 10}),
     CommitStarted({"late": 10}),
     SegmentEnded(RAN),
@@ -73,6 +76,7 @@ def test_elsewhere_than_on_a_terminal_a_run_is_plain_lines() -> None:
         "s01: reused",
         "s02: runs (param [least] changed; code of demo changed)",
         "s02: step 1/2 flown",
+        "s02: a fresh process from late on (planned)",
         "s02: step 2/2 late",
         "s02: ran in 1.2 s, peak 60 MB",
         "s01: damaged",
@@ -90,7 +94,20 @@ def test_lines_are_not_broken_however_long_they_are() -> None:
 def test_each_segment_counts_its_own_steps() -> None:
     console, text = screen(terminal=False)
     with progress(console) as observe:
-        for event in [STARTED, *(SegmentStarted("s02", ()), StepStarted("a", {})) * 2]:
+        for segment in ("s01", "s02"):
+            for event in (STARTED, PartStarted(segment, "a"), StepStarted("a", {})):
+                observe(event)
+
+    assert "s01: step 1/1 a" in text.getvalue()
+    assert "s02: step 1/2 a" in text.getvalue()
+
+
+def test_a_part_that_runs_again_counts_its_steps_again() -> None:
+    console, text = screen(terminal=False)
+    with progress(console) as observe:
+        for event in [STARTED, SegmentStarted("s02", ()), PartStarted("s02", "a")]:
+            observe(event)
+        for event in (StepStarted("a", {}), PartStarted("s02", "a"), StepStarted("a", {})):
             observe(event)
 
     assert text.getvalue().count("s02: step 1/2 a") == 2
@@ -109,7 +126,7 @@ def test_a_terminal_shows_what_stays_without_the_steps() -> None:
 def test_a_terminal_shows_where_a_run_is() -> None:
     console, text = screen(terminal=True)
     with progress(console) as observe:
-        for event in EVENTS[:5]:
+        for event in EVENTS[:6]:
             observe(event)
 
     assert "s02 1/2 flown" in " ".join(text.getvalue().split())
@@ -119,12 +136,13 @@ def test_a_terminal_shows_where_a_run_is() -> None:
     ("count", "line"),
     [
         (1, ""),
-        (3, "s02 0/2 starting 0 B of 100 MB"),
-        (4, "s02 1/2 flown 0 B of 100 MB"),
-        (5, "s02 1/2 flown 50 MB of 100 MB"),
-        (7, "s02 2/2 late 50 MB of 100 MB"),
-        (8, "s02 2/2 writing the checkpoint 50 MB of 100 MB"),
-        (9, ""),
+        (4, "s02 0/2 starting 0 B of 100 MB"),
+        (5, "s02 1/2 flown 0 B of 100 MB"),
+        (6, "s02 1/2 flown 50 MB of 100 MB"),
+        (8, "s02 1/2 starting 50 MB of 100 MB"),
+        (9, "s02 2/2 late 50 MB of 100 MB"),
+        (10, "s02 2/2 writing the checkpoint 50 MB of 100 MB"),
+        (11, ""),
     ],
 )
 def test_the_line_of_a_terminal_follows_the_run(count: int, line: str) -> None:
@@ -138,7 +156,7 @@ def test_the_line_of_a_terminal_follows_the_run(count: int, line: str) -> None:
 def test_the_bar_of_a_terminal_fills_with_what_is_held() -> None:
     def fill(held: int) -> tuple[float, str]:
         gauge = _Gauge()
-        for event in [*EVENTS[:4], Sampled(held)]:
+        for event in [*EVENTS[:5], Sampled(held)]:
             gauge.observe(event)
         row = gauge.__rich__()
         assert isinstance(row, Table)
@@ -170,13 +188,13 @@ def test_the_closing_table_tells_each_segments_share_of_the_budget() -> None:
     rows = [line.replace("│", " ").split() for line in shown(closing_table(record)).splitlines()]
 
     assert rows[0] == ["delays:", "budget", "100", "MB", "(--budget)"]
-    assert ["segment", "status", "peak", "of", "budget", "seconds", "written"] in [
+    assert ["segment", "status", "parts", "peak", "of", "budget", "seconds", "written"] in [
         [word.strip("┃") for word in row if word.strip("┃")] for row in rows
     ]
     assert ["s01", "reused"] in rows
-    assert ["s02", "ran", "60", "MB", "60%", "1.2", "2", "MB"] in rows
-    assert ["s03", "failed", "70", "MB", "70%", "0.5"] in rows
-    assert ["all", "70", "MB", "70%", "3.2", "2", "MB"] in rows
+    assert ["s02", "ran", "1", "60", "MB", "60%", "1.2", "2", "MB"] in rows
+    assert ["s03", "failed", "1", "70", "MB", "70%", "0.5"] in rows
+    assert ["all", "2", "70", "MB", "70%", "3.2", "2", "MB"] in rows
 
 
 def test_the_table_shows_a_limits_place_as_it_is() -> None:

@@ -20,6 +20,7 @@ from .events import (
     CommitStarted,
     Noticed,
     Observer,
+    PartStarted,
     RunStarted,
     Sampled,
     SegmentEnded,
@@ -53,7 +54,7 @@ def closing_table(record: RunRecord) -> Table:
     table = Table(title=f"{record.pipeline}: {_budget(record)}", title_justify="left")
     table.add_column("segment")
     table.add_column("status")
-    for heading in ("peak", "of budget", "seconds", "written"):
+    for heading in ("parts", "peak", "of budget", "seconds", "written"):
         table.add_column(heading, justify="right")
     for segment in record.segments:
         style = _STYLES[segment.status]
@@ -62,6 +63,7 @@ def closing_table(record: RunRecord) -> Table:
     total = SegmentRecord(
         "all",
         "",
+        parts=sum(segment.parts for segment in record.segments),
         peak_bytes=record.peak_bytes,
         seconds=record.seconds,
         bytes_written=record.bytes_written,
@@ -94,8 +96,11 @@ class _Lines:
                 f"log {short(event.log)}"
             )
         elif isinstance(event, SegmentStarted):
-            self._segment, self._number = event.segment, 0
             self._print(f"{event.segment}: runs ({'; '.join(event.reasons)})")
+        elif isinstance(event, PartStarted):
+            self._segment, self._number = event.segment, event.number - 1
+            if event.why:
+                self._print(f"{event.segment}: a fresh process from {event.step} on ({event.why})")
         elif isinstance(event, StepStarted):
             self._number += 1
             if not self._console.is_terminal:
@@ -126,8 +131,10 @@ class _Gauge:
         if isinstance(event, RunStarted):
             self._budget, self._steps = event.budget_bytes, dict(event.segments)
         elif isinstance(event, SegmentStarted):
-            self._segment, self._number, self._doing = event.segment, 0, "starting"
+            self._segment = event.segment
             self._started = time.monotonic()
+        elif isinstance(event, PartStarted):
+            self._number, self._doing = event.number - 1, "starting"
         elif isinstance(event, StepStarted):
             self._number, self._doing = self._number + 1, event.step
         elif isinstance(event, CommitStarted):
@@ -153,11 +160,12 @@ class _Gauge:
         return row
 
 
-def _figures(segment: SegmentRecord, record: RunRecord) -> tuple[str, str, str, str]:
+def _figures(segment: SegmentRecord, record: RunRecord) -> tuple[str, ...]:
     if segment.status == "reused":
-        return ("", "", "", "")
+        return ("",) * 5
     share = segment.peak_bytes / record.budget_bytes if record.budget_bytes else 0.0
     return (
+        str(segment.parts),
         size(segment.peak_bytes) if segment.peak_bytes else "",
         f"{share:.0%}" if segment.peak_bytes else "",
         f"{segment.seconds:.1f}",

@@ -129,10 +129,15 @@ class SegmentStarted:
 
 @dataclass(frozen=True)
 class PartStarted:
-    """A process is about to run the steps from `step` on."""
+    """A process is about to run the steps from `step` on, the segment's step number `number`.
+
+    `why` tells why it does not begin with the segment.
+    """
 
     segment: str
     step: str
+    number: int = 1
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class Parts:
         order = self._order(part, before)
         watch = PartWatch(self.record, self.record.parts, self.identity, self.observe)
         log, kills = LogTail(self.job.log), oom_kills()
-        self.observe(PartStarted(self.segment.name, order.steps[0].name))
+        self._announce(part.start)
         ending = run_worker(
             run_part,
             (order,),
@@ -151,6 +151,12 @@ class Parts:
             raise over_budget(self.segment, watch, exceeded, self.job.budget)
         self._cut_again(cut, exceeded, watch)
         return before
+
+    def _announce(self, start: int) -> None:
+        step = self.pipeline.steps[start].name
+        number = start - self.span.start + 1
+        why = "" if number == 1 else self.cuts.get(start, "goes on where a former run stopped")
+        self.observe(PartStarted(self.segment.name, step, number, why))
 
     def _cut_in(self, part: range, watch: PartWatch) -> int | None:
         """Where to cut a part that ran out of memory: before the step that it was in.

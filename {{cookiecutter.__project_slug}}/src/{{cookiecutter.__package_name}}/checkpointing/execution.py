@@ -18,11 +18,12 @@ from .history import RunRecord, SegmentRecord
 from .manifest import Manifest
 from .order import Source
 from .outputs import publish_outputs
-from .parts import Job, Parts, require_fit
+from .parts import Job, Parts
 from .planning import plan
 from .profile import read_profile
 from .steps import Segment
 from .store import Damaged
+from .verdicts import require_fit
 
 
 class Execution:

@@ -23,17 +23,16 @@ from .events import (
     PartStarted,
     StepEnded,
 )
-from .forecast import Forecast, forecast_of
+from .forecast import forecast_of
 from .history import CutRecord, SegmentRecord
 from .limits import oom_kills
 from .manifest import Manifest
 from .order import Order, Source
-from .planning import Plan, plan
+from .planning import plan
 from .processes import Finished, run_worker
 from .profile import Profile, write_profile
-from .steps import Segment
 from .store import Damaged
-from .verdicts import Exceeded, LogTail, exceedance, failure, over_budget, will_not_fit
+from .verdicts import Exceeded, LogTail, exceedance, failure, over_budget, require_fit
 from .watch import PartWatch
 from .worker import run_part
 
@@ -246,21 +245,3 @@ class Parts:
         assert before is not None, "an earlier part made it"
         folder = self.job.bound.store.path(before.segment, before.key)
         return Source(folder, before.values[value], verify=value not in self.verified)
-
-
-def require_fit(
-    planned: Plan, forecast: Forecast, segment: Segment, known_by: str, budget: EffectiveBudget
-) -> None:
-    """Refuse a plan with a step that is known not to fit, whatever the cuts.
-
-    It is known when the step was measured with the same code, params and inputs, by identity.
-
-    Raises:
-        BudgetExceeded: naming the step; nothing of the plan was run.
-    """
-    if planned.misfit is None:
-        return
-    step = forecast.pipeline.steps[planned.misfit]
-    measure = forecast.measures.get(step.name)
-    if measure is not None and measure.identity == known_by:
-        raise will_not_fit(segment, step.name, planned, budget)

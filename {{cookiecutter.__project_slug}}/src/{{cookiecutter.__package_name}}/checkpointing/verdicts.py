@@ -10,6 +10,7 @@ from pathlib import Path
 from .budget import EffectiveBudget, size
 from .errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed
 from .events import PartFailed
+from .forecast import Forecast
 from .planning import Plan
 from .processes import Died, Ending, Finished, OverBudget
 from .steps import Segment
@@ -105,7 +106,25 @@ def over_budget(
     )
 
 
-def will_not_fit(
+def require_fit(
+    planned: Plan, forecast: Forecast, segment: Segment, known_by: str, budget: EffectiveBudget
+) -> None:
+    """Refuse a plan with a step that is known not to fit, whatever the cuts.
+
+    It is known when the step was measured with the same code, params and inputs, by identity.
+
+    Raises:
+        BudgetExceeded: naming the step; nothing of the plan was run.
+    """
+    if planned.misfit is None:
+        return
+    step = forecast.pipeline.steps[planned.misfit]
+    measure = forecast.measures.get(step.name)
+    if measure is not None and measure.identity == known_by:
+        raise _will_not_fit(segment, step.name, planned, budget)
+
+
+def _will_not_fit(
     segment: Segment, step: str, planned: Plan, budget: EffectiveBudget
 ) -> CheckpointingError:
     """The error for a step that is known not to fit, before anything of its segment is run."""

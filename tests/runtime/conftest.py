@@ -257,6 +257,15 @@ def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> 
         time.sleep(0.005)
 
 
+def run_once(project: Project, segments: dict[str, str], wiring: str) -> Project:
+    """Give a project its segments and pipeline.toml, and run it to its end."""
+    project.segments(**segments)
+    project.write("pipeline.toml", wiring)
+    assert project.run()["exit_code"] == 0
+    project.executed()
+    return project
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "demo")
@@ -266,3 +275,9 @@ def project(tmp_path: Path) -> Project:
 def shared_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One project for all tests of a module, which then only look at it."""
     return Project(tmp_path_factory.mktemp("shared") / "demo")
+
+
+@pytest.fixture
+def done(original: Project, tmp_path: Path) -> Project:
+    """A copy, to change, of the project that a module's own fixture `original` has run."""
+    return original.copy(tmp_path / "demo")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Project
+from .conftest import Project, run_once
 
 SEGMENTS = {
     "s01": """
@@ -51,16 +51,7 @@ doubled = "data/doubled.parquet"
 @pytest.fixture(scope="module")
 def original(shared_project: Project) -> Project:
     """A project that was run once."""
-    shared_project.segments(**SEGMENTS)
-    shared_project.write("pipeline.toml", WIRING)
-    assert shared_project.run()["exit_code"] == 0
-    return shared_project
-
-
-@pytest.fixture
-def done(original: Project, tmp_path: Path) -> Project:
-    """A copy of that project, to change."""
-    return original.copy(tmp_path / "demo")
+    return run_once(shared_project, SEGMENTS, WIRING)
 
 
 def shape(value: Any) -> Any:
@@ -163,10 +154,10 @@ def test_where_there_is_no_terminal_progress_is_plain_lines(done: Project) -> No
 
 def test_a_run_ends_with_a_table_of_what_each_segment_took(done: Project) -> None:
     out = done.command("run", "--rerun-from", "s02", COLUMNS="100").stdout
-    for heading in ("segment", "status", "peak", "of budget", "seconds", "written"):
+    for heading in ("segment", "status", "parts", "peak", "of budget", "seconds", "written"):
         assert heading in out
     assert re.search(r"s01 +│ reused", out)
-    assert re.search(r"s02 +│ ran +│ +\d+ MB │ +\d+% │ +\d+\.\d │ +[\d.]+ kB", out)
+    assert re.search(r"s02 +│ ran +│ +1 │ +\d+ MB │ +\d+% │ +\d+\.\d │ +[\d.]+ kB", out)
     assert "doubled: data/doubled.parquet" in out
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Project
+from .conftest import Project, run_once
 
 SEGMENTS = {
     "s01": """
@@ -60,17 +60,7 @@ pages = "data/pages"
 @pytest.fixture(scope="module")
 def original(shared_project: Project) -> Project:
     """A project that was run: values of every family between its two segments."""
-    shared_project.segments(**SEGMENTS)
-    shared_project.write("pipeline.toml", WIRING)
-    assert shared_project.run()["exit_code"] == 0
-    shared_project.executed()
-    return shared_project
-
-
-@pytest.fixture
-def done(original: Project, tmp_path: Path) -> Project:
-    """A copy of that project, to damage."""
-    return original.copy(tmp_path / "demo")
+    return run_once(shared_project, SEGMENTS, WIRING)
 
 
 def files(project: Project, segment: str) -> list[Path]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from .conftest import Project
+from .conftest import Project, run_once
 
 SEGMENTS = {
     "s01": """
@@ -46,17 +45,7 @@ doubled = "data/doubled.parquet"
 @pytest.fixture(scope="module")
 def original(shared_project: Project) -> Project:
     """A project that was run once."""
-    shared_project.segments(**SEGMENTS)
-    shared_project.write("pipeline.toml", WIRING)
-    shared_project.run()
-    shared_project.executed()
-    return shared_project
-
-
-@pytest.fixture
-def done(original: Project, tmp_path: Path) -> Project:
-    """A copy of that project, to change."""
-    return original.copy(tmp_path / "demo")
+    return run_once(shared_project, SEGMENTS, WIRING)
 
 
 def test_a_value_between_segments_is_loaded_as_its_step_made_it(done: Project) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from .conftest import Project
@@ -62,12 +60,6 @@ def original(shared_project: Project) -> Project:
     project.run()
     assert project.executed() == ALL
     return project
-
-
-@pytest.fixture
-def done(original: Project, tmp_path: Path) -> Project:
-    """A copy of that project, to change and run again."""
-    return original.copy(tmp_path / "demo")
 
 
 def configure(project: Project, shift: str = "1", unit: str = "m") -> None:

@@ -110,16 +110,19 @@ def standing(
     return Standing(segment, ingredients, key, manifest, reasons)
 
 
-def identity(bound: Bound, segment: Segment) -> str:
-    """What a segment's measures depend on, known before any segment before it has run.
+def identities(bound: Bound) -> dict[str, str]:
+    """What each segment's measures depend on, known before any of them has run.
 
-    It is the key with the identity of each segment that made a value in place of the value's
-    contents.
+    It is the segment's key, with the identity of each segment that made a value which it reads in
+    place of the value's contents.
     """
     pipeline = bound.pipeline
-    sources = {v: pipeline.producer(v) for v in pipeline.loaded(pipeline.span(segment))}
-    known = {made.name: identity(bound, made) for made in dict.fromkeys(sources.values())}
-    return _ingredients(bound, segment, {v: known[s.name] for v, s in sources.items()}).key()
+    known: dict[str, str] = {}
+    for segment in pipeline.segments:
+        values = pipeline.loaded(pipeline.span(segment))
+        sources = {value: known[pipeline.producer(value).name] for value in values}
+        known[segment.name] = _ingredients(bound, segment, sources).key()
+    return known
 
 
 def input_bytes(bound: Bound, segment: Segment, sources: Iterable[Source]) -> int:

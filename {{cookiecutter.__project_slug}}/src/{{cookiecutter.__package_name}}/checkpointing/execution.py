@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from .binding import Bound, Standing, identity, standing
+from .binding import Bound, Standing, identities, standing
 from .budget import EffectiveBudget
 from .errors import ConfigurationError
 from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
@@ -68,6 +68,7 @@ class Execution:
         """
         pipeline = self.bound.pipeline
         forecast = forecast_of(pipeline, self.profile)
+        known_by = identities(self.bound)
         headroom = pipeline.settings.memory.segment.headroom
         upstream: dict[str, Manifest] = {}
         for segment in pipeline.segments:
@@ -77,7 +78,7 @@ class Execution:
             elif found.key is not None or not self.bound.store.all_of(segment.name):
                 steps = pipeline.span(segment)
                 planned = plan(forecast, steps, self.budget.bytes, headroom)
-                require_fit(planned, forecast, segment, identity(self.bound, segment), self.budget)
+                require_fit(planned, forecast, segment, known_by[segment.name], self.budget)
 
     def _gather(self, only: str) -> Segment:
         """Take what serves of the segments before `only`; refuse if it reads from another."""

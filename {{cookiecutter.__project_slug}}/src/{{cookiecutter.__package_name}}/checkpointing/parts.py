@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .binding import Bound, Standing, arguments, as_json, identity, input_bytes, stamps
+from .binding import Bound, Standing, arguments, as_json, identities, input_bytes, stamps
 from .budget import EffectiveBudget
 from .events import (
     DamageFound,
@@ -68,7 +68,7 @@ class Parts:
         self.pipeline = job.bound.pipeline
         self.segment = job.standing.segment
         self.span = self.pipeline.span(self.segment)
-        self.identity = identity(job.bound, self.segment)
+        self.identity = identities(job.bound)[self.segment.name]
         self.input_bytes = input_bytes(job.bound, self.segment, job.sources.values())
         self.forecast = forecast_of(self.pipeline, job.profile, {self.segment: self.input_bytes})
         self.cuts: dict[int, str] = {}

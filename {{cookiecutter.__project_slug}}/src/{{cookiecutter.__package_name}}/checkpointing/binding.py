@@ -166,6 +166,8 @@ def _ingredients(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingr
 
 
 def _why_none(store: Store, segment: Segment, ingredients: Ingredients) -> tuple[str, ...]:
+    if (partial := store.find_partial(segment.name, ingredients.key())) is not None:
+        return (f"was left after {partial.steps[-1]}, and goes on from there",)
     former = store.all_of(segment.name)
     if not former:
         return ("has not run yet",)

@@ -174,7 +174,7 @@ class Parts:
         self.cuts[cut] = exceeded.why
         before = self.pipeline.steps[cut].name
         self.observe(PartCut(self.segment.name, before, exceeded.why))
-        self._notice(f"{exceeded.told}; cut before {before}, and run again from there")
+        self._notice(f"{exceeded.told}; runs again, cut before {before}")
 
     def _notice(self, what: str) -> None:
         self.observe(Noticed(f"{self.segment.name}: {what}"))

@@ -11,7 +11,6 @@ import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
-Answers = dict[str, str]
 RULES = {  # question: the form of a right answer, the form in words, an example
     "project_name": (".+", "text", "Flight Delays"),
     "description": (".+", "text", "A batch pipeline"),
@@ -24,11 +23,13 @@ RULES = {  # question: the form of a right answer, the form in words, an example
 }
 SMALLEST_BUDGET_GB = 0.5  # parent, fork server and worker hold half of it before any data
 FLAGS = {"--no-input", "-f", "--overwrite-if-exists", "--default-config"}  # they take no value
-TAKEN = """activate annotated_doc annotated_types ast_serialize click colorama conftest dateutil
-    filelock iniconfig librt markdown_it markdown_it_py mdurl mypy mypy_extensions mypyc numpy
-    packaging pandas pandas_stubs pathspec pip pluggy psutil pyarrow pydantic pydantic_core pygments
-    pytest python python3 python_dateutil rich ruff setuptools shellingham six src test tests typer
-    types_psutil typing_extensions typing_inspection tzdata uv wheel xxhash"""
+TAKEN = """activate altair annotated_doc annotated_types ast_serialize attr attrs click colorama
+    conftest dateutil filelock iniconfig jinja2 jsonschema jsonschema_specifications librt
+    markdown_it markdown_it_py markupsafe mdurl mypy mypy_extensions mypyc narwhals numpy packaging
+    pandas pandas_stubs pathspec pip pluggy psutil pyarrow pydantic pydantic_core pygments pytest
+    python python3 python_dateutil referencing rich rpds rpds_py ruff setuptools shellingham six src
+    test tests typer types_psutil typing_extensions typing_inspection tzdata uv vl_convert
+    vl_convert_python wheel xxhash"""
 
 
 def form_rule(key: str, value: str) -> str:
@@ -56,7 +57,7 @@ def name_rule(slug: str, package: str) -> str:
     return ""
 
 
-def broken_rules(answers: Answers) -> Answers:
+def broken_rules(answers: dict[str, str]) -> dict[str, str]:
     """The rule that each wrong answer breaks, by its key."""
     broken = {key: rule for key in RULES if (rule := form_rule(key, answers[key]))}
     if name := name_rule(answers["__project_slug"], answers["__package_name"]):
@@ -69,7 +70,7 @@ def broken_rules(answers: Answers) -> Answers:
     return broken
 
 
-def unknown_keys(words: list[str], answers: Answers) -> list[str]:
+def unknown_keys(words: list[str], answers: dict[str, str]) -> list[str]:
     """What a cookiecutter command answers that is no question: cookiecutter itself is silent."""
     if "cookiecutter" not in [Path(word).stem for word in words[:3]]:
         return []
@@ -78,14 +79,13 @@ def unknown_keys(words: list[str], answers: Answers) -> list[str]:
     return [key for key in keys if key.isidentifier() and key not in answers]
 
 
-def main(answers: Answers, words: list[str]) -> int:
+def main(answers: dict[str, str], words: list[str]) -> int:
     broken = broken_rules(answers)
     lines = [f"{key} {rule}; it was {answers[key]!a:.80}" for key, rule in broken.items()]
     for key in unknown_keys(words, answers):
         near = difflib.get_close_matches(key, RULES, 1, 0.5) or RULES
         lines.append(f"{key} is not a question; nearest: {', '.join(near)}")
-    fixed = {key: f'"{RULES[key][2]}"' for key in broken}
-    command = [f"{key}={fixed.get(key) or shlex.quote(answers[key])}" for key in RULES]
+    command = [f"{k}={shlex.quote(RULES[k][2] if k in broken else answers[k])}" for k in RULES]
     if lines:
         print("No project was generated.", *lines, "Corrected:", sep="\n  ", file=sys.stderr)
         print("    cookiecutter", shlex.quote(answers["_template"]), *command, file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -68,6 +69,8 @@ def test_a_run_reports_every_segment_and_a_second_one_reuses_them_all(with_uv: P
         assert [segment["status"] for segment in told["segments"]] == [status] * 4
         assert {(with_uv.folder / path).is_file() for path in told["outputs"].values()} == {True}
     assert "reused" in must(uv(), "run", "night-batch", "status", project=with_uv)
+    page = must(uv(), "run", "night-batch", "report", project=with_uv).strip()
+    assert "Nothing had to run" in (with_uv.folder / page).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -119,12 +122,21 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported(
     default_project: Project,
 ) -> None:
     metadata = default_project.toml("pyproject.toml")["project"]
-    declared = {spec.split(">")[0] for spec in metadata["dependencies"]}
+    specs = [*metadata["dependencies"], *metadata["optional-dependencies"]["report"]]
+    declared = {re.split(r"[\[>]", spec)[0] for spec in specs}
     sources = (TEMPLATE / RUNTIME).rglob("*.py")
     lines = {line.strip() for path in sources for line in path.read_text().splitlines()}
     words = {tuple(line.split()[:2]) for line in lines if line.startswith(("import ", "from "))}
     imported = {name.split(".")[0] for _, name in words if not name.startswith(".")}
     assert imported - set(sys.stdlib_module_names) == declared
+
+
+def test_the_default_environment_has_what_the_report_s_page_needs(
+    default_project: Project,
+) -> None:
+    content = default_project.toml("pyproject.toml")
+    extra = content["project"]["optional-dependencies"]["report"]
+    assert set(extra) <= set(content["dependency-groups"]["dev"])
 
 
 def test_the_readme_of_the_project_names_real_files(default_project: Project) -> None:

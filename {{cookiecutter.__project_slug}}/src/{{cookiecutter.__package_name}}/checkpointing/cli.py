@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -76,6 +77,24 @@ def application(package: str) -> typer.Typer:
             from .commands import show_command
 
             return show_command(package, value, rows)
+
+        _end_with(command)
+
+    @app.command()
+    def report(
+        output: Annotated[
+            Path | None, typer.Option(metavar="FILE", help="Where to; default: the run's folder.")
+        ] = None,
+        markdown: Annotated[
+            bool, typer.Option("--markdown", help="Print Markdown, for a pull request or CI.")
+        ] = False,
+    ) -> None:
+        """Show the last run as one HTML page: memory, time, disk, the graph."""
+
+        def command() -> int:
+            from .report.command import report_command
+
+            return report_command(package, output, markdown)
 
         _end_with(command)
 

@@ -1,0 +1,64 @@
+"""The command `report`: the last run as an HTML page or as Markdown."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from ..commands import describe_project, print_error
+from ..console import short
+from ..errors import CheckpointingError, ConfigurationError
+from ..files import replace_text, storage_errors
+from .content import Content, read_content
+
+PAGE = "report.html"
+_LIBRARIES = ("altair", "markupsafe", "vl_convert")  # the extra `report` in pyproject.toml
+
+
+def report_command(package: str, output: Path | None, as_markdown: bool) -> int:
+    """Write the report of the last run and say where it is, or print it; the exit code."""
+    try:
+        content = read_content(describe_project(package).pipeline)
+        text = _markdown(content) if as_markdown else _page(content)
+        if output is None and as_markdown:
+            sys.stdout.write(text)
+            return 0
+        target = output or content.folder / PAGE
+        _write(target, text)
+    except CheckpointingError as error:
+        print_error(Console(stderr=True), error)
+        return error.exit_code
+    print(short(str(target)))
+    return 0
+
+
+def _markdown(content: Content) -> str:
+    from .markdown import markdown
+
+    return markdown(content)
+
+
+def _page(content: Content) -> str:
+    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"the page needs libraries that are not installed ({', '.join(missing)}). Type "
+            f"`uv sync`, or `pip install -e '.[report]'`; `report --markdown` needs none."
+        )
+    from .page import page
+
+    return page(content)
+
+
+def _write(target: Path, text: str) -> None:
+    if not target.parent.is_dir():
+        raise ConfigurationError(
+            f"--output {target}: the folder {target.parent} does not exist. Make it first."
+        )
+    if target.is_dir():
+        raise ConfigurationError(f"--output {target} is a folder. Name a file.")
+    with storage_errors("Writing the report", target.parent):
+        replace_text(target, text)

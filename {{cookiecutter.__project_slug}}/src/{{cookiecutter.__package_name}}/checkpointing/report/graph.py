@@ -1,0 +1,113 @@
+"""The pipeline's values over its steps: where each is made, read, and kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..pipeline import Pipeline
+from .measures import Measured, disk_bytes, value_bytes
+
+
+@dataclass(frozen=True)
+class Life:
+    """One value, from the step that makes it to the last that reads it, by the steps' numbers.
+
+    A sink makes no value: `is_sink`. `bytes` is the memory that came with it, None when
+    that is not known; `bytes_on_disk` is 0 then.
+    """
+
+    value: str
+    segment: str
+    made: int
+    readers: tuple[int, ...]
+    is_sink: bool
+    is_output: bool
+    bytes: int | None
+    bytes_on_disk: int
+
+    @property
+    def last(self) -> int:
+        return self.readers[-1] if self.readers else self.made
+
+    def crosses(self, before: int) -> bool:
+        """Whether it is live at a checkpoint before the step of that number."""
+        return self.made < before <= self.last
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where memory is set free: before the step of number `before`.
+
+    `segment` ends there; or goes on in another process, when `why` says why it was cut.
+    """
+
+    before: int
+    segment: str
+    why: str
+    live: tuple[Life, ...]
+
+    @property
+    def live_bytes(self) -> int | None:
+        """What the live values take on disk; None while that of one is not known.
+
+        Their memory is no measure: a view of a value that is gone brought none of its own.
+        """
+        sizes = [life.bytes_on_disk for life in self.live]
+        return sum(sizes) if all(sizes) else None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A pipeline's segments as (name, number of its first step, number after its last)."""
+
+    segments: tuple[tuple[str, int, int], ...]
+    steps: tuple[str, ...]
+    lives: tuple[Life, ...]
+    checkpoints: tuple[Checkpoint, ...]
+
+
+def graph(pipeline: Pipeline, segments: Sequence[Measured]) -> Graph:
+    """The graph as the code is now, with sizes and cuts as they were measured."""
+    lives = _lives(pipeline, segments)
+    spans = {segment.name: pipeline.span(segment) for segment in pipeline.segments}
+    names = [step.name for step in pipeline.steps]
+    places = {(span.stop, name): "" for name, span in spans.items()}
+    for segment in segments:
+        for cut in segment.facts.cuts:
+            if cut.before in names:
+                places.setdefault((names.index(cut.before), segment.name), cut.why or "cut")
+    checkpoints = (
+        Checkpoint(before, name, why, tuple(life for life in lives if life.crosses(before)))
+        for (before, name), why in sorted(places.items())
+    )
+    return Graph(
+        segments=tuple((name, span.start, span.stop) for name, span in spans.items()),
+        steps=tuple(names),
+        lives=lives,
+        checkpoints=tuple(point for point in checkpoints if 0 < point.before < len(names)),
+    )
+
+
+def _lives(pipeline: Pipeline, segments: Sequence[Measured]) -> tuple[Life, ...]:
+    sizes = value_bytes(segments)
+    on_disk = {
+        value: size for kept in disk_bytes(segments).values() for value, size in kept.items()
+    }
+    readers: dict[str, list[int]] = {step.name: [] for step in pipeline.steps}
+    for number, step in enumerate(pipeline.steps):
+        for parameter in pipeline.values_of(step):
+            readers[parameter.name].append(number)
+    return tuple(
+        Life(
+            value=step.name,
+            segment=pipeline.producer(step.name).name,
+            made=number,
+            readers=tuple(readers[step.name]),
+            is_sink=step.is_sink,
+            is_output=bool(pipeline.outputs(range(number, number + 1))),
+            bytes=sizes.get(step.name),
+            bytes_on_disk=on_disk.get(step.name, 0),
+        )
+        for number, step in enumerate(pipeline.steps)
+    )

@@ -67,6 +67,17 @@ def test_ci_checks_style_types_and_tests_and_runs_the_sample(
     assert job["env" if ci == "github" else "variables"]["MEMORY_BUDGET"] == "2GB"
 
 
+def test_ci_shows_a_run_that_failed_too(bakery: Bakery) -> None:
+    workflow = yaml.safe_load(bakery.bake(ci="github").text(".github/workflows/ci.yml"))
+    [run, report] = workflow["jobs"]["check"]["steps"][-2:]
+    assert run["run"] == "uv run flight-delays run"
+    assert report["run"] == 'uv run flight-delays report --markdown >> "$GITHUB_STEP_SUMMARY"'
+    assert report["if"] == f"always() && steps.{run['id']}.outcome != 'skipped'"
+    job = yaml.safe_load(bakery.bake(ci="gitlab").text(".gitlab-ci.yml"))["check"]
+    assert job["after_script"] == ["uv run flight-delays report"]
+    assert job["artifacts"] == {"when": "always", "paths": ["runs/*/report.html"]}
+
+
 def test_github_s_token_may_only_read(default_project: Project) -> None:
     workflow = yaml.safe_load(default_project.text(".github/workflows/ci.yml"))
     assert workflow["permissions"] == {"contents": "read"}

@@ -1,5 +1,7 @@
-"""After all files are written: remove the CI that was not chosen, and say what comes next."""
+"""After all files are written: remove the CI that was not chosen, record the runtime's checksums,
+and say what comes next."""
 
+import hashlib
 import json
 import shlex
 from pathlib import Path
@@ -18,6 +20,20 @@ def prune(project: Path, ci: str) -> None:
                 (project / folder).rmdir()
 
 
+def record_runtime(project: Path) -> None:
+    """Write the checksum of each file of the runtime: `review` tells which ones were edited.
+
+    An update of the template writes the record anew, so the update's own changes are none.
+    """
+    [runtime] = project.glob("src/*/checkpointing")
+    lines = []
+    for path in sorted(runtime.rglob("*.py"), key=lambda path: path.as_posix()):
+        content = path.read_bytes().replace(b"\r\n", b"\n")
+        name = path.relative_to(runtime).as_posix()
+        lines.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
+    (project / "checkpointing.sha256").write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
 def next_steps(project: Path, slug: str) -> str:
     return f"""
 {slug} is ready: a pipeline over real data, in segments that each end in a checkpoint.
@@ -31,6 +47,7 @@ README.md says where your own steps go."""
 
 def main(answers: dict[str, str]) -> None:
     prune(Path.cwd(), answers["ci"])
+    record_runtime(Path.cwd())
     if "_commit" not in answers:  # cruft generates into temporary folders, more than once
         print(next_steps(Path.cwd(), answers["__project_slug"]))
 

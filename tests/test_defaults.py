@@ -17,6 +17,7 @@ BESIDES_THE_RUNTIME = {
     ".gitignore",
     "LICENSE",
     "README.md",
+    "checkpointing.sha256",
     "data/raw/NOTICE.md",
     "data/raw/airlines.csv",
     "data/raw/airports.csv",

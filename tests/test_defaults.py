@@ -24,6 +24,7 @@ BESIDES_THE_RUNTIME = {
     "data/raw/flights.parquet",
     "data/raw/planes.csv",
     "data/raw/weather.parquet",
+    "docs/review-standard.md",
     "memory_budget.toml",
     "pipeline.toml",
     "pyproject.toml",

@@ -10,7 +10,7 @@ def main() -> None:
     """Run the command that was typed."""
     from .checkpointing.processes import warm_up
 
-    if sys.argv[1:] and "--help" not in sys.argv:
+    if sys.argv[1:] and not {"--help", "review"} & set(sys.argv):
         warm_up()  # libraries load in the fork server while the command line loads its own
 
     from .checkpointing.cli import application

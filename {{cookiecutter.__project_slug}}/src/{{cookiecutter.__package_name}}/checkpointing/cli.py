@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -20,6 +21,15 @@ Changes = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Change a param or an input, for this run."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+class Form(StrEnum):
+    """How `review` prints what it finds."""
+
+    text = "text"
+    json = "json"
+    github = "github"
+    gitlab = "gitlab"
 
 
 def application(package: str) -> typer.Typer:
@@ -116,6 +126,19 @@ def application(package: str) -> typer.Typer:
             return clean_command(package, old, runs)
 
         _end_with(command)
+
+    @app.command()
+    def review(
+        form: Annotated[Form, typer.Option("--format", help="For people, or for CI.")] = Form.text,
+        base: Annotated[
+            str | None,
+            typer.Option(metavar="REF", help="Compare the memory budget with this git ref."),
+        ] = None,
+    ) -> None:
+        """Read the code, running none of it, and tell what breaks the review standard."""
+        from .review.command import review_command
+
+        raise typer.Exit(review_command(package, form.value, base))
 
     return app
 

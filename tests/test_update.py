@@ -98,3 +98,45 @@ def test_an_update_brings_the_new_runtime_and_keeps_the_answers_and_the_team_s_s
 def test_an_update_of_what_is_up_to_date_changes_nothing(pair: Pair) -> None:
     assert "Nothing to do" in update(pair.project)
     assert run("git", "status", "--porcelain", cwd=pair.project.folder) == ""
+
+
+def test_an_update_s_own_changes_of_the_runtime_are_no_edits_by_hand_but_the_team_s_are(
+    pair: Pair,
+) -> None:
+    project = pair.project
+    assert review(project) == "The review found nothing.\n"
+    [store] = pair.template.glob("*/src/*/checkpointing/store.py")
+    store.write_text(store.read_text() + "\n# a later version\n")
+    (store.parent / "later.py").write_text('"""A file that is new in this version."""\n')
+    commit(pair.template)
+    update(project)
+    assert project.has_file("src/flight_delays/checkpointing/later.py")
+    assert review(project) == "The review found nothing.\n"
+
+    commit(project.folder)
+    files = project.package / "checkpointing" / "files.py"
+    files.write_text("# ours\n" + files.read_text())
+    commit(project.folder)
+    store.write_text(store.read_text() + "\n# a still later version\n")
+    commit(pair.template)
+    update(project)
+    assert files.read_text().startswith("# ours\n")
+    assert project.text("src/flight_delays/checkpointing/store.py").endswith("later version\n")
+    lines = [line for line in review(project).splitlines() if "CKP" in line]
+    assert [line.partition(":")[0] for line in lines] == [
+        "src/flight_delays/checkpointing/files.py"
+    ]
+
+
+def review(project: Project) -> str:
+    """What the project's own review prints."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "flight_delays", "review"],
+        cwd=project.folder,
+        env=os.environ | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode in (0, 4), finished.stderr
+    return finished.stdout

@@ -123,6 +123,12 @@ FIRES = {
                 table.to_parquet(table_file)
                 return len(table)
         """,
+        "an array written beside the project": """
+            @step
+            def kept(values: np.ndarray) -> int:
+                np.save("values.npy", values)
+                return len(values)
+        """,
         "a figure written where a param says": """
             import matplotlib.pyplot as plt
             @step
@@ -388,6 +394,12 @@ FIRES = {
             @step
             def some(table: pl.DataFrame) -> pl.DataFrame:
                 return table.filter(pl.col("x") > 0).sample(10)
+        """,
+        "a sample of polars whose seed is None": """
+            import polars as pl
+            @step
+            def some(table: pl.DataFrame) -> pl.DataFrame:
+                return table.sample(10, seed=None)
         """,
         "random() in SQL": """
             import duckdb
@@ -820,6 +832,12 @@ SILENT = {
         def days(year: int) -> int:
             return len(holidays(year)) + len(pattern("x").findall("x"))
     """,
+    "a way to read that a module only names": """
+        READERS = {".csv": lambda path: pd.read_csv(path)}
+        @step
+        def table(table_file: Path) -> pd.DataFrame:
+            return READERS[table_file.suffix](table_file)
+    """,
     "del that frees memory before more is made": """
         @step
         def joined(orders: pd.DataFrame, customers: pd.DataFrame) -> pd.DataFrame:
@@ -865,3 +883,11 @@ def test_a_rule_tells_what_breaks_it_and_no_other_rule_does(
 def test_no_rule_speaks_of_what_is_right(source: str, tmp_path: Path) -> None:
     project = Reviewed(tmp_path).put({"pipeline.toml": WIRING}).write(s01=source)
     assert project.findings() == []
+
+
+def test_of_two_names_that_are_assigned_at_once_the_one_that_holds_data_is_told(
+    tmp_path: Path,
+) -> None:
+    source = 'NAMES, TABLE = ["x"], pd.DataFrame({"x": [1]})\n'
+    [finding] = Reviewed(tmp_path).write(s01=source).findings()
+    assert finding.message == "the module holds data: `TABLE` comes from `pandas.DataFrame`"

@@ -19,6 +19,7 @@ from .outputs import sweep_outputs
 from .pipeline import Pipeline
 from .settings import Settings, nearest
 from .store import Store
+from .timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def run(
     started = time.monotonic()
     described = describe(pipeline) if isinstance(pipeline, Pipeline) else pipeline
     record = RunRecord(described.pipeline.name)
+    timeline = Timeline(observe)
     folder = None
     try:
         settings = described.pipeline.settings
@@ -62,7 +64,8 @@ def run(
             folder = new_run(settings.runs)
             with _swept(store, settings):
                 bound = bind(described, options.params)
-                execution = Execution(bound, budget, forced, record, folder / LOG, observe)
+                log, told = folder / LOG, timeline.observe
+                execution = Execution(bound, budget, forced, record, log, told)
                 execution.go(options.only)
     except KeyboardInterrupt:
         stopped = Interrupted("stopped. Finished segments will be reused.", segment=_open(record))
@@ -85,6 +88,8 @@ def run(
         if folder is not None:
             with contextlib.suppress(StorageError):  # the run itself did what it did
                 write_record(folder, record)
+            with contextlib.suppress(StorageError):
+                timeline.save(folder)
     return record
 
 

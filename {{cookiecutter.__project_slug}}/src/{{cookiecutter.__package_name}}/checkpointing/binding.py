@@ -10,8 +10,7 @@ from typing import Any
 from .errors import StorageError
 from .fingerprint import Code, Ingredients, code_of, explain
 from .inputs import HashCache, Input, argument, check_names, check_params, find_inputs
-from .manifest import Manifest
-from .order import Source
+from .manifest import FileRecord, Manifest
 from .pipeline import Pipeline
 from .steps import Segment
 from .store import Store
@@ -110,6 +109,18 @@ def standing(
     return Standing(segment, ingredients, key, manifest, reasons)
 
 
+def standings(bound: Bound, *, hash_all: bool = False) -> list[Standing]:
+    """How every segment stands while nothing runs."""
+    upstream: dict[str, Manifest] = {}
+    found = []
+    for segment in bound.pipeline.segments:
+        now = standing(bound, segment, upstream, hash_all=hash_all)
+        if now.reusable and now.manifest is not None:
+            upstream[segment.name] = now.manifest
+        found.append(now)
+    return found
+
+
 def identities(bound: Bound) -> dict[str, str]:
     """What each segment's measures depend on, known before any of them has run.
 
@@ -125,11 +136,25 @@ def identities(bound: Bound) -> dict[str, str]:
     return known
 
 
-def input_bytes(bound: Bound, segment: Segment, sources: Iterable[Source]) -> int:
+def input_bytes(bound: Bound, segment: Segment, values: Iterable[FileRecord]) -> int:
     """The size of all that a segment reads: its input files, and values of earlier segments."""
     return sum(path.stat().st_size for path in stamps(bound, segment)) + sum(
-        source.record.bytes for source in sources
+        value.bytes for value in values
     )
+
+
+def known_input_bytes(bound: Bound, upstream: Mapping[str, Manifest]) -> dict[Segment, int]:
+    """The size of all that each segment would read, where what it reads exists.
+
+    `upstream` are the checkpoints that serve, by segment.
+    """
+    pipeline, found = bound.pipeline, {}
+    for segment in pipeline.segments:
+        loaded = {v: pipeline.producer(v).name for v in pipeline.loaded(pipeline.span(segment))}
+        if upstream.keys() >= set(loaded.values()):
+            values = (upstream[made].values[value] for value, made in loaded.items())
+            found[segment] = input_bytes(bound, segment, values)
+    return found
 
 
 def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:

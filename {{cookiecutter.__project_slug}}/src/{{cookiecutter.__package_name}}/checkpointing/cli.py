@@ -77,6 +77,24 @@ def application(package: str) -> typer.Typer:
         _end_with(command)
 
     @app.command()
+    def plan(
+        budget: Budget = None,
+        changes: Changes = None,
+        as_json: AsJson = False,
+        as_mermaid: Annotated[
+            bool, typer.Option("--mermaid", help="Print the graph with its cuts, for Mermaid.")
+        ] = False,
+    ) -> None:
+        """Tell where a run would be cut, what it would hold, and what other cuts would cost."""
+
+        def command() -> int:
+            from .plan_command import plan_command
+
+            return plan_command(package, budget, changes or [], as_json, as_mermaid)
+
+        _end_with(command)
+
+    @app.command()
     def show(
         value: Annotated[str, typer.Argument(help="The name of a step.")],
         rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 10,

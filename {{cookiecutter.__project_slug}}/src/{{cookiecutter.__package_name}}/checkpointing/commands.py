@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import processes
-from .binding import Bound, Described, Standing, bind, standing
+from .binding import Bound, Described, Standing, bind, standings
 from .budget import effective_budget, size
 from .console import closing_table, progress, short
 from .errors import BY_KIND, CheckpointingError, ConfigurationError, Interrupted
@@ -27,7 +27,6 @@ from .files import total_bytes
 from .history import RunRecord
 from .limits import machine_limits
 from .loading import load_value
-from .manifest import Manifest
 from .runner import RunOptions, run
 from .settings import PIPELINE_FILE, find_root
 from .store import Store
@@ -77,7 +76,7 @@ def status_command(package: str, changes: list[str], verify: bool, as_json: bool
     with _reported() as code:
         described = describe_project(package)
         bound = bind(described, parse_changes(described, changes))
-        found = _standings(bound, verify)
+        found = standings(bound, hash_all=verify)
         budget = effective_budget(described.pipeline.settings.memory, machine_limits())
         if as_json:
             segments = [
@@ -122,7 +121,7 @@ def clean_command(package: str, old: bool, runs: bool) -> int:
         with store.lock():
             spare = None
             if old:
-                found = _standings(bind(described, {}), verify=False)
+                found = standings(bind(described, {}))
                 spare = {(s.segment.name, s.key) for s in found if s.reusable and s.key}
             freed = store.clear(spare=spare)
         if runs and settings.runs.is_dir():
@@ -219,17 +218,6 @@ def _project_root(package: str) -> Path:
     raise ConfigurationError(
         f"no {PIPELINE_FILE} in {Path.cwd()} or above it. Run the command in the project's folder."
     )
-
-
-def _standings(bound: Bound, verify: bool) -> list[Standing]:
-    upstream: dict[str, Manifest] = {}
-    found = []
-    for segment in bound.pipeline.segments:
-        now = standing(bound, segment, upstream, hash_all=verify)
-        if now.reusable and now.manifest is not None:
-            upstream[segment.name] = now.manifest
-        found.append(now)
-    return found
 
 
 def _standing_table(bound: Bound, found: list[Standing]) -> Table:

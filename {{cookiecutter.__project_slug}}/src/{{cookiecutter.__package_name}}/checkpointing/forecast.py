@@ -65,6 +65,11 @@ class Forecast:
         """Whether a step has ever run to its end."""
         return step.name in self.measures and self.measures[step.name].finished
 
+    def unknown(self, steps: range) -> tuple[str, ...]:
+        """Which of some steps were never measured."""
+        named = self.pipeline.steps[steps.start : steps.stop]
+        return tuple(step.name for step in named if not self.knows(step))
+
     def part(self, part: range) -> PartForecast:
         """The forecast of one part, a range of step numbers."""
         growing = _GrowingPart(self, part.start)
@@ -75,7 +80,7 @@ class Forecast:
             (*growing.peaks, growing.commit_peak),
             growing.written,
             growing.read,
-            tuple(s.name for s in self.pipeline.steps[part.start : part.stop] if not self.knows(s)),
+            self.unknown(part),
         )
 
     def costs(self, steps: range) -> Costs:

@@ -69,7 +69,8 @@ class Parts:
         self.segment = job.standing.segment
         self.span = self.pipeline.span(self.segment)
         self.identity = identities(job.bound)[self.segment.name]
-        self.input_bytes = input_bytes(job.bound, self.segment, job.sources.values())
+        values = [source.record for source in job.sources.values()]
+        self.input_bytes = input_bytes(job.bound, self.segment, values)
         self.forecast = forecast_of(self.pipeline, job.profile, {self.segment: self.input_bytes})
         self.cuts: dict[int, str] = {}
         self.sunk: frozenset[str] = frozenset()
@@ -202,8 +203,7 @@ class Parts:
 
     def _learn(self, watch: PartWatch) -> None:
         self.job.profile.learn(self.segment.name, watch.profile(self.input_bytes))
-        settings = self.pipeline.settings
-        write_profile(settings.runs, self.pipeline.name, self.job.profile)
+        write_profile(self.pipeline.settings.runs, self.pipeline.name, self.job.profile)
 
     def _record_cut(self, number: int) -> None:
         cut = CutRecord(self.pipeline.steps[number].name, self.cuts[number])

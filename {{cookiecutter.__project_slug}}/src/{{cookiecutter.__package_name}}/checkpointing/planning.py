@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -36,9 +37,26 @@ class Plan:
         return sum(part.read for part in self.parts)
 
     @property
+    def transfers(self) -> int:
+        return self.written + self.read
+
+    @property
     def cuts(self) -> tuple[int, ...]:
         """The numbers of the steps that a part begins with, but for the first."""
         return tuple(part.part.start for part in self.parts[1:])
+
+
+def usable(budget: int, headroom: float) -> int:
+    """The bytes of a budget that parts are planned to hold: all but the headroom."""
+    return int(budget * (1 - headroom))
+
+
+def budget_for(peak: int, headroom: float) -> int:
+    """The budget of which so many bytes are usable."""
+    budget = math.ceil(peak / (1 - headroom))
+    while usable(budget, headroom) < peak:  # floats round
+        budget += 1
+    return budget
 
 
 def plan(
@@ -57,7 +75,7 @@ def plan(
     """
     costs = forecast.costs(steps)
     given = {n - steps.start for n in forecast.must_cut(steps) | set(boundaries) if n in steps}
-    choice = choose(costs, given - {0}, int(budget * (1 - headroom)))
+    choice = choose(costs, given - {0}, usable(budget, headroom))
     misfit = None
     if choice.peak > budget:
         found = first_misfit(costs, given - {0}, budget)
@@ -67,3 +85,9 @@ def plan(
         for part in choice.parts
     )
     return Plan(tuple(parts), budget, choice.limit, misfit)
+
+
+def peak_step(forecast: Forecast, part: PartForecast) -> str | None:
+    """The step of a part that is expected to hold the most; None when that is its commit."""
+    number = part.part.start + part.peaks.index(part.peak)
+    return forecast.pipeline.steps[number].name if number in part.part else None

@@ -136,6 +136,22 @@ def identities(bound: Bound) -> dict[str, str]:
     return known
 
 
+def unfinished(bound: Bound, segment: Segment, key: str) -> Manifest | None:
+    """What finished parts of a segment left to go on from; None if something needed is not there.
+
+    A later segment, or [outputs], may ask now for a value that was not kept when it was made.
+    """
+    pipeline = bound.pipeline
+    partial = bound.store.find_partial(segment.name, key)
+    if partial is None:
+        return None
+    start = pipeline.span(segment).start
+    done = range(start, start + len(partial.steps))
+    needed = set(pipeline.kept(done)) - partial.values.keys()
+    needed |= set(pipeline.outputs(done)) - partial.outputs.keys()
+    return None if needed else partial
+
+
 def input_bytes(bound: Bound, segment: Segment, values: Iterable[FileRecord]) -> int:
     """The size of all that a segment reads: its input files, and values of earlier segments."""
     return sum(path.stat().st_size for path in stamps(bound, segment)) + sum(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from .binding import Bound, Standing, identities, standing
+from .binding import Bound, Standing, identities, standing, unfinished
 from .budget import EffectiveBudget
 from .errors import ConfigurationError
 from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
@@ -64,7 +64,8 @@ class Execution:
     def _foresee(self) -> None:
         """Refuse, before anything runs, a segment with a step that is known not to fit.
 
-        A segment that waits for another to run may be reused yet, and is judged in its turn.
+        A segment that waits for another to run may be reused yet, and is judged in its turn. Of
+        an unfinished one, those steps are judged that are still to be run.
         """
         pipeline = self.bound.pipeline
         forecast = forecast_of(pipeline, self.profile)
@@ -73,10 +74,14 @@ class Execution:
         upstream: dict[str, Manifest] = {}
         for segment in pipeline.segments:
             found = standing(self.bound, segment, upstream)
-            if found.reusable and found.manifest is not None and segment.name not in self.forced:
+            is_forced = segment.name in self.forced
+            if found.reusable and found.manifest is not None and not is_forced:
                 upstream[segment.name] = found.manifest
-            elif found.key is not None or not self.bound.store.all_of(segment.name):
+            elif found.key or is_forced or not self.bound.store.all_of(segment.name):
                 steps = pipeline.span(segment)
+                if found.key and not is_forced:
+                    done = unfinished(self.bound, segment, found.key)
+                    steps = steps[len(done.steps) if done else 0 :]
                 planned = plan(forecast, steps, self.budget.bytes, headroom)
                 require_fit(planned, forecast, segment, known_by[segment.name], self.budget)
 
@@ -137,7 +142,7 @@ class Execution:
             found,
             self._params(found.ingredients),
             {v: self._source(v) for v in pipeline.loaded(pipeline.span(found.segment))},
-            None if is_forced else self.bound.store.find_partial(name, found.key),
+            None if is_forced else unfinished(self.bound, found.segment, found.key),
             self.budget,
             self.profile,
             self.log,

@@ -8,9 +8,10 @@ loading them takes, which for mapped files is next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from .codecs import codec_named
 from .pipeline import Pipeline
 from .planner import Costs
 from .profile import Profile, SegmentProfile, StepMeasure
@@ -55,6 +56,7 @@ class Forecast:
             self.writes |= profile.writes
             self.shared += profile.shared
         self.outputs = set(pipeline.outputs(range(len(pipeline.steps))))
+        self._codecs = {step.name: step.codec for step in pipeline.steps}
 
     def baseline(self, number: int) -> int:
         """What a process holds before its first step, in bytes; segments import what they need."""
@@ -69,6 +71,28 @@ class Forecast:
         """Which of some steps were never measured."""
         named = self.pipeline.steps[steps.start : steps.stop]
         return tuple(step.name for step in named if not self.knows(step))
+
+    def rise(self, step: Step, unloaded: Collection[str], otherwise: int) -> int:
+        """How far memory is expected to rise above what is held when a step begins.
+
+        `unloaded` are the values that it would have to load. A step that was never measured counts
+        with `otherwise`.
+        """
+        loads = sum(self.load(p.name) for p in step.parameters if p.name in unloaded)
+        known = self.measures[step.name].needed_bytes if self.knows(step) else otherwise
+        return loads + known
+
+    def load(self, value: str) -> int:
+        """The held bytes that loading a value takes.
+
+        Where that was never seen, it is nothing for a mapped file, and else the size of the value.
+        """
+        if value in self.loads or value not in self.measures:
+            return self.loads.get(value, 0)
+        memory = self.pipeline.settings.memory
+        is_table = codec_named(self._codecs[value] or "").family == "table"
+        is_mapped = not (is_table and memory.checkpoints.format == "parquet")
+        return 0 if is_mapped and memory.budget.count == "held" else self.measures[value].file_bytes
 
     def part(self, part: range) -> PartForecast:
         """The forecast of one part, a range of step numbers."""
@@ -147,7 +171,7 @@ class _GrowingPart:
         for name in (*used, step.name):
             if self._pipeline.last_use(name) <= number:
                 self._let_go(name)
-        self._drift += measure.drift_bytes
+        self._drift = max(0, self._drift + measure.drift_bytes)
         self.peaks.append(max(peak, self._resident))
 
     @property
@@ -172,7 +196,7 @@ class _GrowingPart:
         """Note what a step loads; the memory of all the loaded values that it reads."""
         held = 0
         for name in {p.name for p in self._pipeline.values_of(step)} & self._before:
-            size = self._forecast.loads.get(name, 0)
+            size = self._forecast.load(name)
             held += size
             if name not in self._last_read:
                 self.read += self._forecast.measures.get(name, _UNKNOWN).file_bytes

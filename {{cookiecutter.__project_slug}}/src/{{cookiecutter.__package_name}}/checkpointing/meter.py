@@ -8,6 +8,7 @@ elsewhere psutil gives the nearest figure. What the system allows is read in `li
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ _COUNTED = {
     "held": (b"RssAnon:", b"RssShmem:", b"VmSwap:"),
     "rss": (b"VmRSS:", b"VmSwap:"),
 }
+_LIBC = ctypes.CDLL(None) if ON_LINUX else None
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -104,14 +106,25 @@ def die_with_parent() -> None:
     That is the fork server, which ends when nobody holds its pipe any more. Every process that it
     forks is given a copy of the pipe, and would so keep alive what it is to die with.
     """
-    if ON_LINUX:
+    if _LIBC is not None:
         from multiprocessing import forkserver
 
         server: Any = forkserver._forkserver
         if server._forkserver_alive_fd is not None:
             os.close(server._forkserver_alive_fd)
             server._forkserver_alive_fd = None
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def give_back_memory() -> None:
+    """Return to the system what this process holds and does not use.
+
+    Cycles of Python objects hold on to columns: the accessors of pandas, such as `.str`, make one
+    each. And glibc keeps freed blocks that lie between used ones.
+    """
+    gc.collect()
+    if ON_LINUX and (trim := getattr(_LIBC, "malloc_trim", None)) is not None:
+        trim(0)
 
 
 def _portable_bytes(pid: int, count: Count) -> int:

@@ -6,6 +6,7 @@ Everything here happens in a worker. It receives an Order, plain data, and sends
 from __future__ import annotations
 
 import copy
+import gc
 import multiprocessing
 import os
 import time
@@ -55,6 +56,8 @@ class Part:
         try:
             started = time.perf_counter()
             self._require_same_sources()
+            gc.freeze()  # what was imported stays, and need not be looked at after every step
+            meter.give_back_memory()
             stop = order.part.start
             for step in order.steps:
                 if step.name not in order.done:
@@ -105,6 +108,7 @@ class Part:
         for name in gone:
             self.live.pop(name, None)
         del result
+        meter.give_back_memory()
         self.residency.drop(*gone)
         self.send(
             StepEnded(

@@ -161,13 +161,13 @@ class Parts:
     def _cut_in(self, part: range, watch: PartWatch) -> int | None:
         """Where to cut a part that ran out of memory: before the step that it was in.
 
-        A part that could not write what it made is cut before its last step. None: it is the step
-        alone, or what comes before any step.
+        A part that could not write what it made is cut before the last step that it ran. None: it
+        is the step alone, or what comes before any step.
         """
         names = [step.name for step in self.pipeline.steps]
-        number = names.index(watch.step) if watch.step else part.stop - 1
-        is_cut = number > part.start and (watch.step is not None or watch.committing)
-        return number if is_cut else None
+        last = watch.step or (watch.ended[-1] if watch.committing and watch.ended else None)
+        number = part.start if last is None else names.index(last)
+        return number if number > part.start else None
 
     def _cut_again(self, cut: int, exceeded: Exceeded, watch: PartWatch) -> None:
         steps = {step.name: step for step in self.segment.steps}
@@ -193,9 +193,8 @@ class Parts:
         if number not in part:
             return None
         step = self.pipeline.steps[number]
-        rise = watch.largest_rise
-        if self.forecast.knows(step):
-            rise = self.forecast.measures[step.name].needed_bytes
+        unloaded = set(self.pipeline.loaded(part)) - watch.live.keys()
+        rise = self.forecast.rise(step, unloaded, watch.largest_rise)
         fits = message.held_bytes + rise <= self.job.budget.bytes
         if not fits:
             self.cuts[number] = "handed over"

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from .files import replace_text
 from .residency import Shared
 
@@ -85,15 +87,39 @@ class SegmentProfile:
             name: measure.merged_with(former.steps.get(name))
             for name, measure in self.steps.items()
         }
-        seen = {shared.owner for shared in self.shared} | set(self.steps)
         return SegmentProfile(
             self.input_bytes,
             self.baseline_bytes or former.baseline_bytes,
             steps,
             former.loads | self.loads,
             former.writes | self.writes,
-            (*self.shared, *(s for s in former.shared if not {s.owner, *s.holders} & seen)),
+            self._shared_with(former),
         )
+
+    def _shared_with(self, former: SegmentProfile) -> tuple[Shared, ...]:
+        """What is known of shared memory once this is measured.
+
+        A part sees who shares memory among its own values only, and of a value that it loaded
+        nothing but the pages that are used. So what came with one owner counts as measured anew
+        when all who are known to hold it ran in one part with it, or when one of them changed.
+        """
+        made = {name for name, measure in self.steps.items() if measure.finished}
+        known = former.steps
+        changed = {n for n in made & set(known) if known[n].identity != self.steps[n].identity}
+        members: dict[str, set[str]] = {}
+        for shared in former.shared:
+            members.setdefault(shared.owner, {shared.owner}).update(shared.holders)
+        kept = [
+            shared
+            for shared in former.shared
+            if not members[shared.owner] <= made and not members[shared.owner] & changed
+        ]
+        told = {(shared.owner, holder) for shared in kept for holder in shared.holders}
+        new = (s for s in self.shared if told.isdisjoint((s.owner, h) for h in s.holders))
+        return (*kept, *new)
+
+
+_SEGMENTS = TypeAdapter(dict[str, list[SegmentProfile]])
 
 
 class Profile:
@@ -132,28 +158,25 @@ class Profile:
 
 def read_profile(runs: Path, pipeline: str) -> Profile:
     """The profile of a pipeline; an empty one when there is none, or it cannot be read."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        content = json.loads((runs / PROFILE).read_bytes())[pipeline]
-        return Profile({name: [_read(one) for one in known] for name, known in content.items()})
+    with contextlib.suppress(ValueError):
+        return Profile(_SEGMENTS.validate_python(_all_of(runs).get(pipeline, {})))
     return Profile({})
 
 
 def write_profile(runs: Path, pipeline: str, profile: Profile) -> None:
     """Keep the profile for later runs; it is advice, so a full disk is no reason to fail."""
-    content: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError):
-        content |= json.loads((runs / PROFILE).read_bytes())
     with contextlib.suppress(OSError):
-        replace_text(runs / PROFILE, json.dumps(content | {pipeline: profile.as_json()}, indent=1))
+        content = _all_of(runs) | {pipeline: profile.as_json()}
+        replace_text(runs / PROFILE, json.dumps(content, indent=1))
+
+
+def _all_of(runs: Path) -> dict[str, Any]:
+    """The content of the file, by pipeline; empty when there is none, or it cannot be read."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        content = json.loads((runs / PROFILE).read_bytes())
+        return content if isinstance(content, dict) else {}
+    return {}
 
 
 def _distance(one: int, other: int) -> float:
     return abs(math.log((one + 1) / (other + 1)))
-
-
-def _read(content: dict[str, Any]) -> SegmentProfile:
-    steps = {name: StepMeasure(**measure) for name, measure in content["steps"].items()}
-    shared = tuple(
-        Shared(one["owner"], tuple(one["holders"]), one["bytes"]) for one in content["shared"]
-    )
-    return SegmentProfile(**content | {"steps": steps, "shared": shared})

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import meter
 from .codecs import pieces
 from .settings import Count
+
+if TYPE_CHECKING:
+    from .codecs.memory import Piece
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,12 @@ class Shared:
 
 
 @dataclass
-class _Piece:
+class _Held:
+    """A piece of memory: the value that it came with, and all that ever held it."""
+
     owner: str
     bytes: int
-    is_held: bool
+    counts: bool
     holders: set[str] = field(default_factory=set)
 
 
@@ -40,9 +45,9 @@ class Residency:
     def __init__(self, folder: Path, count: Count) -> None:
         self._folder = folder
         self._holds_mapped = count == "rss"
-        self._live: dict[str, list[_Piece]] = {}
-        self._at: dict[int, _Piece] = {}
-        self._freed: list[_Piece] = []
+        self._live: dict[str, set[Piece]] = {}
+        self._held: dict[Piece, _Held] = {}
+        self._freed: list[_Held] = []
 
     def add(self, value: str, frozen: Any) -> int:
         """Note a value that was made or loaded; the held bytes that came with it."""
@@ -52,15 +57,13 @@ class Residency:
             return any(start <= address < stop for start, stop in mapped)
 
         own = 0
-        self._live[value] = []
-        for address, size in pieces(frozen, is_mapped).items():
-            if address not in self._at:
-                is_held = self._holds_mapped or not is_mapped(address)
-                self._at[address] = _Piece(value, size, is_held)
-                own += size if is_held else 0
-            piece = self._at[address]
-            piece.holders.add(value)
-            self._live[value].append(piece)
+        self._live[value] = pieces(frozen, is_mapped)
+        for piece in self._live[value]:
+            if piece not in self._held:
+                counts = self._holds_mapped or not is_mapped(piece.address)
+                self._held[piece] = _Held(value, piece.bytes, counts)
+                own += piece.bytes if counts else 0
+            self._held[piece].holders.add(value)
         return own
 
     def drop(self, *values: str) -> None:
@@ -70,23 +73,19 @@ class Residency:
         """
         for value in values:
             self._live.pop(value, None)
-        live = self._live_pieces()
-        for address, piece in list(self._at.items()):
-            if id(piece) not in live:  # the address may be given to something else
-                self._freed.append(self._at.pop(address))
+        live = set().union(*self._live.values())
+        for piece in self._held.keys() - live:
+            self._freed.append(self._held.pop(piece))
 
     @property
     def bytes(self) -> int:
         """What all values that were not dropped hold between them."""
-        return sum(piece.bytes for piece in self._live_pieces().values() if piece.is_held)
+        return sum(held.bytes for held in self._held.values() if held.counts)
 
     def shared(self) -> tuple[Shared, ...]:
         """All memory so far that more values held than the one it came with, mapped files too."""
         sums: dict[tuple[str, tuple[str, ...]], int] = {}
-        for piece in (*self._freed, *self._at.values()):
-            if others := tuple(sorted(piece.holders - {piece.owner})):
-                sums[piece.owner, others] = sums.get((piece.owner, others), 0) + piece.bytes
+        for held in (*self._freed, *self._held.values()):
+            if others := tuple(sorted(held.holders - {held.owner})):
+                sums[held.owner, others] = sums.get((held.owner, others), 0) + held.bytes
         return tuple(Shared(owner, others, count) for (owner, others), count in sums.items())
-
-    def _live_pieces(self) -> dict[int, _Piece]:
-        return {id(piece): piece for held in self._live.values() for piece in held}

@@ -121,16 +121,20 @@ def require_fit(
     step = forecast.pipeline.steps[planned.misfit]
     measure = forecast.measures.get(step.name)
     if measure is not None and measure.identity == known_by:
-        raise _will_not_fit(segment, step.name, planned, budget)
+        alone = forecast.part(range(planned.misfit, planned.misfit + 1))
+        raise _will_not_fit(segment, step.name, alone.peak, budget)
 
 
 def _will_not_fit(
-    segment: Segment, step: str, planned: Plan, budget: EffectiveBudget
+    segment: Segment, step: str, needed: int, budget: EffectiveBudget
 ) -> CheckpointingError:
-    """The error for a step that is known not to fit, before anything of its segment is run."""
+    """The error for a step that is known not to fit, before anything of its segment is run.
+
+    `needed` is the least that the process tree holds at its peak, in bytes.
+    """
     message = (
         f"segment `{segment.name}`, step `{step}`: an earlier run with the same code and inputs "
-        f"measured that it needs {size(planned.peak)} even in a process of its own, the budget is "
+        f"measured that it needs {size(needed)} even in a process of its own, the budget is "
         f"{size(budget.bytes)} ({budget.source}). Nothing of the segment was run.\n"
         f"  What to do: {_listed(_WAYS_OUT)}"
     )
@@ -139,7 +143,7 @@ def _will_not_fit(
         segment=segment.name,
         step=step,
         why="planned",
-        held_bytes=planned.peak,
+        held_bytes=needed,
         budget_bytes=budget.bytes,
         largest_values={},
     )

@@ -73,6 +73,9 @@ class PartWatch:
                 self._current, self.live, self.committing = None, message.live, True
                 self.on_sample(message.held_bytes)
             case WriteStarted(value, held):
+                former = [write for write in self._record.writes if write.value == value]
+                for write in former:  # of an attempt that was stopped
+                    self._record.writes.remove(write)
                 self._current = WriteRecord(value, self._part, held, held)
                 self._record.writes.append(self._current)
             case WriteEnded(value, count, seconds):

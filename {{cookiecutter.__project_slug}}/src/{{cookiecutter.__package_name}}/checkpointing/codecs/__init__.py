@@ -24,9 +24,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Union
 
 from ..errors import ConfigurationError, InexactValue
+
+if TYPE_CHECKING:
+    from .memory import Piece
 
 
 @dataclass(frozen=True)
@@ -216,9 +219,9 @@ def frozen_bytes(frozen: Any) -> int:
     return int(getattr(frozen, "nbytes", 0))
 
 
-def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> dict[int, int]:
+def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
     """The memory that a frozen value keeps alive; see `memory.pieces`."""
-    found: dict[int, int] = _late("memory", "pieces")(frozen, is_mapped)
+    found: set[Piece] = _late("memory", "pieces")(frozen, is_mapped)
     return found
 
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 
-def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> dict[int, int]:
-    """The memory that a frozen value keeps alive, piece by piece: each one's address and bytes.
+class Piece(NamedTuple):
+    """An allocation, in bytes. `serial` tells it from a former one at the same address."""
+
+    address: int
+    bytes: int
+    serial: int = 0
+
+
+def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
+    """The memory that a frozen value keeps alive; values with the same piece share it.
 
     A piece is an allocation, even where the value uses a part of it only; in a mapped file, whose
-    pages come and go one by one, it is a buffer. `is_mapped` tells by address. Values with a piece
-    of one address share it. What is neither table nor array is one piece of its own.
+    pages come and go one by one, it is a buffer. `is_mapped` tells by address. What is neither
+    table nor array is one piece of its own.
     """
     if isinstance(frozen, pa.Table):
         chunks = (chunk for column in frozen.columns for chunk in column.chunks)
-        return dict(piece for chunk in chunks for piece in _of_arrow(chunk, is_mapped))
+        return {piece for chunk in chunks for piece in _of_arrow(chunk, is_mapped)}
     if isinstance(frozen, np.ndarray):
-        return dict([_of_numpy(frozen)]) if frozen.nbytes else {}
+        return {_of_numpy(frozen)} if frozen.nbytes else set()
     size = len(frozen) if isinstance(frozen, bytes) else int(getattr(frozen, "nbytes", 0))
-    return {id(frozen): size} if size else {}
+    return {Piece(id(frozen), size)} if size else set()
 
 
 def buffer_of(values: npt.NDArray[Any]) -> Any:
@@ -36,26 +46,48 @@ def buffer_of(values: npt.NDArray[Any]) -> Any:
         whole, start = root.base, root.base.address
     elif values.nbytes and (root.flags.c_contiguous or root.flags.f_contiguous):
         whole, start = pa.py_buffer(root.ravel(order="K").view(np.uint8)), root.ctypes.data
+        _note(root)
     else:
+        _note(values)
         return pa.py_buffer(values)
     return whole.slice(values.ctypes.data - start, values.nbytes)
 
 
-def _of_arrow(array: Any, is_mapped: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
+def _of_arrow(array: Any, is_mapped: Callable[[int], bool]) -> Iterator[Piece]:
     for buffer in array.buffers():
         if buffer is not None and buffer.size:
             root = buffer if is_mapped(buffer.address) else _all_behind(buffer)
-            yield root.address, root.size
+            yield Piece(root.address, root.size, _serial(root.address))
     if isinstance(array, pa.DictionaryArray):
         yield from _of_arrow(array.dictionary, is_mapped)
 
 
-def _of_numpy(array: npt.NDArray[Any]) -> tuple[int, int]:
+def _of_numpy(array: npt.NDArray[Any]) -> Piece:
     root = _root(array)
     if isinstance(root.base, pa.Buffer):
         buffer = _all_behind(root.base)
-        return buffer.address, buffer.size
-    return root.ctypes.data, root.nbytes
+        return Piece(buffer.address, buffer.size, _serial(buffer.address))
+    _note(root)
+    return Piece(root.ctypes.data, root.nbytes, _serial(root.ctypes.data))
+
+
+_serials = count(1)
+_owners: dict[int, tuple[weakref.ref[npt.NDArray[Any]], int]] = {}
+
+
+def _note(owner: npt.NDArray[Any]) -> None:
+    """Give the memory of an array a serial number, which it has for as long as the array lives.
+
+    What a step lets go of and what it makes then may lie at the same address, one after the other.
+    Arrow does not tell when it frees memory of its own; there the size has to tell two apart.
+    """
+    if not _serial(owner.ctypes.data):
+        _owners[owner.ctypes.data] = weakref.ref(owner), next(_serials)
+
+
+def _serial(address: int) -> int:
+    owner, serial = _owners.get(address, (None, 0))
+    return serial if owner is not None and owner() is not None else 0
 
 
 def _all_behind(buffer: Any) -> Any:

@@ -1,0 +1,142 @@
+"""Random pipelines as source text: frames, arrays, JSON and files, looked at in many ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+TYPES = {
+    "frame": "pd.DataFrame",
+    "series": "pd.Series",
+    "array": "np.ndarray",
+    "json": "dict[str, Any]",
+    "path": "Path",
+}
+
+# The body of a step: what it makes, from what, and how. `one` and `two` are its parameters.
+BODIES: list[tuple[str, tuple[str, ...], str]] = [
+    (
+        "frame",
+        (),
+        """
+        count = int(np.random.randint(40, 90))
+        number = np.random.normal(size=count)
+        number[::7] = np.nan
+        key = np.arange(count) % 7
+        return pd.DataFrame({
+            "x": number, "k": key, "b": number > 0,
+            "s": pd.Series([None if n == 3 else f"word {n}" for n in key], dtype="str"),
+            "c": pd.Categorical([f"kind {n % 3}" for n in key]),
+            "i": pd.array([None if n == 5 else n for n in key], dtype="Int64"),
+            "t": pd.Timestamp("2013-01-01", tz="UTC") + pd.to_timedelta(key, unit="h"),
+        })
+        """,
+    ),
+    ("array", (), "return np.random.normal(size=(30, 4))"),
+    ("json", (), "return {'n': random.random(), 'list': [1, None, 'x'], 'inner': {'y': 0.1}}"),
+    ("frame", ("frame",), "return one.assign(x=one['x'] * 1.1, b=~one['b'])"),
+    ("frame", ("frame",), "return one.iloc[3:20]"),
+    ("frame", ("frame",), "return one[one['k'] > 2]"),
+    ("frame", ("frame",), "return one.head(0)"),
+    ("frame", ("frame",), "return one.sample(frac=0.5)"),
+    ("frame", ("frame",), "one.loc[one.index[::3], 'x'] = 0.5; return one"),
+    ("frame", ("frame",), "one['s'] = one['s'].str.upper(); one['k'] += 1; return one"),
+    (
+        "frame",
+        ("frame",),
+        "one = one.sort_values('x'); one = one.reset_index(drop=True); return one",
+    ),
+    ("frame", ("frame", "frame"), "return pd.concat([one, two], ignore_index=True)"),
+    ("frame", ("frame", "frame"), "return one.merge(two[['k']].drop_duplicates(), on='k')"),
+    ("frame", ("frame", "json"), "return one.assign(x=one['x'] + len(two))"),
+    ("series", ("frame",), "return one['x']"),
+    ("series", ("frame",), "return one['c'].iloc[2:]"),
+    ("series", ("frame",), "return one['s'].str.len()"),
+    ("series", ("series",), "return one.iloc[1:]"),
+    ("series", ("series",), "return one.isna()"),
+    ("frame", ("frame", "series"), "return one.assign(k=len(two))"),
+    ("array", ("frame",), "return one['x'].to_numpy()"),
+    ("array", ("frame",), "return one[['x', 'k']].to_numpy(dtype='f8')"),
+    ("array", ("array",), "return one[1:]"),
+    ("array", ("array",), "return np.asfortranarray(one * 1.1)"),
+    ("array", ("array",), "return one.T"),
+    ("array", ("array",), "return np.random.permutation(one)"),
+    (
+        "array",
+        ("array",),
+        """
+        try:
+            one[...] = 0
+        except ValueError:
+            one = one.copy()
+        return one
+        """,
+    ),
+    ("array", ("array", "frame"), "return one.ravel()[: len(two)]"),
+    ("json", ("array",), "return {'sum': float(np.nansum(one)), 'shape': list(one.shape)}"),
+    ("json", ("frame",), "return {'sum': float(one['x'].sum()), 'k': one['k'].tolist()}"),
+    ("json", ("series",), "return {'n': int(one.notna().sum())}"),
+    ("json", ("json",), "one['more'] = [len(one)]; return one"),
+    ("json", ("json", "json"), "one.update(two); one['random'] = random.random(); return one"),
+    ("json", ("path",), "return {'text': one.read_text()}"),
+    (
+        "path",
+        ("json",),
+        """
+        page = workdir / "page.txt"
+        page.write_text(repr(one))
+        return page
+        """,
+    ),
+    (
+        "path",
+        ("path", "frame"),
+        """
+        (workdir / "pages").mkdir()
+        (workdir / "pages" / "one.txt").write_text(two.to_string())
+        (workdir / "pages" / "two.txt").write_bytes(one.read_bytes() if one.is_file() else b"")
+        return workdir / "pages"
+        """,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A random pipeline: each segment's source, and the names of its steps."""
+
+    sources: dict[str, str]
+    steps: dict[str, list[str]]
+
+
+@st.composite
+def sketches(draw: st.DrawFn) -> Sketch:
+    """Two segments of up to seven steps; what no step reads is an output."""
+    made: list[tuple[str, str]] = []
+    sources, steps = {}, {}
+    for segment in ("s01", "s02"):
+        steps[segment] = [f"{segment}_{n}" for n in range(draw(st.integers(2, 7)))]
+        texts = ["import random\nfrom typing import Any\n"]
+        for name in steps[segment]:
+            known = {kind for kind, _ in made}
+            able = [body for body in BODIES if set(body[1]) <= known]
+            kind, takes, body = draw(st.sampled_from(able))
+            values = [draw(st.sampled_from([v for k, v in made if k == one])) for one in takes]
+            texts.append(_step(name, kind, takes, values, body))
+            made.append((kind, name))
+        sources[segment] = "\n".join(texts)
+    return Sketch(sources, steps)
+
+
+def _step(name: str, kind: str, takes: tuple[str, ...], values: list[str], body: str) -> str:
+    """The source of a step; a value that it takes twice is one parameter."""
+    given = dict(zip(values, takes, strict=True))
+    parameters = [f"{value}: {TYPES[taken]}" for value, taken in given.items()]
+    parameters += ["workdir: Path"] if kind == "path" else []
+    names = [f"    {local} = {value}" for local, value in zip(("one", "two"), values, strict=False)]
+    dropped = [f"    del {', '.join(given)}"] if given else []
+    lines = [line[8:] if line.startswith(" " * 8) else line for line in body.splitlines()]
+    lines = [f"    {line}" for line in lines if line.strip()]
+    head = f"@step\ndef {name}({', '.join(parameters)}) -> {TYPES[kind]}:"
+    return "\n".join([head, *names, *dropped, *lines, ""])

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import meter
 from .binding import describe
-from .errors import CheckpointingError
+from .errors import BudgetExceeded, CheckpointingError, StepFailed
 from .events import DamageFound, PartCommitted, PartFailed
 from .order import Order
 from .part import Part
@@ -25,27 +25,31 @@ from .traces import headline, user_traceback
 
 def run_part(connection: Connection, order: Order) -> None:
     """Entry point of a worker: run the part, send events, the last of them how it ended."""
-    answers = _settle_in(connection, order.log, order.root)
+    answers = settle_in(connection, order.log, order.root)
     part = Part(order, connection.send, is_to_go_on=answers.get)
     try:
         with Store(order.store).worker_lock():
             connection.send(PartCommitted(part.run()))
     except Damaged as damage:
         connection.send(DamageFound(str(damage)))
-    except CheckpointingError as error:
-        connection.send(PartFailed(error.kind, error.message, error.step or part.current))
-    except MemoryError as error:
-        connection.send(PartFailed("budget_exceeded", headline(error), part.current))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
-        trace = user_traceback(error, order.root)
-        connection.send(PartFailed("step_failed", headline(error), part.current, trace))
+        connection.send(as_failure(error, part.current, order.root))
     finally:
         meter.kill_children(os.getpid())  # what a step started and left would hold memory
 
 
+def as_failure(error: BaseException, step: str | None, root: Path) -> PartFailed:
+    """What is sent of an error that ended the work, with the step that was running."""
+    if isinstance(error, CheckpointingError):
+        return PartFailed(error.kind, error.message, error.step or step)
+    if isinstance(error, MemoryError):
+        return PartFailed(BudgetExceeded.kind, headline(error), step)
+    return PartFailed(StepFailed.kind, headline(error), step, user_traceback(error, root))
+
+
 def describe_pipeline(connection: Connection, reference: str, log: Path, root: Path) -> None:
     """Entry point of a worker: import `package.module:NAME` and send the pipeline as plain data."""
-    _settle_in(connection, log, root)
+    settle_in(connection, log, root)
     module, _, name = reference.partition(":")
     try:
         pipeline = getattr(importlib.import_module(module), name)
@@ -58,7 +62,7 @@ def describe_pipeline(connection: Connection, reference: str, log: Path, root: P
         connection.send(PartFailed("configuration", message, None, user_traceback(error, root)))
 
 
-def _settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]:
+def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]:
     """Make this process a good worker: it ends with its parent and keeps the terminal clean.
 
     Returns what the parent sends.

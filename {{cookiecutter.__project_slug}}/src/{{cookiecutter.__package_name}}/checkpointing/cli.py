@@ -95,6 +95,25 @@ def application(package: str) -> typer.Typer:
         _end_with(command)
 
     @app.command()
+    def compare(
+        budget: Budget = None,
+        limit: Annotated[
+            str | None,
+            typer.Option(help="Stop the plain script above this, below what protects the machine."),
+        ] = None,
+        changes: Changes = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Run everything twice, as a plain script and with checkpoints: memory, time, disk."""
+
+        def command() -> int:
+            from .compare.command import compare_command
+
+            return compare_command(package, budget, limit, changes or [], as_json)
+
+        _end_with(command)
+
+    @app.command()
     def show(
         value: Annotated[str, typer.Argument(help="The name of a step.")],
         rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 10,

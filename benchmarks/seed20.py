@@ -70,11 +70,13 @@ def run(bench: Bench) -> list[Row]:
         plain=lambda: watch([sys.executable, script], script.parent).expected(),
         plain_under_quota=lambda: watch([sys.executable, script], script.parent, limit=quota),
         project=lambda: project.command("run", "--fresh", "--json", "--budget", str(quota)),
+        compare=lambda: project.command("compare", "--json", "--budget", str(quota)).expected(),
     )
     record = _record(found["project"][-1])
     return [
         *_rows_of_memory(frame_bytes, baseline, quota, bare, found, record),
         *_rows_of_time(found, record),
+        *_rows_of_compare(found),
         _row_of_result(script.parent, project),
     ]
 
@@ -158,6 +160,48 @@ def _rows_of_time(found: dict[str, list[Watched]], record: dict[str, Any]) -> li
             show_ratio(ratios(project_cpu, plain_cpu)),
         ),
         Row(PACKAGE, "project: bytes written", f"{record['bytes_written']:,} bytes", "plain: none"),
+    ]
+
+
+def _rows_of_compare(found: dict[str, list[Watched]]) -> list[Row]:
+    """What the project's own `compare` says of the same steps."""
+    told = [json.loads(run.out) for run in found["compare"]]
+    peaks, seconds = (
+        {kind: [one[kind][figure] for one in told] for kind in ("plain", "checkpoints")}
+        for figure in ("peak_bytes", "seconds")
+    )
+    outside = [run.peak_bytes for run in found["plain"]]
+    same = all(one["same_results"] == {"result": True} for one in told)
+    return [
+        Row(
+            PACKAGE,
+            "compare: peak with checkpoints",
+            show_bytes(spread(peaks["checkpoints"]).median),
+            f"plain script {show_bytes(spread(peaks['plain']).median)}",
+            show_ratio(ratios(peaks["checkpoints"], peaks["plain"])),
+        ),
+        Row(
+            PACKAGE,
+            "compare: time with checkpoints",
+            show_seconds(spread(seconds["checkpoints"])),
+            f"plain script {show_seconds(spread(seconds['plain']))}",
+            show_ratio(ratios(seconds["checkpoints"], seconds["plain"])),
+        ),
+        Row(
+            PACKAGE,
+            "compare: peak of its plain script",
+            show_bytes(spread(peaks["plain"]).median),
+            f"the script itself {show_bytes(spread(outside).median)}",
+            show_ratio(ratios(peaks["plain"], outside)),
+        ),
+        Row(
+            PACKAGE,
+            "compare: results",
+            "the same" if same else "different",
+            "plain script",
+            target="every byte the same",
+            met=same,
+        ),
     ]
 
 

@@ -21,8 +21,8 @@ from ..events import Noticed, Observer, SegmentEnded, ValueLoaded, WriteEnded
 from ..execution import Execution
 from ..files import TEMPORARY, new_token, remove, storage_errors, total_bytes
 from ..history import RunRecord
+from ..limits import machine_limits
 from ..manifest import Manifest
-from ..meter import machine_limits
 from ..pipeline import Pipeline
 from ..store import Store
 from .figures import Comparison, Figures

@@ -22,6 +22,7 @@ from ..events import (
     StepStarted,
 )
 from ..history import SegmentRecord
+from ..limits import oom_kills
 from ..processes import Ending, Finished, run_worker
 from ..steps import Segment
 from ..verdicts import LogTail, exceedance, failure
@@ -72,7 +73,7 @@ def run_plain(
     """Run the script to its end or to the limit; `run` tells at any time how far it came."""
     figures = run.figures
     watch = _ScriptWatch(order, budget.bytes, limit.bytes, observe, figures)
-    log = LogTail(order.log)
+    log, kills = LogTail(order.log), oom_kills()
     ending: Ending | None = None
     with suppress(_OverLimit):
         ending = run_worker(
@@ -90,7 +91,7 @@ def run_plain(
     if ending is None:
         told = f"the limit on this machine is {size(limit.bytes)} ({limit.source})"
         figures.status, figures.why = "stopped", told
-    elif exceeded := exceedance(ending, log):
+    elif exceeded := exceedance(ending, log, struck=oom_kills() > kills):
         figures.status, figures.why = "stopped", exceeded.told
     else:
         run.error = failure(ending, watch.segment, watch.part, log)

@@ -20,6 +20,7 @@ RULES = {  # question: the form of a right answer, the form in words, an example
     "quota_percent": (r"(?=.*[1-9])\d\d?(\.\d{1,6})?|100", "a number above 0, up to 100", "2"),
     "max_steps": (r"[7-9]|[1-9]\d{1,3}", "a whole number from 7 (as in the sample) to 9999", "10"),
     "ci": ("github|gitlab|none", "", "github"),
+    "language": ("en|es", "", "en"),
 }
 SMALLEST_BUDGET_GB = 0.5  # parent, fork server and worker hold half of it before any data
 FLAGS = {"--no-input", "-f", "--overwrite-if-exists", "--default-config"}  # they take no value
@@ -34,12 +35,11 @@ TAKEN = """activate altair annotated_doc annotated_types ast_serialize attr attr
 
 def form_rule(key: str, value: str) -> str:
     """The rule of form that an answer breaks; empty when it breaks none."""
-    form, words, _ = RULES[key]
+    form, said, _ = RULES[key]
     kinds = {unicodedata.category(c) for c in value if c not in "\u200c\u200d"}  # these join emoji
     if not value.strip() or len(value) > 200 or kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}:
         return "must be one line of 1 to 200 characters, none of them invisible"
-    wanted = words or "one of " + form.replace("|", ", ")
-    return "" if re.fullmatch(form, value, re.ASCII) else f"must be {wanted}"
+    return "" if re.fullmatch(form, value, re.A) else f"must be {said or form.replace('|', ' or ')}"
 
 
 def name_rule(slug: str, package: str) -> str:

@@ -15,6 +15,7 @@ from .conftest import TEMPLATE, Bakery, Project
 BESIDES_THE_RUNTIME = {
     ".github/workflows/ci.yml",
     ".gitignore",
+    "AGENTS.md",
     "LICENSE",
     "README.md",
     "checkpointing.sha256",
@@ -24,6 +25,8 @@ BESIDES_THE_RUNTIME = {
     "data/raw/flights.parquet",
     "data/raw/planes.csv",
     "data/raw/weather.parquet",
+    "docs/adapting.md",
+    "docs/onboarding.md",
     "docs/review-standard.md",
     "memory_budget.toml",
     "pipeline.toml",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -25,16 +26,13 @@ import pytest
 from flight_delays.checkpointing.cli import application
 from flight_delays.pipeline import PIPELINE
 
-from .conftest import Bakery, Project
+from .conftest import ROOT, Bakery, Project
+from .test_repository import kept_files
+from .test_update import IDENTITY, commit, run, update
 
 LANGUAGES = ("en", "es")
 PAGES = ("README.md", "docs/onboarding.md", "docs/adapting.md")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-IDENTITY = {
-    f"GIT_{who}_{what}": f"{who}@example.org".lower()
-    for who in ("AUTHOR", "COMMITTER")
-    for what in ("NAME", "EMAIL")
-}
 
 
 @dataclass(frozen=True)
@@ -130,6 +128,31 @@ def test_the_code_that_a_page_adds_passes_the_project_s_own_checks(
             write(block, project)
     for command in ("ruff format --check", "ruff check", "mypy", "flight-delays review"):
         type_in(f"uv run {command}", project)
+
+
+def test_an_update_brings_new_pages_in_the_language_that_was_chosen(
+    bakery: Bakery, tmp_path: Path
+) -> None:
+    template = tmp_path / "template"
+    for path in kept_files():
+        copy = template / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+    run("git", "init", "--quiet", cwd=template)
+    commit(template)
+    chosen = ("--no-input", "--extra-context", '{"language": "es"}', "--config-file", bakery.config)
+    run(sys.executable, "-m", "cruft", "create", template, *chosen, cwd=tmp_path)
+    project = Project(tmp_path / "flight-delays")
+    run("git", "init", "--quiet", cwd=project.folder)
+    commit(project.folder)
+    before = project.text("docs/onboarding.md")
+    for page in template.rglob("onboarding.md"):
+        page.write_text(page.read_text().replace("## 1.", "## 1. 🛫", 1))
+    commit(template)
+
+    update(project)
+
+    assert project.text("docs/onboarding.md") == before.replace("## 1.", "## 1. 🛫", 1)
 
 
 def test_both_languages_generate_the_same_files(projects: dict[str, Project]) -> None:

@@ -30,6 +30,7 @@ WRONG = {
     "quota_percent": "101",
     "max_steps": "0",
     "ci": "jenkins",
+    "language": "fr",
 }
 pre_gen = runpy.run_path(str(ROOT / "hooks" / "pre_gen_project.py"), run_name="pre_gen")
 
@@ -92,6 +93,7 @@ def test_what_is_no_plain_number_above_zero_is_refused(
         ("license", "mit"),
         ("ci", "GitHub"),
         ("ci", "github|gitlab"),
+        ("language", "ES"),
     ],
 )
 def test_what_is_out_of_bounds_is_refused(refusal: Refuse, key: str, value: str) -> None:

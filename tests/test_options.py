@@ -46,6 +46,19 @@ def test_every_licence_goes_with_every_ci_provider(
     assert (project.folder / ".github").exists() == (ci == "github")
 
 
+@pytest.mark.parametrize(
+    ("language", "title"), [("en", "# Your first hour"), ("es", "# Tu primera hora")]
+)
+def test_the_documentation_is_in_the_chosen_language(
+    bakery: Bakery, language: str, title: str
+) -> None:
+    project = bakery.bake(language=language, project_name="Night Batch")
+    page = project.text("docs/onboarding.md")
+    assert page.splitlines()[0] == title
+    assert "uv run night-batch run" in page
+    assert project.text("AGENTS.md").startswith("# For coding assistants")
+
+
 def test_the_other_licences_leave_no_text(bakery: Bakery) -> None:
     for name, (title, _) in LICENSES.items():
         text = bakery.bake(license=name).text("LICENSE")

@@ -27,6 +27,7 @@ CACHES = ("__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_c
 # The caller's environment stays: certificates, proxies and package indexes are set there.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"} | {
     "PYTHONDONTWRITEBYTECODE": "1",  # the linked template must stay clean
+    "UV_COMPILE_BYTECODE": "1",  # or every process would compile pandas anew
     "HYPOTHESIS_STORAGE_DIRECTORY": str(BUILD / "hypothesis"),
     "RUFF_CACHE_DIR": str(BUILD / "ruff"),
 }

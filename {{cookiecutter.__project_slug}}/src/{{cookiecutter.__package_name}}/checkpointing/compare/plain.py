@@ -16,6 +16,7 @@ from ..errors import CheckpointingError
 from ..events import (
     Observer,
     PartFailed,
+    PartStarted,
     SegmentEnded,
     SegmentStarted,
     StepEnded,
@@ -156,6 +157,7 @@ class _ScriptWatch:
         self.part = PartWatch(self._record, 0, "", self._observe)
         self._figures.segments.append(self._record)
         self._observe(SegmentStarted(self.segment.name, ("as a plain script",)))
+        self._observe(PartStarted(self.segment.name, self.segment.steps[0].name))
 
     def _note(self, held: int) -> None:
         """Take what is held now into the figures. Raises _OverLimit."""

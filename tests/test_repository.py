@@ -105,5 +105,8 @@ def test_the_derived_names_are_rendered_as_they_are_trusted() -> None:
     assert list(questions)[:2] == ["_derivations", "__answers_are_text"]
 
 
-def test_the_changelog_has_an_entry_for_what_is_unreleased() -> None:
-    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+def test_the_changelog_has_upgrade_notes_for_every_version_and_what_is_unreleased() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    _, *versions = re.split(r"^## ", changelog, flags=re.MULTILINE)
+    assert versions[0].startswith("[Unreleased]")
+    assert [text for text in versions if text.count("\n### Upgrade notes\n") != 1] == []

@@ -57,8 +57,13 @@ def _whole_size(value: object) -> object:
 
 
 Size = Annotated[ByteSize, BeforeValidator(_whole_size)]
+"""A size such as `"500 GB"` or `"1.5 GiB"`: GB is 10^9 bytes, GiB is 2^30."""
+
 Share = Annotated[float, BeforeValidator(_fraction), Field(gt=0, le=1)]
+"""A share such as `"2 %"` or `0.02`: above 0, up to 100 %."""
+
 Headroom = Annotated[float, BeforeValidator(_fraction), Field(ge=0, lt=1)]
+"""A share such as `"20 %"` or `0.2`: from 0, below 100 %."""
 
 
 class _Table(BaseModel):
@@ -69,29 +74,43 @@ class Cluster(_Table):
     """The cluster's RAM in bytes, and the share of it that this project was granted."""
 
     ram: Annotated[Size, Field(gt=0)]
+    """All RAM of the cluster."""
+
     quota: Share
+    """The share of it that this project may hold."""
 
 
 class Budget(_Table):
     """How memory is counted: `held` leaves out what the kernel can drop, `rss` counts it."""
 
     count: Count = "held"
+    """`rss` is for schedulers that count mapped pages too, such as YARN and Kubernetes."""
 
 
 class Segments(_Table):
     """Limits on one segment."""
 
     max_steps: PositiveInt = 10
+    """The most steps that a segment may have."""
+
     headroom: Headroom = 0.2
+    """The share of the budget that the planner leaves free; the watchdog enforces all of it."""
 
 
 class Checkpoints(_Table):
     """Where checkpoints live, in which format, and how many stay."""
 
     path: Path = Path("checkpoints")
+    """Their folder, relative to the project's."""
+
     format: Literal["arrow", "parquet"] = "arrow"
+    """`parquet` is smaller on disk, and slower."""
+
     keep: NonNegativeInt = 2
+    """How many older checkpoints of a segment stay, for each set of params."""
+
     max_disk: Size = ByteSize(500 * 10**9)
+    """The most disk that all checkpoints of the project may take."""
 
 
 class MemoryBudget(_Table):
@@ -107,8 +126,13 @@ class Wiring(_Table):
     """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
 
     inputs: dict[str, str] = {}
+    """Files, folders and globs, relative to the project, or URLs; a step names one as a parameter."""
+
     params: dict[str, Any] = {}
+    """Values of any TOML type, checked against the annotation of the step that names one."""
+
     outputs: dict[str, str] = {}
+    """Where a value is published: whole or not at all, to a path that `clean` never touches."""
 
 
 @dataclass(frozen=True)

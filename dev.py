@@ -160,6 +160,11 @@ def bench(arguments: Sequence[str]) -> None:
     run(python, ROOT / "benchmarks" / "run.py", *arguments)
 
 
+def docs() -> None:
+    """The documentation as a site, in build/site; a warning is an error."""
+    run(dev(), "-m", "docs.site", BUILD / "docs", BUILD / "site")
+
+
 def clean() -> None:
     """Remove build/, and caches from the template."""
     sweep()
@@ -170,7 +175,7 @@ def main() -> None:
     """Run the command that was typed."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, dev, lint, test, bench, clean):
+    for command in (demo, dev, lint, test, bench, docs, clean):
         purpose = str(command.__doc__).splitlines()[0]
         commands.add_parser(command.__name__, help=purpose, description=purpose)
     more = "further arguments go to pytest, such as a file or -k WORD"
@@ -190,6 +195,8 @@ def main() -> None:
             dev()
         case "lint":
             lint()
+        case "docs":
+            docs()
         case "clean":
             clean()
 

@@ -85,7 +85,7 @@ def test_dev_py_needs_the_standard_library_alone() -> None:
     assert {module.split(".")[0] for module in modules} <= set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("command", ["demo", "dev", "lint", "test", "bench", "clean"])
+@pytest.mark.parametrize("command", ["demo", "dev", "lint", "test", "bench", "docs", "clean"])
 def test_every_command_of_dev_py_is_explained_to_contributors(command: str) -> None:
     assert f"python3 dev.py {command}" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

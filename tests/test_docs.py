@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from docs.site.__main__ import fetches
 from docs.site.markdown import anchors, links, replace_links, section, slug
-from docs.site.pages import stage
+from docs.site.pages import stage, written_pages
 
 from .conftest import ROOT, TEMPLATE, Project
 from .test_repository import kept_files
@@ -57,6 +57,12 @@ def test_every_link_of_a_generated_project_leads_to_a_file_and_a_section(
     pages = [default_project.folder / path for path in default_project.files()]
     texts = [page for page in pages if page.suffix == ".md"]
     assert dead_links(default_project.folder, texts) == []
+
+
+def test_everything_in_docs_is_a_page() -> None:
+    sources = {page.source for page in written_pages()}
+    written = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")}
+    assert written <= sources
 
 
 def test_every_page_of_the_site_is_in_its_navigation(pages: Path) -> None:

@@ -49,6 +49,7 @@ def written_pages() -> list[Page]:
         Page("es.md", "docs/index.es.md"),
         Page("pattern.md", "docs/pattern.md"),
         Page("tutorial.md", "docs/tutorial.md"),
+        Page("planning.md", "docs/planning.md"),
         Page("updating.md", "docs/updating.md"),
         Page("architecture.md", "docs/architecture.md"),
         Page("runtime.md", "docs/runtime.md"),
@@ -68,7 +69,9 @@ def chapters(pages: list[Page]) -> list[Chapter]:
     found = (page.path for page in pages if page.path.startswith("project/"))
     project = tuple(path for path in found if path != README)
     return [
-        Chapter("Start", ("pattern.md", "tutorial.md", "updating.md", "En español <es>")),
+        Chapter(
+            "Start", ("pattern.md", "tutorial.md", "planning.md", "updating.md", "En español <es>")
+        ),
         Chapter("Reference", tuple(reference.PAGES)),
         Chapter("A generated project", (f"Its README <{README}>", *project)),
         Chapter("Inside", ("architecture.md", "runtime.md", DECISIONS, "benchmarks.md")),

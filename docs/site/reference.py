@@ -23,6 +23,7 @@ from typing import Any
 
 from flight_delays import checkpointing
 from flight_delays.checkpointing import Pipeline, cli, codecs, errors, settings
+from flight_delays.checkpointing.review.command import FINDINGS_EXIT_CODE
 from pydantic import BaseModel
 from typer.models import ArgumentInfo, ParameterInfo
 from typer.utils import get_params_from_function
@@ -72,9 +73,10 @@ def commands() -> str:
     codes: dict[int, list[type[errors.CheckpointingError]]] = {}
     for error in errors.BY_KIND.values():
         codes.setdefault(error.exit_code, []).append(error)
-    rows = [["0", "", "Done."]]
+    rows = [["0", "", "Done."], [str(FINDINGS_EXIT_CODE), "", "`review` found something."]]
     for code, kinds in sorted(codes.items()):
         rows += [[str(code), f"`{error.kind}`", _first_line(error)] for error in kinds]
+    rows.sort(key=lambda row: int(row[0]))
     return (
         text
         + "\n## Exit codes\n\n`kind` is what `run --json` gives under `error`.\n\n"

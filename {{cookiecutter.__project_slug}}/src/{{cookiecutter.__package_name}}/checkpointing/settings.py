@@ -126,7 +126,7 @@ class Wiring(_Table):
     """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
 
     inputs: dict[str, str] = {}
-    """Files, folders and globs, relative to the project, or URLs; a step names one as a parameter."""
+    """Files, folders and globs, relative to the project, or URLs; a step names one to get it."""
 
     params: dict[str, Any] = {}
     """Values of any TOML type, checked against the annotation of the step that names one."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pygments.lexers.special import TextLexer
+
 HERE = Path(__file__).parent
 
 project = "cookiecutter-checkpoint-pipeline"
@@ -35,3 +37,4 @@ def speak_spanish(
 def setup(app: Any) -> None:
     """Sphinx calls this once."""
     app.connect("html-page-context", speak_spanish)
+    app.add_lexer("mermaid", TextLexer)  # a chart in the page of a project is shown as it is typed

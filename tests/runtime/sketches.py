@@ -45,7 +45,11 @@ BODIES: list[tuple[str, tuple[str, ...], str]] = [
     (
         "frame",
         ("frame",),
-        "one = one.sort_values('x'); one = one.reset_index(drop=True); return one",
+        """
+        one = one.sort_values("x")
+        one = one.reset_index(drop=True)
+        return one
+        """,
     ),
     ("frame", ("frame", "frame"), "return pd.concat([one, two], ignore_index=True)"),
     ("frame", ("frame", "frame"), "return one.merge(two[['k']].drop_duplicates(), on='k')"),
@@ -112,15 +116,20 @@ class Sketch:
 
 @st.composite
 def sketches(draw: st.DrawFn) -> Sketch:
-    """Two segments of up to seven steps; what no step reads is an output."""
+    """Two segments of five to eight steps; what no step reads is an output.
+
+    The first step makes a frame, the second another value out of nothing, and all others read.
+    """
     made: list[tuple[str, str]] = []
     sources, steps = {}, {}
     for segment in ("s01", "s02"):
-        steps[segment] = [f"{segment}_{n}" for n in range(draw(st.integers(2, 7)))]
+        steps[segment] = [f"{segment}_{n}" for n in range(draw(st.integers(5, 8)))]
         texts = ["import random\nfrom typing import Any\n"]
         for name in steps[segment]:
             known = {kind for kind, _ in made}
-            able = [body for body in BODIES if set(body[1]) <= known]
+            able = [body for body in BODIES if body[1] and set(body[1]) <= known]
+            if len(made) < 2:
+                able = [body for body in BODIES if not body[1]][len(made) :]
             kind, takes, body = draw(st.sampled_from(able))
             values = [draw(st.sampled_from([v for k, v in made if k == one])) for one in takes]
             texts.append(_step(name, kind, takes, values, body))

@@ -99,7 +99,7 @@ REAL_RUNS = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(sketches(), st.randoms(use_true_random=False))
-@settings(REAL_RUNS, max_examples=4)
+@settings(REAL_RUNS, max_examples=3)
 def test_random_pipelines_give_the_same_results_under_random_cuts(
     sketch: Sketch, chance: random.Random
 ) -> None:

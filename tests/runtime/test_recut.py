@@ -1,0 +1,262 @@
+"""A segment that does not fit the budget is cut, and what it takes is foreseen, for any cuts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Project
+
+MB = 1_000_000
+MEMORY = """
+[cluster]
+ram = "100 GB"
+quota = "50 %"
+
+[segment]
+max_steps = 20
+"""
+
+# A step holds its peak, with all that it made on the way, for long enough to be seen in a sample.
+WORK = """
+import time
+
+def work(seconds: float = 0.06) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+"""
+
+FRAMES = [f"f{number:02}" for number in range(1, 20)]
+TWENTY = (
+    WORK
+    + "".join(
+        f"""
+@step
+def {name}() -> pd.DataFrame:
+    frame = pd.DataFrame({{"x": np.full(1_250_000, {number}.0)}})
+    work()
+    return frame
+"""
+        for number, name in enumerate(FRAMES, start=1)
+    )
+    + f"""
+@step
+def total({", ".join(f"{name}: pd.DataFrame" for name in FRAMES)}) -> float:
+    work()
+    return float(sum(frame["x"].sum() for frame in [{", ".join(FRAMES)}]))
+"""
+)
+FRAME = 10 * MB
+
+GALLERY = (
+    WORK
+    + """
+@step
+def numbers() -> pd.DataFrame:
+    chance = np.random.default_rng(1)
+    columns = {name: chance.normal(size=1_200_000) for name in "abc"}
+    columns["a"][::7] = np.nan
+    frame = pd.DataFrame(columns)
+    work()
+    return frame
+
+@step
+def texts() -> pd.DataFrame:
+    keys = np.arange(600_000)
+    numbers = pd.Series(keys % 1000).astype(str)
+    words = numbers + " and some more text"
+    frame = pd.DataFrame({"word": words.where(keys % 5 > 0), "key": keys % 7})
+    work()
+    return frame
+
+@step
+def column(numbers: pd.DataFrame) -> pd.Series:
+    work()
+    return numbers["b"]
+
+@step
+def first(numbers: pd.DataFrame) -> pd.DataFrame:
+    work()
+    return numbers.iloc[:1000]
+
+@step
+def more(numbers: pd.DataFrame) -> pd.DataFrame:
+    frame = numbers.assign(d=numbers["a"] * 2, flag=numbers["a"] > 0)
+    work()
+    return frame
+
+@step
+def missing(more: pd.DataFrame) -> pd.DataFrame:
+    frame = more.isna()
+    work()
+    return frame
+
+@step
+def nullable(more: pd.DataFrame) -> pd.DataFrame:
+    hundreds = more["d"] * 100
+    rounded = hundreds.round()
+    whole = rounded.astype("Int64")
+    frame = pd.DataFrame({"whole": whole, "flag": more["flag"].astype("boolean")})
+    frame.loc[::11, "flag"] = pd.NA
+    work()
+    return frame
+
+@step
+def upper(texts: pd.DataFrame) -> pd.DataFrame:
+    frame = texts.assign(upper=texts["word"].str.upper())
+    work()
+    return frame
+
+@step
+def kinds(upper: pd.DataFrame) -> pd.Series:
+    series = upper["upper"].astype("category")
+    work()
+    return series
+
+@step
+def days(numbers: pd.DataFrame) -> pd.DataFrame:
+    minutes = pd.to_timedelta(np.arange(len(numbers)), unit="min")
+    frame = pd.DataFrame({"day": pd.Timestamp("2013-01-01") + minutes})
+    work()
+    return frame
+
+@step
+def matrix(more: pd.DataFrame) -> np.ndarray:
+    array = more[["a", "d"]].to_numpy()
+    work()
+    return array
+
+@step
+def half(matrix: np.ndarray) -> np.ndarray:
+    work()
+    return matrix[:600_000]
+
+@step
+def summary(
+    column: pd.Series, first: pd.DataFrame, missing: pd.DataFrame, nullable: pd.DataFrame,
+    upper: pd.DataFrame, kinds: pd.Series, days: pd.DataFrame, half: np.ndarray,
+) -> list[float]:
+    work()
+    return [
+        float(column.sum()), float(first["c"].sum()), float(missing["a"].sum()),
+        float(nullable["whole"].sum()), float(nullable["flag"].sum()),
+        float(upper["word"].count()), float(len(kinds.cat.categories)),
+        float(days["day"].dt.day.sum()), float(np.nansum(half)),
+    ]
+"""
+)
+
+PLANS = """
+import json
+from demo.checkpointing.forecast import forecast_of
+from demo.checkpointing.planning import plan
+from demo.checkpointing.profile import read_profile
+from demo.pipeline import PIPELINE
+
+forecast = forecast_of(PIPELINE, read_profile(PIPELINE.settings.runs, PIPELINE.name))
+headroom = PIPELINE.settings.memory.segment.headroom
+plans = [plan(forecast, range(len(PIPELINE.steps)), budget, headroom) for budget in BUDGETS]
+print(json.dumps([[[part.part.start, part.peak] for part in one.parts] for one in plans]))
+"""
+
+
+@pytest.fixture(scope="module")
+def twenty(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project of one segment: nineteen frames, and a step that needs them all."""
+    project = Project(tmp_path_factory.mktemp("twenty") / "demo")
+    project.write("memory_budget.toml", MEMORY)
+    project.segments(s01=TWENTY)
+    return project
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, Any]]:
+    """A project with values of many kinds, and the record of a run of it without cuts."""
+    project = Project(tmp_path_factory.mktemp("gallery") / "demo")
+    project.write("memory_budget.toml", MEMORY)
+    project.segments(s01=GALLERY)
+    return project, project.run()
+
+
+def segment(record: dict[str, Any]) -> dict[str, Any]:
+    """The record of the one segment of a run that went well."""
+    assert "error" not in record, record["error"]
+    [only] = record["segments"]
+    found: dict[str, Any] = only
+    return found
+
+
+def predicted(project: Project, *budgets: int) -> list[list[tuple[int, int]]]:
+    """For each budget the plan: the number of each part's first step, and the part's peak."""
+    plans = json.loads(project.python(PLANS.replace("BUDGETS", repr(budgets))))
+    return [[(start, peak) for start, peak in parts] for parts in plans]
+
+
+def measured(record: dict[str, Any]) -> list[tuple[int, int]]:
+    """The same of what a run did: the peak of a part is that of its steps and of its commit."""
+    found = segment(record)
+    events = [*found["steps"], *found["writes"]]
+    names = [step["name"] for step in found["steps"]]
+    starts = [0, *(names.index(cut["before"]) for cut in found["cuts"])]
+    return [
+        (start, max(event["peak_bytes"] for event in events if event["part"] == part))
+        for part, start in enumerate(starts)
+    ]
+
+
+def check_foreseen(plan: list[tuple[int, int]], record: dict[str, Any]) -> None:
+    """The run was cut where the plan said, and held within 10 % of what it said."""
+    assert {cut["why"] for cut in segment(record)["cuts"]} <= {"planned"}
+    found = measured(record)
+    assert [start for start, _ in found] == [start for start, _ in plan]
+    for (start, expected), (_, held) in zip(plan, found, strict=True):
+        assert abs(expected - held) <= 0.1 * held, (start, expected, held)
+
+
+def test_twenty_steps_of_which_ten_fit_complete_at_once_and_are_cut_by_plan_from_then_on(
+    twenty: Project,
+) -> None:
+    base = twenty.run("--budget", "200MB")["segments"][0]["steps"][0]["began_bytes"]
+    (twenty.folder / "runs" / "profile.json").unlink()
+    budget = base + 10 * FRAME + FRAME // 2
+    first = segment(twenty.run("--fresh", "--budget", str(budget)))
+    assert len(first["cuts"]) >= 1
+    assert {cut["why"] for cut in first["cuts"]} <= {"handed over", "over budget"}
+    assert first["peak_bytes"] <= budget * 1.1
+    [plan] = predicted(twenty, budget)
+    second = twenty.run("--fresh", "--budget", str(budget))
+    assert len(plan) > 2
+    check_foreseen(plan, second)
+    assert second["peak_bytes"] <= budget
+    assert twenty.load("total") == repr(float(sum(1_250_000 * n for n in range(1, 20))))
+
+
+@pytest.mark.parametrize("share", [0.85, 0.65, 0.5, 0.35])
+def test_peaks_of_parts_that_never_ran_are_foreseen_within_a_tenth(
+    gallery: tuple[Project, dict[str, Any]], share: float, tmp_path: Path
+) -> None:
+    uncut = gallery[1]
+    base = segment(uncut)["steps"][0]["began_bytes"]
+    budget = int((base + share * (uncut["peak_bytes"] - base)) / 0.8)
+    project = gallery[0].copy(tmp_path / "demo")
+    [plan] = predicted(project, budget)
+    assert len(plan) > 1
+    check_foreseen(plan, project.run("--fresh", "--budget", str(budget)))
+    assert project.load("summary") == gallery[0].load("summary")
+
+
+def test_what_cut_runs_measured_serves_to_foresee_other_cuts(
+    gallery: tuple[Project, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Views and slices of a value are known as such when it was made elsewhere, and loaded."""
+    uncut = gallery[1]
+    base = segment(uncut)["steps"][0]["began_bytes"]
+    project = gallery[0].copy(tmp_path / "demo")
+    for share in (0.5, 1.2, 0.7, 1.2):
+        budget = int((base + share * (uncut["peak_bytes"] - base)) / 0.8)
+        [plan] = predicted(project, budget)
+        check_foreseen(plan, project.run("--fresh", "--budget", str(budget)))

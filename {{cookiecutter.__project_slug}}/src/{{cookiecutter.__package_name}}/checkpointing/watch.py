@@ -30,6 +30,8 @@ class PartWatch:
     Args:
         part: which part of the segment it is, counted from 0.
         identity: of the code, params and inputs behind the segment, for the profile.
+
+    `held` is the most that was held in the step that runs, or while the value at hand is written.
     """
 
     def __init__(self, record: SegmentRecord, part: int, identity: str, observe: Observer) -> None:
@@ -86,10 +88,10 @@ class PartWatch:
         self._observe(message)
 
     def on_sample(self, held: int) -> None:
-        self.held = held
         self._record.peak_bytes = max(self._record.peak_bytes, held)
         if self._current is not None:
             self._current.peak_bytes = max(self._current.peak_bytes, held)
+        self.held = held if self._current is None else self._current.peak_bytes
         self._record.seconds = time.monotonic() - self._started
         self._observe(Sampled(held))
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = "{{cookiecutter.__project_slug}}"
 PROJECT = "build/dev/flight-delays"  # the project that the default answers make
 DECISIONS = "adr/index.md"
-README = "project/readme.md"
+README, FIRST = "project/readme.md", "onboarding.md"
 
 _INCLUDE = re.compile(r"^\[.+\]\((\S+)\) <!-- include -->$", re.MULTILINE)
 
@@ -59,7 +59,7 @@ def written_pages() -> list[Page]:
         Page(README, f"{PROJECT}/README.md"),
     ]
     for folder, site in (("docs/adr", "adr"), (f"{PROJECT}/docs", "project")):
-        found = sorted((ROOT / folder).glob("*.md"))
+        found = sorted((ROOT / folder).glob("*.md"), key=lambda path: (path.name != FIRST, path))
         pages += [Page(f"{site}/{path.name}", f"{folder}/{path.name}") for path in found]
     return pages
 

@@ -50,6 +50,7 @@ COLUMNS: dict[str, tuple[Any, str]] = {
         "errors='replace'",
     ),
     "lists of unlike elements": (objects([1, "a"]), "explode"),
+    "lists of text and of bytes that are none": (objects(["", b"\x80"]), "explode"),
     "lists that turn int into float": (objects([1, 2.5]), "explode"),
     "dicts of unlike keys": (objects({"a": 1}, {"b": 1}), "json_normalize"),
     "sets": (objects({1}), "sorted lists"),

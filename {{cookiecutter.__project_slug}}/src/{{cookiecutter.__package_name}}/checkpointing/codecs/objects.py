@@ -67,9 +67,11 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
     try:
         arrow_type = None if kind in _INFERRED else _TYPES[kind]
         array = one_chunk(pa.array(values, arrow_type, from_pandas=False))
+        # Arrow takes text and bytes in one list for text, which then may be none.
+        is_exact = kind not in _COMPARED or all(map(_same, values, array.to_pylist()))
     except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
         raise _refusal(where, kind) from None
-    if kind in _COMPARED and not all(map(_same, values, array.to_pylist())):
+    if not is_exact:
         raise _refusal(where, kind)
     return array, {"as": "object", "missing": missing}
 

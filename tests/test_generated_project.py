@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -124,10 +125,13 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported(
     metadata = default_project.toml("pyproject.toml")["project"]
     specs = [*metadata["dependencies"], *metadata["optional-dependencies"]["report"]]
     declared = {re.split(r"[\[>]", spec)[0] for spec in specs}
-    sources = (TEMPLATE / RUNTIME).rglob("*.py")
-    lines = {line.strip() for path in sources for line in path.read_text().splitlines()}
-    words = {tuple(line.split()[:2]) for line in lines if line.startswith(("import ", "from "))}
-    imported = {name.split(".")[0] for _, name in words if not name.startswith(".")}
+    imported = set()
+    for path in (TEMPLATE / RUNTIME).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                imported.add(node.module.split(".")[0])
     assert imported - set(sys.stdlib_module_names) == declared
 
 

@@ -118,14 +118,14 @@ def environment() -> dict[str, Any]:
 def new_run(runs: Path) -> Path:
     """A folder for one run, named by its time; the oldest runs go. Raises StorageError.
 
-    What a run left that was killed while it wrote its record goes as well.
+    What a run left that was killed while it wrote its record or the profile goes as well.
     """
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{new_token()}"
     with storage_errors("Making the run's folder", runs):
         (runs / name).mkdir(parents=True)
         for former in sorted(p for p in runs.iterdir() if p.is_dir())[:-_KEPT_RUNS]:
             shutil.rmtree(former, ignore_errors=True)
-        for left in runs.glob(f"*/.*{TEMPORARY}"):
+        for left in runs.rglob(f".*{TEMPORARY}"):
             remove(left)
     return runs / name
 

@@ -70,6 +70,11 @@ def test_a_budget_that_has_an_owner_is_left_to_the_host_to_ask_for(project: Revi
     assert project.put({"memory_budget.toml": budget(quota="50 %")}).rules("HEAD") == []
 
 
+def test_the_owner_that_a_new_project_comes_with_is_nobody(project: Reviewed) -> None:
+    project.put({"CODEOWNERS": "* @your-org/architects\n"}).commit()
+    assert project.put({"memory_budget.toml": budget(quota="50 %")}).rules("HEAD") == ["CKP401"]
+
+
 def test_an_owner_who_comes_with_the_raise_does_not_count(project: Reviewed) -> None:
     project.commit()
     project.put({"memory_budget.toml": budget(quota="50 %"), "CODEOWNERS": "* @me\n"})

@@ -7,6 +7,8 @@ from pathlib import Path
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 
+PLACEHOLDER = "@your-org/"  # how the owners begin that the template writes: teams yet to be named
+
 _SECTION = re.compile(r"\^?\[[^\]]+\](\[\d+\])?\s*(?P<owners>.*)")
 _OWNER = re.compile(r"@[\w./-]+|[^@\s]+@[^@\s]+")
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from .findings import Finding
 from .graph import Project
-from .owners import PLACES, owners_file, owners_of, repository
+from .owners import PLACEHOLDER, PLACES, owners_file, owners_of, repository
 from .source import MEMORY_BUDGET_FILE, RUNTIME
 
 RECORD = "checkpointing.sha256"
@@ -86,8 +86,9 @@ def raised(project: Project, base: str) -> Iterator[Finding]:
     before = _committed(top, commit, budget)
     if before is None:
         return
-    owned = [_committed(top, commit, place) for place in PLACES]
-    if any(text is not None and owners_of(budget, text) for text in owned):
+    texts = [_committed(top, commit, place) or "" for place in PLACES]
+    owners = [owner for text in texts for owner in owners_of(budget, text)]
+    if any(not owner.startswith(PLACEHOLDER) for owner in owners):
         return
     path = project.root / MEMORY_BUDGET_FILE
     lines = path.read_text("utf-8", errors="replace").splitlines() if path.is_file() else []

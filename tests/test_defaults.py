@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,11 @@ BESIDES_THE_RUNTIME = {
     "tests/test_report.py",
 }
 RUNTIME = TEMPLATE / "src" / "{{cookiecutter.__package_name}}" / "checkpointing"
-PARSERS: dict[str, Any] = {".toml": tomllib.loads, ".yml": yaml.safe_load, ".json": json.loads}
+PARSERS: dict[str, Any] = {
+    ".toml": tomllib.loads,
+    ".yml": yaml.safe_load,
+    ".json": json.loads,
+}
 
 
 def rendered(project: Project) -> set[str]:
@@ -78,7 +83,10 @@ def test_the_runtime_is_the_template_s_byte_for_byte(default_project: Project) -
 
 @pytest.mark.parametrize("mark", ["{{", "}}", "{%", "#%", "cookiecutter."])
 def test_no_template_syntax_is_left(default_project: Project, mark: str) -> None:
-    assert [path for path in rendered(default_project) if mark in default_project.text(path)] == []
+    texts = {path: default_project.text(path) for path in rendered(default_project)}
+    workflow = ".github/workflows/ci.yml"
+    texts[workflow] = re.sub(r"\$\{\{ github\.[^{}]+ \}\}", "", texts[workflow])  # GitHub's own
+    assert [path for path, text in texts.items() if mark in text] == []
 
 
 def test_every_configuration_file_parses(default_project: Project) -> None:

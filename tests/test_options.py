@@ -8,7 +8,6 @@ import sys
 from itertools import product
 
 import pytest
-import yaml
 
 from .conftest import Bakery, Project
 
@@ -18,7 +17,11 @@ LICENSES = {
     "Apache-2.0": ("Apache License", "Apache-2.0"),
     "Proprietary": ("All rights reserved", "LicenseRef-Proprietary"),
 }
-CI_FILES = {"github": {".github/workflows/ci.yml"}, "gitlab": {".gitlab-ci.yml"}, "none": set()}
+CI_FILES = {
+    "github": {".github/workflows/ci.yml"},
+    "gitlab": {".gitlab-ci.yml"},
+    "none": set(),
+}
 
 
 def run(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +45,8 @@ def test_every_licence_goes_with_every_ci_provider(
     assert title in project.text("LICENSE")
     assert "Ada Lovelace" in project.text("LICENSE")
     assert project.toml("pyproject.toml")["project"]["license"] == spdx
-    assert {path for path in project.files() if "ci.yml" in path} == CI_FILES[ci]
+    found = {path for path in project.files() if path.startswith((".github/", ".gitlab"))}
+    assert found == CI_FILES[ci]
     assert (project.folder / ".github").exists() == (ci == "github")
 
 
@@ -63,37 +67,6 @@ def test_the_other_licences_leave_no_text(bakery: Bakery) -> None:
     for name, (title, _) in LICENSES.items():
         text = bakery.bake(license=name).text("LICENSE")
         assert [other for other, _ in LICENSES.values() if other in text] == [title]
-
-
-@pytest.mark.parametrize(
-    ("ci", "path"), [("github", ".github/workflows/ci.yml"), ("gitlab", ".gitlab-ci.yml")]
-)
-def test_ci_checks_style_types_and_tests_and_runs_the_sample(
-    bakery: Bakery, ci: str, path: str
-) -> None:
-    project = bakery.bake(ci=ci, project_name="Night Batch")
-    jobs = yaml.safe_load(project.text(path))
-    job = jobs["jobs"]["check"] if ci == "github" else jobs["check"]
-    commands = [step.get("run") for step in job["steps"]] if ci == "github" else job["script"]
-    for command in ("ruff format --check", "ruff check", "mypy", "pytest", "night-batch run"):
-        assert f"uv run {command}" in commands
-    assert job["env" if ci == "github" else "variables"]["MEMORY_BUDGET"] == "2GB"
-
-
-def test_ci_shows_a_run_that_failed_too(bakery: Bakery) -> None:
-    workflow = yaml.safe_load(bakery.bake(ci="github").text(".github/workflows/ci.yml"))
-    [run, report] = workflow["jobs"]["check"]["steps"][-2:]
-    assert run["run"] == "uv run flight-delays run"
-    assert report["run"] == 'uv run flight-delays report --markdown >> "$GITHUB_STEP_SUMMARY"'
-    assert report["if"] == f"always() && steps.{run['id']}.outcome != 'skipped'"
-    job = yaml.safe_load(bakery.bake(ci="gitlab").text(".gitlab-ci.yml"))["check"]
-    assert job["after_script"] == ["uv run flight-delays report"]
-    assert job["artifacts"] == {"when": "always", "paths": ["runs/*/report.html"]}
-
-
-def test_github_s_token_may_only_read(default_project: Project) -> None:
-    workflow = yaml.safe_load(default_project.text(".github/workflows/ci.yml"))
-    assert workflow["permissions"] == {"contents": "read"}
 
 
 def test_the_sample_runs_with_the_tightest_answers_that_are_accepted(bakery: Bakery) -> None:

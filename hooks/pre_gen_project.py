@@ -24,13 +24,14 @@ RULES = {  # question: the form of a right answer, the form in words, an example
 }
 SMALLEST_BUDGET_GB = 0.5  # parent, fork server and worker hold half of it before any data
 FLAGS = {"--no-input", "-f", "--overwrite-if-exists", "--default-config"}  # they take no value
-TAKEN = """activate altair annotated_doc annotated_types ast_serialize attr attrs click colorama
-    conftest dateutil filelock iniconfig jinja2 jsonschema jsonschema_specifications librt
-    markdown_it markdown_it_py markupsafe mdurl mypy mypy_extensions mypyc narwhals numpy packaging
-    pandas pandas_stubs pathspec pip pluggy psutil pyarrow pydantic pydantic_core pygments pytest
-    python python3 python_dateutil referencing rich rpds rpds_py ruff setuptools shellingham six src
-    test tests typer types_psutil typing_extensions typing_inspection tzdata uv vl_convert
-    vl_convert_python wheel xxhash"""
+TAKEN = """activate altair annotated_doc annotated_types ast_serialize attr attrs cfgv click
+    colorama conftest dateutil distlib filelock identify iniconfig jinja2 jsonschema
+    jsonschema_specifications librt markdown_it markdown_it_py markupsafe mdurl mypy mypy_extensions
+    mypyc narwhals nodeenv numpy packaging pandas pandas_stubs pathspec pip platformdirs pluggy
+    pre_commit psutil pyarrow pydantic pydantic_core pygments pytest python python3 python_dateutil
+    python_discovery pyyaml referencing rich rpds rpds_py ruff setuptools shellingham six src test
+    tests typer types_psutil typing_extensions typing_inspection tzdata uv virtualenv vl_convert
+    vl_convert_python wheel xxhash yaml"""
 
 
 def form_rule(key: str, value: str) -> str:
@@ -72,11 +73,10 @@ def broken_rules(answers: dict[str, str]) -> dict[str, str]:
 
 def unknown_keys(words: list[str], answers: dict[str, str]) -> list[str]:
     """What a cookiecutter command answers that is no question: cookiecutter itself is silent."""
-    if "cookiecutter" not in [Path(word).stem for word in words[:3]]:
-        return []
+    is_typed = "cookiecutter" in [Path(word).stem for word in words[:3]]
     said = [word for last, word in pairwise(words) if last[:1] != "-" or last in FLAGS]
     keys = [word.split("=")[0] for word in said if "=" in word and word != answers["_template"]]
-    return [key for key in keys if key.isidentifier() and key not in answers]
+    return [key for key in keys if is_typed and key.isidentifier() and key not in answers]
 
 
 def main(answers: dict[str, str], words: list[str]) -> int:

@@ -16,6 +16,7 @@ from .conftest import TEMPLATE, Bakery, Project
 BESIDES_THE_RUNTIME = {
     ".github/workflows/ci.yml",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "AGENTS.md",
     "LICENSE",
     "README.md",
@@ -55,6 +56,7 @@ RUNTIME = TEMPLATE / "src" / "{{cookiecutter.__package_name}}" / "checkpointing"
 PARSERS: dict[str, Any] = {
     ".toml": tomllib.loads,
     ".yml": yaml.safe_load,
+    ".yaml": yaml.safe_load,
     ".json": json.loads,
 }
 

@@ -6,14 +6,15 @@ import json
 import shlex
 from pathlib import Path
 
-CI_FILES = {"github": Path(".github/workflows/ci.yml"), "gitlab": Path(".gitlab-ci.yml")}
+CI_FILES = {
+    "github": (".github/workflows/ci.yml", ".github/pull_request_template.md"),
+    "gitlab": (".gitlab-ci.yml", ".gitlab/merge_request_templates/Default.md"),
+}
 
 
 def prune(project: Path, ci: str) -> None:
     """Remove the other providers' files, and the folders that this leaves empty."""
-    for provider, path in CI_FILES.items():
-        if provider == ci:
-            continue
+    for path in [Path(path) for other in CI_FILES if other != ci for path in CI_FILES[other]]:
         (project / path).unlink(missing_ok=True)
         for folder in list(path.parents)[:-1]:
             if (project / folder).is_dir() and not any((project / folder).iterdir()):

@@ -14,10 +14,12 @@ import yaml
 from .conftest import TEMPLATE, Bakery, Project
 
 BESIDES_THE_RUNTIME = {
+    ".github/pull_request_template.md",
     ".github/workflows/ci.yml",
     ".gitignore",
     ".pre-commit-config.yaml",
     "AGENTS.md",
+    "CODEOWNERS",
     "LICENSE",
     "README.md",
     "checkpointing.sha256",

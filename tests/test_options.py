@@ -18,8 +18,8 @@ LICENSES = {
     "Proprietary": ("All rights reserved", "LicenseRef-Proprietary"),
 }
 CI_FILES = {
-    "github": {".github/workflows/ci.yml"},
-    "gitlab": {".gitlab-ci.yml"},
+    "github": {".github/workflows/ci.yml", ".github/pull_request_template.md"},
+    "gitlab": {".gitlab-ci.yml", ".gitlab/merge_request_templates/Default.md"},
     "none": set(),
 }
 
@@ -47,7 +47,8 @@ def test_every_licence_goes_with_every_ci_provider(
     assert project.toml("pyproject.toml")["project"]["license"] == spdx
     found = {path for path in project.files() if path.startswith((".github/", ".gitlab"))}
     assert found == CI_FILES[ci]
-    assert (project.folder / ".github").exists() == (ci == "github")
+    folders = {path.name for path in project.folder.glob(".git*") if path.is_dir()}
+    assert folders == {f".{ci}"} - {".none"}
 
 
 @pytest.mark.parametrize(

@@ -421,6 +421,20 @@ def test_unused_categories_of_an_empty_frame_are_kept(folder: Path) -> None:
         assert exact.same_frame(FRAME.thaw(loaded), frame)
 
 
+@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("rows", [0, 1, 20_000])
+def test_a_file_holds_its_rows_once_and_no_others(
+    format_name: str, rows: int, folder: Path
+) -> None:
+    chance = np.random.default_rng(1)
+    texts = [chance.bytes(10).hex() for _ in range(20_000)]
+    frame = pd.DataFrame({"x": chance.random(20_000), "text": texts}).iloc[:rows]
+    frozen = FRAME.freeze(frame)
+    path = written(frozen, format_name, folder)
+    assert path.stat().st_size < rows * (8 + 8 + 20) * 1.1 + 10_000
+    assert exact.same_frame(FRAME.thaw(through_file(frozen, format_name, folder)), frame)
+
+
 def test_seconds_too_far_for_parquet_are_refused_by_column(folder: Path) -> None:
     far = pd.Series(np.array([10**17], "i8").view("M8[s]"))
     frozen = FRAME.freeze(pd.DataFrame({"ok": [1], "far": far}))

@@ -45,7 +45,7 @@ def write(frozen: Any, file: BinaryIO) -> None:
             column, kinds, written = _encode(one_chunk(column), one, name)
             dictionaries[name] = pack_table(pa.table({"kinds": kinds, "written": written}))
         columns.append(column)
-    beside = {"schema": pack_table(frozen.slice(0, 0)), "dictionaries": dictionaries}
+    beside = {"schema": pack_table(frozen.schema.empty_table()), "dictionaries": dictionaries}
     metadata = {_KEY: json.dumps(beside), **_pandas_metadata(frozen, recipe)}
     table = pa.Table.from_arrays(columns, names=names, metadata=metadata)
     try:

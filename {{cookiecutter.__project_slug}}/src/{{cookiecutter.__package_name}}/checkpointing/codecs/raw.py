@@ -27,8 +27,10 @@ def write_batches(writer: Any, table: Any) -> None:
     if table.num_rows:
         writer.write_table(table)
     else:
-        # write_table would write no batch at all, and lose the dictionaries.
-        arrays = [one_chunk(column) for column in table.columns]
+        # write_table would write no batch at all, and lose the dictionaries; and of a slice without
+        # rows the whole buffers would be written.
+        nothing = pa.array([], pa.int64())
+        arrays = [one_chunk(column).take(nothing) for column in table.columns]
         writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=table.schema))
 
 

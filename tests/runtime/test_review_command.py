@@ -166,7 +166,7 @@ def test_a_package_beside_its_configuration_is_reviewed_too(bakery: Bakery) -> N
     module.write_text(module.read_text() + clock + step)
     done = reviewed(baked, PYTHONPATH=".")
     assert done.returncode == 4
-    assert done.stdout.startswith("flight_delays/segments/s01_ingest.py:")
+    assert "\nflight_delays/segments/s01_ingest.py:" in f"\n{done.stdout}"
     assert "CKP205 `now` (for step `year`) reads the clock" in done.stdout
 
 

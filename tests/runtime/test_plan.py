@@ -21,12 +21,15 @@ import numpy as np
 import pandas as pd
 
 def hold() -> None:
-    until = time.perf_counter() + 0.1
-    while time.perf_counter() < until:
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
         pass
 
 def frame(columns: str, start: float = 0.0) -> pd.DataFrame:
-    return pd.DataFrame({{name: np.arange(start, start + {ROWS}) for name in columns}})
+    arrays = {{name: np.arange(start, start + {ROWS}) for name in columns}}
+    made = pd.DataFrame(arrays)  # a copy of them
+    hold()
+    return made
 """
 
 SEGMENTS = {
@@ -36,15 +39,11 @@ SEGMENTS = {
     @step
     def wide() -> pd.DataFrame:
         ran("wide")
-        made = frame("abcd")
-        hold()
-        return made
+        return frame("abcd")
 
     @step
     def other() -> pd.DataFrame:
-        made = frame("pqr", 5.0)
-        hold()
-        return made
+        return frame("pqr", 5.0)
 
     @step
     def small(wide: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +68,7 @@ SEGMENTS = {
 
     @step
     def parts(more: pd.DataFrame, tall: pd.DataFrame) -> pd.DataFrame:
-        made = pd.DataFrame({"x": more["e"], "y": tall["a"].iloc[: len(more)]})
+        made = pd.DataFrame({"x": more["e"], "y": tall["a"].to_numpy()[: len(more)]})
         hold()
         return made
 

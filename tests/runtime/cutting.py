@@ -38,6 +38,11 @@ def choose_cuts(
     project.write(f"runs/{PROFILE}", json.dumps({"demo": profile}))
 
 
+def steps_of(record: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The names of each segment's steps, in order."""
+    return {s["name"]: [step["name"] for step in s["steps"]] for s in record["segments"]}
+
+
 def cuts_of(record: Mapping[str, Any]) -> set[str]:
     """The steps before which a run cut; every cut was planned and every other one refused."""
     cuts = [cut for segment in record["segments"] for cut in segment["cuts"]]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .budget import size
-from .codecs import Codec, Format, describe, frozen_bytes, output_format, working_format
+from .codecs import Codec, Format, describe, output_format, working_format
 from .errors import StorageError
 from .files import (
     HashingFile,
@@ -186,7 +186,7 @@ def files_of(codec: Codec, preferred: str, *, kept: bool, output: bool) -> Files
 def sure_bytes(frozen: Any, files: Files) -> int:
     """Bytes that writing a value is sure to take; what compression leaves cannot be foreseen."""
     formats = {files.kept, files.output} - {None}
-    return sum(frozen_bytes(frozen) for form in formats if form and form.name != "parquet")
+    return sum(likely_bytes(frozen) for form in formats if form and form.name != "parquet")
 
 
 def likely_bytes(frozen: Any) -> int:

@@ -47,24 +47,22 @@ class HashCache:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._changed = False
-        self._known: dict[str, str] = {}
-        with contextlib.suppress(OSError, ValueError, TypeError):  # a cache may be lost
-            self._known |= json.loads(path.read_text())
+        self._known: dict[str, tuple[str, str]] = {}  # by path: a stamp, the checksum
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # may be lost
+            known = json.loads(path.read_text()).items()
+            self._known |= {name: (str(at), str(digest)) for name, (at, digest) in known}
 
     def checksum(self, path: Path) -> str:
         """xxh3_128 of a file, hashed only when it may have changed."""
         found = path.stat()
-        stamp = f"{path}|{found.st_size}|{found.st_mtime_ns}|{found.st_ino}"
-        if stamp not in self._known:
+        stamp = f"{found.st_size}|{found.st_mtime_ns}|{found.st_ino}"
+        known_at, digest = self._known.get(str(path), ("", ""))
+        if known_at != stamp:
             digest = checksum(path)
-            if time.time_ns() - found.st_mtime_ns < _SETTLED_NS:
-                return digest
-            stale = [known for known in self._known if known.startswith(f"{path}|")]
-            for known in stale:
-                del self._known[known]
-            self._known[stamp] = digest
-            self._changed = True
-        return self._known[stamp]
+            if time.time_ns() - found.st_mtime_ns >= _SETTLED_NS:
+                self._known[str(path)] = stamp, digest
+                self._changed = True
+        return digest
 
     def save(self) -> None:
         """Keep what was learnt for the next run, where there is room for it."""

@@ -184,3 +184,37 @@ def test_pages_of_mapped_files_count_only_where_the_scheduler_counts_them(
     with (project.folder / "memory_budget.toml").open("a") as settings:
         settings.write('[budget]\ncount = "rss"\n')
     assert project.run("--budget", "600MB", "--fresh")["exit_code"] == 3
+
+
+def test_what_a_notebook_held_beside_a_step_refuses_nothing_afterwards(project: Project) -> None:
+    project.segments(
+        s01="""
+        import time
+
+        @step
+        def large() -> float:
+            array = np.ones(10_000_000)
+            until = time.process_time() + 0.1
+            while time.process_time() < until:
+                pass
+            return float(array.sum())
+        """
+    )
+    notebook = """
+        from demo.pipeline import PIPELINE
+        from demo.checkpointing.errors import BudgetExceeded
+        from demo.checkpointing.runner import RunOptions, run
+
+        ballast = b"x" * 300_000_000
+        began = PIPELINE.run().segments[0].steps[0].began_bytes
+        budget = began + 40_000_000
+        try:
+            run(PIPELINE, RunOptions(fresh=True, budget=str(budget)))
+        except BudgetExceeded:
+            print(budget)
+    """
+    budget = project.python(notebook).split()[-1]
+    record = project.run("--fresh", "--budget", budget)
+    assert record["exit_code"] == 0, record["error"]
+    again = project.run("--fresh", "--budget", str(int(record["peak_bytes"]) - 40_000_000))
+    assert (again["exit_code"], again["error"]["why"]) == (3, "planned")

@@ -181,3 +181,63 @@ def test_load_refuses_a_damaged_value(done: Project) -> None:
     shown = done.command("show", "frame")
     assert shown.returncode == 5
     assert "is damaged; `run` will rebuild it." in shown.stderr
+
+
+def test_a_step_that_writes_to_a_file_that_it_is_given_is_told_so(project: Project) -> None:
+    project.segments(
+        s01="""
+        import time
+
+        @step
+        def book(workdir: Path) -> Path:
+            ran("book")
+            (workdir / "book").write_text(str(time.time_ns()))
+            return workdir / "book"
+        """,
+        s02="""
+        @step
+        def pages(book: Path) -> int:
+            with open(book, "a") as file:
+                file.write("one more page")
+            return 1
+        """,
+        s03="""
+        @step
+        def length(book: Path, pages: int) -> int:
+            return len(book.read_text()) + pages
+        """,
+    )
+    record = project.run()
+    assert record["exit_code"] == 5
+    assert "the checkpoint of `book` was damaged twice in one run" in record["error"]["message"]
+    assert project.executed() == ["book", "book"]
+
+
+def test_what_a_part_did_not_read_before_it_was_cut_is_hashed_by_the_next(project: Project) -> None:
+    project.segments(
+        s01="""
+        @step
+        def source() -> np.ndarray:
+            return np.zeros(1000)
+        """,
+        s02="""
+        @step
+        def large() -> np.ndarray:
+            return np.ones(15_000_000)
+
+        @step
+        def late(source: np.ndarray, large: np.ndarray) -> float:
+            return float(source.sum())
+        """,
+    )
+    began = project.run()["segments"][1]["steps"][0]["began_bytes"]
+    shutil.rmtree(project.checkpoints() / "s02")
+    (project.folder / "runs" / "profile.json").unlink()
+    [path] = project.checkpoints().glob("s01/*/source*")
+    found, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    record = project.run("--budget", str(began + 190_000_000))
+    assert [segment["status"] for segment in record["segments"]] == ["ran", "ran"]
+    assert project.load("late") == "0.0"

@@ -114,6 +114,16 @@ def partial(project: Project) -> dict[str, Any]:
     return found
 
 
+def damage(project: Project, value: str) -> None:
+    """Flip a bit of a value that a finished part left, as a failing disk does."""
+    [folder] = project.checkpoints().glob("s01/*")
+    path = folder / partial(project)["values"][value]["file"]
+    found, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
 def told(project: Project) -> int:
     """How often the sink was executed to its end."""
     return len((project.folder / "told.txt").read_text().splitlines())
@@ -168,14 +178,19 @@ def test_a_changed_comment_does_not(stopped: Project) -> None:
 
 
 def test_a_value_that_was_damaged_since_is_made_again(stopped: Project, tmp_path: Path) -> None:
-    folder = next(stopped.checkpoints().glob("s01/*"))
-    path = folder / partial(stopped)["values"]["doubled"]["file"]
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+    damage(stopped, "doubled")
     assert stopped.run()["exit_code"] == 0
     assert stopped.executed() == ALL
     check_results(stopped, tmp_path)
+
+
+def test_a_segment_that_begins_again_is_cut_as_from_its_first_step(stopped: Project) -> None:
+    damage(stopped, "doubled")
+    order(stopped, "share", "worker")
+    record = stopped.run("--budget", BUDGET)
+    assert record["exit_code"] == 0
+    assert {"before": "total", "why": "after a sink"} in record["segments"][0]["cuts"]
+    assert told(stopped) == 2
 
 
 def test_a_list_of_parts_that_cannot_be_read_is_none(stopped: Project, tmp_path: Path) -> None:
@@ -253,6 +268,34 @@ def test_ctrl_c_while_a_part_runs_again_keeps_the_parts_before(cut: Project) -> 
     assert cut.run()["exit_code"] == 0
     assert cut.executed() == ["doubled", "told", "total", "share", "page"]
     assert cut.strays() == []
+
+
+def test_what_a_killed_attempt_wrote_takes_no_room_from_the_next(project: Project) -> None:
+    room = '[cluster]\nram = "100 GB"\nquota = "50 %"\n[checkpoints]\nmax_disk = "3 MB"\n'
+    project.write("memory_budget.toml", room)
+    project.segments(
+        s01="""
+        import os
+
+        @step
+        def file(workdir: Path) -> Path:
+            ran("file")
+            (workdir / "file").write_bytes(bytes(2_000_000))
+            return workdir / "file"
+
+        @step
+        def size(file: Path) -> int:
+            ran("size")
+            if Path("killed.txt").exists():
+                return file.stat().st_size
+            Path("killed.txt").touch()
+            os.kill(os.getpid(), 9)
+        """
+    )
+    record = project.run()
+    assert record["exit_code"] == 0, record["error"]
+    assert project.executed() == ["file", "size", "file", "size"]
+    assert project.strays() == []
 
 
 def test_however_it_is_cut_the_same_values_spare_the_segments_after_it(project: Project) -> None:

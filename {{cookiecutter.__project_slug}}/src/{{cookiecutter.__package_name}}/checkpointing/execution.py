@@ -23,7 +23,7 @@ from .planning import plan
 from .profile import read_profile
 from .steps import Segment
 from .store import Damaged
-from .verdicts import require_fit
+from .verdicts import require_first_damage, require_fit
 
 
 class Execution:
@@ -47,6 +47,7 @@ class Execution:
         self.profile = read_profile(bound.pipeline.settings.runs, bound.pipeline.name)
         self.done: dict[str, Manifest] = {}
         self.hashed: set[str] = set()
+        self.damaged: set[str] = set()
 
     def go(self, only: str | None) -> None:
         """Bring every segment to a checkpoint, or, from existing ones, `only` that segment."""
@@ -165,6 +166,7 @@ class Execution:
         """Put the segment that made a damaged value, and all after it, back among the waiting."""
         names = [segment.name for segment in self.bound.pipeline.segments]
         producer = self.bound.pipeline.producer(value).name
+        require_first_damage(value, self.damaged, producer)
         self._set_aside(producer, self.done[producer].key, f"damaged on disk: {value}")
         for name in names[names.index(producer) :]:
             self.done.pop(name, None)

@@ -46,6 +46,7 @@ class Forecast:
     def __init__(self, pipeline: Pipeline, profiles: Mapping[str, SegmentProfile]) -> None:
         self.pipeline = pipeline
         self.baselines = {name: one.baseline_bytes for name, one in profiles.items()}
+        self.parents = {name: one.parent_bytes for name, one in profiles.items()}
         self.measures: dict[str, StepMeasure] = {}
         self.loads: dict[str, int] = {}
         self.writes: dict[str, int] = {}

@@ -60,9 +60,10 @@ class Part:
             meter.give_back_memory()
             stop = order.part.start
             for step in order.steps:
-                if step.name not in order.done:
-                    self._run_step(step, commit)
                 stop += 1
+                if step.name in order.done:
+                    continue
+                self._run_step(step, commit)
                 if stop < order.part.stop and not self.is_to_go_on():
                     break
             self._require_same_sources()

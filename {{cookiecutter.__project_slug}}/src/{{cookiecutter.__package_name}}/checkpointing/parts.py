@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from . import verdicts
 from .binding import Bound, Standing, arguments, as_json, identities, input_bytes, stamps
 from .budget import EffectiveBudget
 from .events import (
@@ -32,7 +33,7 @@ from .planning import plan
 from .processes import Finished, run_worker
 from .profile import Profile, write_profile
 from .store import Damaged
-from .verdicts import Exceeded, LogTail, exceedance, failure, over_budget, require_fit
+from .verdicts import Exceeded, LogTail
 from .watch import PartWatch
 from .worker import run_part
 
@@ -75,6 +76,7 @@ class Parts:
         self.cuts: dict[int, str] = {}
         self.sunk: frozenset[str] = frozenset()
         self.verified: set[str] = set()
+        self.damaged: set[str] = set()
 
     def run(self) -> Manifest:
         """Run what is not done yet of the segment, to its checkpoint.
@@ -95,10 +97,17 @@ class Parts:
             except Damaged as damage:
                 if str(damage) in self.job.sources or done is None:
                     raise
-                self.job.bound.store.forget_partial(done)
-                self._notice(f"damaged on disk: {damage}; the segment begins again")
+                self._begin_again(str(damage), done)
                 done = None
         return done
+
+    def _begin_again(self, value: str, done: Manifest) -> None:
+        """Forget what the finished parts left, for a value of it is not what was committed."""
+        verdicts.require_first_damage(value, self.damaged, self.segment.name)
+        self.job.bound.store.forget_partial(done)
+        self.verified -= {step.name for step in self.segment.steps}
+        self._plan(self.span.start)
+        self._notice(f"damaged on disk: {value}; the segment begins again")
 
     def _next_step(self, done: Manifest | None) -> int:
         return self.span.start + (len(done.steps) if done else 0)
@@ -111,7 +120,7 @@ class Parts:
         memory = self.pipeline.settings.memory
         steps = range(start, self.span.stop)
         planned = plan(self.forecast, steps, self.job.budget.bytes, memory.segment.headroom)
-        require_fit(planned, self.forecast, self.segment, self.identity, self.job.budget)
+        verdicts.require_fit(planned, self.forecast, self.segment, self.identity, self.job.budget)
         for cut in planned.cuts:
             is_after_sink = self.pipeline.steps[cut - 1].is_sink
             self.cuts[cut] = "after a sink" if is_after_sink else "planned"
@@ -122,7 +131,8 @@ class Parts:
         That is as much as before when the part ran out of memory: there is one cut more then.
         """
         order = self._order(part, before)
-        watch = PartWatch(self.record, self.record.parts, self.identity, self.observe)
+        count = self.job.budget.count
+        watch = PartWatch(self.record, self.record.parts, self.identity, count, self.observe)
         log, kills = LogTail(self.job.log), oom_kills()
         self._announce(part.start)
         ending = run_worker(
@@ -132,23 +142,23 @@ class Parts:
             on_message=lambda message: self._answer(message, watch, part),
             on_sample=watch.on_sample,
             limit=self.job.budget.bytes,
-            count=self.job.budget.count,
+            count=count,
         )
         self._learn(watch)
         match ending:
             case Finished(PartCommitted(manifest)):
                 self.record.parts += 1
-                self.verified |= order.sources.keys()
+                self.verified |= watch.loaded
                 self.observe(PartEnded(self.segment.name))
                 return manifest
             case Finished(DamageFound(value)):
                 raise Damaged(value)
-        exceeded = exceedance(ending, log, struck=oom_kills() > kills)
+        exceeded = verdicts.exceedance(ending, log, struck=oom_kills() > kills)
         if exceeded is None:
-            raise failure(ending, self.segment, watch, log)
+            raise verdicts.failure(ending, self.segment, watch, log)
         cut = self._cut_in(part, watch)
         if cut is None:
-            raise over_budget(self.segment, watch, exceeded, self.job.budget)
+            raise verdicts.over_budget(self.segment, watch, exceeded, self.job.budget)
         self._cut_again(cut, exceeded, watch)
         return before
 
@@ -173,6 +183,7 @@ class Parts:
         steps = {step.name: step for step in self.segment.steps}
         self.sunk |= {name for name in watch.ended if steps[name].is_sink}
         self.cuts[cut] = exceeded.why
+        self.job.bound.store.tidy(self.segment.name, self.job.standing.key or "")
         before = self.pipeline.steps[cut].name
         self.observe(PartCut(self.segment.name, before, exceeded.why))
         self._notice(f"{exceeded.told}; runs again, cut before {before}")

@@ -71,7 +71,8 @@ class SegmentProfile:
     """A segment for one size of its input, in bytes.
 
     `baseline_bytes` is what the process tree holds before the first step, `loads` the held memory
-    that loading a value takes, `writes` what writing it takes beyond the value itself.
+    that loading a value takes, `writes` what writing it takes beyond the value itself,
+    `parent_bytes` the part of the baseline that the process held which started the run.
     """
 
     input_bytes: int
@@ -80,6 +81,7 @@ class SegmentProfile:
     loads: dict[str, int] = field(default_factory=dict)
     writes: dict[str, int] = field(default_factory=dict)
     shared: tuple[Shared, ...] = ()
+    parent_bytes: int = 0
 
     def merged_with(self, former: SegmentProfile) -> SegmentProfile:
         """This profile, and from the former what this one does not know."""
@@ -94,6 +96,7 @@ class SegmentProfile:
             former.loads | self.loads,
             former.writes | self.writes,
             self._shared_with(former),
+            self.parent_bytes if self.baseline_bytes else former.parent_bytes,
         )
 
     def _shared_with(self, former: SegmentProfile) -> tuple[Shared, ...]:

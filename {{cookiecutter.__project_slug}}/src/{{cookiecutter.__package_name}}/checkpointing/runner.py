@@ -123,5 +123,6 @@ def _swept(store: Store, settings: Settings) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        sweep()
+        with contextlib.suppress(OSError, StorageError):  # what failed first is what is told
+            sweep()
         raise

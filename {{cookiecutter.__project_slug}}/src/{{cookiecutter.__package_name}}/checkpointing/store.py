@@ -90,14 +90,15 @@ class Store:
         return None
 
     def forget_partial(self, partial: Manifest) -> None:
-        """Have a segment begin again; its files go with the next commit or sweep."""
+        """Have a segment begin again, without the files of its finished parts."""
         (self.path(partial.segment, partial.key) / PARTIAL).unlink(missing_ok=True)
+        self.tidy(partial.segment, partial.key)
 
     def all_of(self, segment: str) -> list[Manifest]:
         """The sound checkpoints of a segment, the last made or reused first."""
         found = []
         for folder in _folders(self.folder / segment):
-            with contextlib.suppress(StorageError):
+            with contextlib.suppress(StorageError, FileNotFoundError):  # a run may remove it
                 if _SET_ASIDE not in folder.name and (manifest := read_manifest(folder)):
                     used = (folder / MANIFEST).stat().st_mtime_ns
                     found.append((used, manifest.committed_at, manifest))
@@ -137,22 +138,26 @@ class Store:
         """
         for segment in _folders(self.folder):
             for folder in _folders(segment):
-                if _SET_ASIDE in folder.name:
-                    continue
-                try:
-                    manifest, name = self.find(segment.name, folder.name), MANIFEST
-                except StorageError:
-                    continue  # found and set aside when its key is asked for
-                if manifest is None:
-                    manifest, name = self.find_partial(segment.name, folder.name), PARTIAL
-                if manifest is None:
-                    remove(folder)
-                    continue
-                for entry in folder.iterdir():
-                    if entry.name not in {name, *manifest.entries}:
-                        remove(entry)
+                if _SET_ASIDE not in folder.name:
+                    self.tidy(segment.name, folder.name)
         for left in self.folder.glob(f".*{TEMPORARY}"):
             remove(left)
+
+    def tidy(self, segment: str, key: str) -> None:
+        """Remove what no manifest names of one checkpoint, or all of it when there is none."""
+        folder = self.path(segment, key)
+        try:
+            manifest, name = self.find(segment, key), MANIFEST
+        except StorageError:
+            return  # found and set aside when its key is asked for
+        if manifest is None:
+            manifest, name = self.find_partial(segment, key), PARTIAL
+        if manifest is None:
+            remove(folder)
+            return
+        for entry in folder.iterdir():
+            if entry.name not in {name, *manifest.entries}:
+                remove(entry)
 
     def retire(self, segment: str, current: str, keep: int) -> None:
         """Remove all but the current and the `keep` last used others for each set of params.
@@ -190,8 +195,13 @@ class Store:
         return freed
 
     def used_bytes(self) -> int:
-        """Bytes that all checkpoints of the pipeline take on disk."""
-        return total_bytes(self.folder) if self.folder.is_dir() else 0
+        """Bytes that all checkpoints of the pipeline take on disk, while others may change them."""
+        total = 0
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    total += os.stat(os.path.join(folder, name)).st_size
+        return total
 
     def _holder(self) -> str:
         try:

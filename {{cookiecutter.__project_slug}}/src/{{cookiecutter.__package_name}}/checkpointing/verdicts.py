@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import meter
 from .budget import EffectiveBudget, size
-from .errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed
+from .errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed, StorageError
 from .events import PartFailed
 from .forecast import Forecast
 from .planning import Plan
@@ -18,6 +20,7 @@ from .watch import PartWatch
 
 _LISTED_VALUES = 5
 _LOG_TAIL_LINES = 8
+_LOG_TAIL_BYTES = 1_000_000
 _SIGKILL: int = getattr(signal, "SIGKILL", 9)
 _SIGABRT: int = signal.SIGABRT
 # What Rust, C++ and glibc print when an allocation fails and they give up.
@@ -49,7 +52,8 @@ class LogTail:
     def text(self) -> str:
         try:
             with open(self.path, "rb") as file:
-                file.seek(self._start)
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(self._start, end - _LOG_TAIL_BYTES))
                 return file.read().decode(errors="replace")
         except OSError:
             return ""
@@ -111,7 +115,8 @@ def require_fit(
 ) -> None:
     """Refuse a plan with a step that is known not to fit, whatever the cuts.
 
-    It is known when the step was measured with the same code, params and inputs, by identity.
+    It is known when the step was measured with the same code, params and inputs, by identity. The
+    process that asks may hold less now than the one that asked then, a notebook say.
 
     Raises:
         BudgetExceeded: naming the step; nothing of the plan was run.
@@ -122,7 +127,27 @@ def require_fit(
     measure = forecast.measures.get(step.name)
     if measure is not None and measure.identity == known_by:
         alone = forecast.part(range(planned.misfit, planned.misfit + 1))
-        raise _will_not_fit(segment, step.name, alone.peak, budget)
+        needed = alone.peak
+        if asked_then := forecast.parents.get(segment.name):
+            needed += meter.process_bytes(os.getpid(), budget.count) - asked_then
+        if needed > budget.bytes:
+            raise _will_not_fit(segment, step.name, needed, budget)
+
+
+def require_first_damage(value: str, damaged: set[str], segment: str) -> None:
+    """Note that a value was found damaged; to make it anew is of use once in a run.
+
+    Raises:
+        StorageError: it is damaged again, and would be each time.
+    """
+    if value in damaged:
+        raise StorageError(
+            f"segment `{segment}`: the checkpoint of `{value}` was damaged twice in one run.\n"
+            f"  What to do: see whether a step writes to a file that it was given, and have it "
+            f"work on a copy in its workdir; if none does, check the disk.",
+            segment=segment,
+        )
+    damaged.add(value)
 
 
 def _will_not_fit(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime
 from typing import Any
 
+from . import meter
 from .events import (
     CommitStarted,
     Observer,
@@ -19,6 +21,7 @@ from .events import (
 from .history import SegmentRecord, StepRecord, WriteRecord
 from .profile import SegmentProfile, StepMeasure
 from .residency import Shared
+from .settings import Count
 
 
 class PartWatch:
@@ -30,20 +33,24 @@ class PartWatch:
     Args:
         part: which part of the segment it is, counted from 0.
         identity: of the code, params and inputs behind the segment, for the profile.
+        count: how memory is counted.
 
     `held` is the most that was held in the step that runs, or while the value at hand is written.
     """
 
-    def __init__(self, record: SegmentRecord, part: int, identity: str, observe: Observer) -> None:
+    def __init__(
+        self, record: SegmentRecord, part: int, identity: str, count: Count, observe: Observer
+    ) -> None:
         self._record = record
         self._part = part
         self._identity = identity
+        self._count = count
         self._observe = observe
         self._current: StepRecord | WriteRecord | None = None
         self._began = StepStarted("", {})
         self._loaded = 0
         self._started = time.monotonic() - record.seconds
-        self._baseline = 0
+        self._baseline = self._parent = 0
         self._measures: dict[str, StepMeasure] = {}
         self._loads: dict[str, int] = {}
         self._writes: dict[str, int] = {}
@@ -53,6 +60,11 @@ class PartWatch:
         self.largest_rise = 0
         self.held = 0
         self.committing = False
+
+    @property
+    def loaded(self) -> set[str]:
+        """The values that the part has read from disk."""
+        return set(self._loads)
 
     @property
     def step(self) -> str | None:
@@ -102,7 +114,13 @@ class PartWatch:
             stopped = self._measure(finished=False, stopped_bytes=self._rise())
             measures = measures | {self._current.name: stopped}
         return SegmentProfile(
-            input_bytes, self._baseline, measures, self._loads, self._writes, self._shared
+            input_bytes,
+            self._baseline,
+            measures,
+            self._loads,
+            self._writes,
+            self._shared,
+            self._parent,
         )
 
     def _begin(self, message: StepStarted) -> None:
@@ -115,6 +133,7 @@ class PartWatch:
         self._began, self._loaded, self.live = message, 0, message.live
         if not self.ended:
             self._baseline = held - message.live_bytes
+            self._parent = meter.process_bytes(os.getpid(), self._count)
 
     def _end(self, message: StepEnded) -> None:
         assert isinstance(self._current, StepRecord), "a step ends after it started"

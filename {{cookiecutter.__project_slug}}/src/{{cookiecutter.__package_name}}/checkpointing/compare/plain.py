@@ -154,7 +154,7 @@ class _ScriptWatch:
     def _begin_segment(self) -> None:
         self.segment: Segment = self._waiting.pop(0)
         self._record = SegmentRecord(self.segment.name, "failed", parts=1)
-        self.part = PartWatch(self._record, 0, "", self._observe)
+        self.part = PartWatch(self._record, 0, "", self._order.count, self._observe)
         self._figures.segments.append(self._record)
         self._observe(SegmentStarted(self.segment.name, ("as a plain script",)))
         self._observe(PartStarted(self.segment.name, self.segment.steps[0].name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import Any
 
@@ -19,6 +20,7 @@ NOISE = 1.03  # of a peak, from run to run
 
 CONVERT = """
 import sys
+from pathlib import Path
 
 sys.path[:0] = [{package!r}, {scripts!r}]
 from full_year import ALL_MONTHS, convert, published_data
@@ -79,4 +81,10 @@ def test_the_full_year_has_the_same_outputs_under_ten_budgets(year: Project) -> 
     for told in (refused, failed):
         assert told["error"]["kind"] == "budget_exceeded"
         assert f"step `{neediest}`" in told["error"]["message"]
-    assert year.command("run", "--fresh", "--budget", too_small).returncode == 3
+
+
+def test_below_that_the_command_names_the_step_and_ends_with_its_own_code(year: Project) -> None:
+    assert year.run("--fresh", "--budget", BUDGET)["exit_code"] == 0
+    least = json.loads(year.command("plan", "--json").stdout)["least"]
+    refused = year.run("--fresh", "--budget", str(int(least["budget_bytes"] / NOISE)))
+    assert (refused["exit_code"], refused["error"]["step"]) == (3, least["step"])

@@ -21,6 +21,7 @@ from .watch import PartWatch
 _LISTED_VALUES = 5
 _LOG_TAIL_LINES = 8
 _LOG_TAIL_BYTES = 1_000_000
+_ALIKE_BYTES = 16 * 2**20  # by which processes differ that did the same
 _SIGKILL: int = getattr(signal, "SIGKILL", 9)
 _SIGABRT: int = signal.SIGABRT
 # What Rust, C++ and glibc print when an allocation fails and they give up.
@@ -115,8 +116,8 @@ def require_fit(
 ) -> None:
     """Refuse a plan with a step that is known not to fit, whatever the cuts.
 
-    It is known when the step was measured with the same code, params and inputs, by identity. The
-    process that asks may hold less now than the one that asked then, a notebook say.
+    It is known when the step was measured with the same code, params and inputs, by identity. What
+    the process that asked then held beyond the one that asks now, a notebook say, does not count.
 
     Raises:
         BudgetExceeded: naming the step; nothing of the plan was run.
@@ -128,8 +129,10 @@ def require_fit(
     if measure is not None and measure.identity == known_by:
         alone = forecast.part(range(planned.misfit, planned.misfit + 1))
         needed = alone.peak
-        if asked_then := forecast.parents.get(segment.name):
-            needed += meter.process_bytes(os.getpid(), budget.count) - asked_then
+        asked_then = forecast.parents.get(segment.name, 0)
+        spared = asked_then - meter.process_bytes(os.getpid(), budget.count)
+        if spared > _ALIKE_BYTES:
+            needed -= spared
         if needed > budget.bytes:
             raise _will_not_fit(segment, step.name, needed, budget)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ..budget import EffectiveBudget, effective_budget, parse_size, size
 from ..errors import CheckpointingError, Interrupted, StorageError
 from ..events import Noticed, Observer, SegmentEnded, ValueLoaded, WriteEnded
 from ..execution import Execution
-from ..files import TEMPORARY, new_token, remove, storage_errors, total_bytes
+from ..files import TEMPORARY, new_token, remove, storage_errors
 from ..history import RunRecord
 from ..limits import machine_limits
 from ..manifest import Manifest
@@ -126,8 +126,7 @@ def _run_with_checkpoints(
         if isinstance(event, ValueLoaded):
             figures.bytes_read += event.bytes
         elif isinstance(event, WriteEnded | SegmentEnded):
-            with suppress(OSError):  # a worker may remove files meanwhile
-                figures.disk_bytes = max(figures.disk_bytes, total_bytes(folder))
+            figures.disk_bytes = max(figures.disk_bytes, bound.store.used_bytes())
         observe(event)
 
     started = time.monotonic()

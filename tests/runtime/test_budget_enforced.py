@@ -214,6 +214,9 @@ def test_what_a_notebook_held_beside_a_step_refuses_nothing_afterwards(project: 
             print(budget)
     """
     budget = project.python(notebook).split()[-1]
+    planned = project.command("plan", "--budget", budget)
+    assert planned.returncode == 0
+    assert "A run would try: it was not measured as it is now." in " ".join(planned.stdout.split())
     record = project.run("--fresh", "--budget", budget)
     assert record["exit_code"] == 0, record["error"]
     again = project.run("--fresh", "--budget", str(int(record["peak_bytes"]) - 40_000_000))

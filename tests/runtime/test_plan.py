@@ -240,7 +240,7 @@ def test_a_step_that_was_measured_with_other_code_is_no_reason_to_refuse(
     assert told["outdated"] == ["s01", "s02"]
     assert "error" not in told
     assert done.returncode == 0
-    assert "A run would try: it was measured otherwise." in " ".join(done.stdout.split())
+    assert "A run would try: it was not measured as it is now." in " ".join(done.stdout.split())
 
 
 def test_the_flowchart_is_printed_alone(measured: Project) -> None:

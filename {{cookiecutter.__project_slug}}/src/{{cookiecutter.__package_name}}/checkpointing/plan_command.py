@@ -41,13 +41,14 @@ def plan_command(
     except CheckpointingError as error:
         print_error(errors, error)
         return error.exit_code
-    failure = _misfit(bound, told, limit)
+    refusals = _refusals(bound, told, limit)
+    failure = next(iter(refusals.values()), None)
     if as_json:
         print(json.dumps(outlook_json(told, limit, _outdated(bound, told), failure)))
     elif as_mermaid:
         print(flowchart(told))
     else:
-        print_outlook(Console(), told, limit, _outdated(bound, told))
+        print_outlook(Console(), told, limit, _outdated(bound, told), refusals)
     if failure is not None:
         print_error(errors, failure)
     return failure.exit_code if failure else 0
@@ -63,15 +64,18 @@ def _look_out(bound: Bound, budget: EffectiveBudget) -> Outlook:
     return outlook(forecast, budget.bytes, pipeline.settings.memory.segment.headroom)
 
 
-def _misfit(bound: Bound, told: Outlook, budget: EffectiveBudget) -> CheckpointingError | None:
-    """The error by which a run would refuse the first step that does not fit."""
+def _refusals(
+    bound: Bound, told: Outlook, budget: EffectiveBudget
+) -> dict[str, CheckpointingError]:
+    """By segment, the error by which a run would refuse a step that does not fit."""
     known_by = identities(bound)
+    found: dict[str, CheckpointingError] = {}
     for segment, planned in told.declared.items():
         try:
             require_fit(planned, told.forecast, segment, known_by[segment.name], budget)
         except CheckpointingError as error:
-            return error
-    return None
+            found[segment.name] = error
+    return found
 
 
 def _outdated(bound: Bound, told: Outlook) -> list[str]:

@@ -20,18 +20,23 @@ _UNKNOWN = " [yellow]?[/]"
 
 
 def print_outlook(
-    console: Console, told: Outlook, budget: EffectiveBudget, outdated: Sequence[str]
+    console: Console,
+    told: Outlook,
+    budget: EffectiveBudget,
+    outdated: Sequence[str],
+    refused: Collection[str],
 ) -> None:
     """Print all that is known of a plan, in tables and sentences.
 
-    `outdated` are segments that were measured with other code, params or inputs than those of now.
+    `outdated` are segments that were measured with other code, params or inputs than those of now,
+    `refused` those that a run would not begin.
     """
     console.print(_parts_table(told, budget, is_wide=console.width >= _WIDE))
     if told.is_measured:
         if told.boundaries:
             console.print("", _boundaries_table(told), sep="\n")
         console.print("", _budgets_table(told), "", sep="\n")
-    for sentence in _notes(told, outdated):
+    for sentence in _notes(told, outdated, refused):
         console.print(sentence, highlight=False, markup=False)
 
 
@@ -154,12 +159,12 @@ def _plain_table(title: str, *headings: str) -> Table:
     return table
 
 
-def _notes(told: Outlook, outdated: Sequence[str]) -> Iterator[str]:
+def _notes(told: Outlook, outdated: Sequence[str], refused: Collection[str]) -> Iterator[str]:
     pipeline = told.forecast.pipeline
     if not told.is_measured:
         yield "Nothing is measured yet: `run` once, and `plan` tells what each part will take."
         return
-    yield from _misfits(told, outdated)
+    yield from _misfits(told, refused)
     if told.budget >= told.peak > told.usable:
         yield f"Some step needs more than {size(told.usable)}, so the headroom is not kept whole."
     if told.peak <= told.usable:
@@ -184,12 +189,12 @@ def _comparison(told: Outlook) -> Iterator[str]:
         yield "No other cuts have less I/O."
 
 
-def _misfits(told: Outlook, outdated: Sequence[str]) -> Iterator[str]:
+def _misfits(told: Outlook, refused: Collection[str]) -> Iterator[str]:
     """The steps that do not fit, and the budget from which all do."""
     steps = told.forecast.pipeline.steps
     misfits = {s.name: p.misfit for s, p in told.declared.items() if p.misfit is not None}
     for segment, misfit in misfits.items():
-        tried = " A run would try: it was measured otherwise." * (segment in outdated)
+        tried = " A run would try: it was not measured as it is now." * (segment not in refused)
         yield f"`{steps[misfit].name}` does not fit, however its segment is cut.{tried}"
     least, step = told.least
     if misfits:

@@ -1,4 +1,4 @@
-"""Why a part ended without a checkpoint, in words that say what to do next."""
+"""Why a part ended without a checkpoint, or is not begun, in words that say what to do next."""
 
 from __future__ import annotations
 

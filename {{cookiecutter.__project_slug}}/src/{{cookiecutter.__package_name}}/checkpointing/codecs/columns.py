@@ -16,6 +16,7 @@ import pyarrow as pa
 from pandas.tseries.frequencies import to_offset
 
 from ..errors import InexactValue
+from .arrow_types import require_kept
 from .labels import label_from_plain, label_to_plain
 from .moments import (
     datetimes_from_arrow,
@@ -26,6 +27,7 @@ from .moments import (
     timedeltas_to_arrow,
 )
 from .objects import objects_from_arrow, objects_to_arrow
+from .packing import pack_table, unpack_table
 from .raw import Recipe, from_numpy, one_chunk, to_numpy, valid_of
 
 
@@ -67,6 +69,8 @@ def index_to_arrow(index: Any, where: str) -> tuple[Any, Recipe]:
 def index_from_arrow(array: Any, recipe: Recipe) -> Any:
     """The flat index that `index_to_arrow` described."""
     name = label_from_plain(recipe.get("name"))
+    if "packed" in recipe:
+        [array] = unpack_table(recipe["packed"]).columns
     if "range" in recipe:
         start, stop, step = recipe["range"]
         return pd.RangeIndex(start, stop, step, name=name)
@@ -153,6 +157,11 @@ def _to_nullable(array: Any, recipe: Recipe) -> Any:
 def codes_to_arrow(codes: Any, kinds: Any, ordered: bool, where: str) -> tuple[Any, Recipe]:
     """Codes (-1: missing) into an index of `kinds`, as a dictionary array; raises InexactValue."""
     dictionary, recipe = index_to_arrow(kinds, where)
+    if pa.types.is_dictionary(dictionary.type):
+        # The level of a MultiIndex may be categories itself, and Arrow's files give no dictionary
+        # within a dictionary back. Theirs has the plain values; the kinds lie in the recipe.
+        recipe["packed"] = pack_table(pa.table({"kinds": dictionary}))
+        dictionary = dictionary.dictionary_decode()
     indices = from_numpy(codes, pa.from_numpy_dtype(codes.dtype), codes >= 0)
     array = pa.DictionaryArray.from_arrays(indices, dictionary, ordered=ordered, safe=False)
     return array, {"as": "category", "ordered": ordered, "categories": recipe}
@@ -192,6 +201,7 @@ def _to_intervals(array: Any, recipe: Recipe) -> Any:
 
 def _from_arrow_column(values: Any, where: str) -> tuple[Any, Recipe]:
     column = values.__arrow_array__()
+    require_kept(column.type, where)
     try:
         return one_chunk(column), {"as": "arrow"}
     except pa.ArrowInvalid:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import pandas as pd
@@ -15,7 +14,8 @@ from .columns import (
     index_to_arrow,
 )
 from .labels import label_from_plain, label_to_plain
-from .raw import Recipe, one_chunk, write_batches
+from .packing import pack_table, unpack_table
+from .raw import Recipe, one_chunk
 
 
 def index_to_levels(index: Any, where: str) -> tuple[list[Any], Recipe]:
@@ -90,16 +90,3 @@ def unpack_index(packed: Recipe) -> Any:
         name = label_from_plain(packed["name"])
         return pd.Index(labels, dtype=object, name=name, tupleize_cols=False)
     return index_from_levels(unpack_table(packed["arrays"]).columns, packed["recipe"])
-
-
-def pack_table(table: Any) -> str:
-    """A small table as text: Arrow IPC in base 64."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        write_batches(writer, table)
-    return base64.b64encode(sink.getvalue()).decode()
-
-
-def unpack_table(packed: str) -> Any:
-    """The table that `pack_table` wrote."""
-    return pa.ipc.open_stream(base64.b64decode(packed)).read_all()

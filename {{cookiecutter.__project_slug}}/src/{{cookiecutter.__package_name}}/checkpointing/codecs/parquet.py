@@ -8,6 +8,7 @@ that reading gives back the frozen table that was written.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import warnings
 from collections.abc import Sequence
@@ -19,14 +20,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import InexactValue
+from .arrow_types import has_dictionary
 from .columns import index_from_arrow
 from .frames import thaw_frame
-from .indexes import pack_table, unpack_table
-from .raw import Recipe, one_chunk
+from .packing import pack_table, unpack_table
+from .raw import Recipe, no_rows, one_chunk
 from .sentinels import as_sentinels
 from .tables import column_recipes, recipe_of, select, with_nulls, with_recipe
 
 _KEY = b"checkpointing.parquet"
+# The dictionaries beside the columns may be larger than what a reader expects of metadata.
+_LIMITS = {"thrift_string_size_limit": 2**31 - 1}
 
 
 def write(frozen: Any, file: BinaryIO) -> None:
@@ -42,10 +46,18 @@ def write(frozen: Any, file: BinaryIO) -> None:
     columns, dictionaries = [], {}
     for name, column, one in zip(names, table.columns, _recipes(table, recipe), strict=True):
         if pa.types.is_dictionary(column.type):
-            column, kinds, written = _encode(one_chunk(column), one, name)
+            try:
+                column, kinds, written = _encode(one_chunk(column), one, name)
+            except pa.ArrowException as reason:
+                raise _refused(name, reason) from None
             dictionaries[name] = pack_table(pa.table({"kinds": kinds, "written": written}))
+        elif has_dictionary(column.type):
+            raise InexactValue(
+                f"column {name!r} holds dictionaries within {column.type}, of which Parquet keeps "
+                "neither order nor unused values; cast it to a type without dictionaries"
+            )
         columns.append(column)
-    beside = {"schema": pack_table(frozen.schema.empty_table()), "dictionaries": dictionaries}
+    beside = {"schema": pack_table(no_rows(frozen.schema)), "dictionaries": dictionaries}
     metadata = {_KEY: json.dumps(beside), **_pandas_metadata(frozen, recipe)}
     table = pa.Table.from_arrays(columns, names=names, metadata=metadata)
     try:
@@ -56,19 +68,34 @@ def write(frozen: Any, file: BinaryIO) -> None:
 
 def read(path: Path, columns: tuple[str, ...] | None) -> Any:
     """The frozen table that was written, or the named columns of it and its index."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, **_LIMITS) as file:
         beside = json.loads(file.schema_arrow.metadata[_KEY])
         empty = unpack_table(beside["schema"])
         wanted = empty if columns is None else select(empty, columns)
         table = file.read(columns=wanted.column_names)
+    return _restored(table, wanted, beside["dictionaries"])
+
+
+def read_first(path: Path, count: int) -> tuple[int, Any]:
+    """How many rows a file has, and the first of them as `read` gives them."""
+    with pq.ParquetFile(path, memory_map=True, **_LIMITS) as file:
+        beside = json.loads(file.schema_arrow.metadata[_KEY])
+        first = list(itertools.islice(file.iter_batches(count, use_threads=False), 1))
+        table = pa.Table.from_batches(first, file.schema_arrow)
+        wanted = unpack_table(beside["schema"])
+        return file.metadata.num_rows, _restored(table, wanted, beside["dictionaries"])
+
+
+def _restored(table: Any, wanted: Any, dictionaries: dict[str, str]) -> Any:
+    """A table as Parquet has it, as the frozen table that `wanted` is the empty form of."""
     recipe = recipe_of(wanted)
     arrays = []
     for field, one in zip(wanted.schema, _recipes(wanted, recipe), strict=True):
         column = table.column(field.name)
-        if field.name in beside["dictionaries"]:
-            kinds, written = unpack_table(beside["dictionaries"][field.name]).columns
+        if field.name in dictionaries:
+            kinds, written = unpack_table(dictionaries[field.name]).columns
             column = _decode(one_chunk(column), field.type, one_chunk(kinds), one_chunk(written))
-        elif column.type != field.type:
+        elif not column.type.equals(field.type, check_metadata=True):
             column = column.cast(field.type)
         if one is not None and one["as"] != "arrow":
             column = as_sentinels(one_chunk(column), one)
@@ -90,6 +117,11 @@ def _encode(array: Any, recipe: Recipe | None, name: str) -> tuple[Any, Any, Any
         written = _texts(kinds, recipe, name)
         texts = pa.DictionaryArray.from_arrays(array.indices, written, safe=False)
         return texts, kinds, written
+    if kinds.null_count or len(kinds.unique()) < len(kinds):
+        raise InexactValue(
+            f"column {name!r} has a dictionary that holds null, or a value twice, which Parquet "
+            "cannot tell apart; use column.dictionary_decode()"
+        )
     text_types = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
     return array if kinds.type in text_types else array.dictionary_decode(), kinds, kinds
 
@@ -129,11 +161,11 @@ def _pandas_metadata(frozen: Any, recipe: Recipe | None) -> dict[bytes, bytes]:
             # Labels that are no str make it warn of a loss that the recipe makes good.
             warnings.simplefilter("ignore")
             metadata = json.loads(pa.Schema.from_pandas(empty).metadata[b"pandas"])
-    except (pa.ArrowException, TypeError, ValueError):
+    except (pa.ArrowException, LookupError, TypeError, ValueError):
         # Some dtypes pandas itself cannot describe; they are restored by the recipe alone.
         return {}
     for entry in metadata["index_columns"]:
-        if isinstance(entry, dict):
+        if isinstance(entry, dict) and "range" in recipe["index"]:
             start, stop, step = recipe["index"]["range"]
             entry |= {"start": start, "stop": stop, "step": step}
     return {b"pandas": json.dumps(metadata).encode()}
@@ -151,8 +183,12 @@ def _refusal(table: Any, error: Exception) -> Exception:
         try:
             _write(table.select([name]), io.BytesIO())
         except pa.ArrowException as reason:
-            return InexactValue(
-                f"column {name!r} cannot be kept in Parquet: {reason}; "
-                "convert it with astype(...), or drop it"
-            )
+            return _refused(name, reason)
     return error
+
+
+def _refused(name: str, reason: Exception) -> InexactValue:
+    return InexactValue(
+        f"column {name!r} cannot be kept in Parquet: {reason}; "
+        "convert it with astype(...), or drop it"
+    )

@@ -29,9 +29,20 @@ def write_batches(writer: Any, table: Any) -> None:
     else:
         # write_table would write no batch at all, and lose the dictionaries; and of a slice without
         # rows the whole buffers would be written.
-        nothing = pa.array([], pa.int64())
-        arrays = [one_chunk(column).take(nothing) for column in table.columns]
+        arrays = [_no_rows(one_chunk(column)) for column in table.columns]
         writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=table.schema))
+
+
+def no_rows(schema: Any) -> Any:
+    """A table without rows, of any schema; `schema.empty_table()` knows not all types."""
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
+def _no_rows(array: Any) -> Any:
+    if not pa.types.is_dictionary(array.type):
+        return pa.nulls(0, array.type)
+    indices = pa.nulls(0, array.type.index_type)
+    return pa.DictionaryArray.from_arrays(indices, array.dictionary, ordered=array.type.ordered)
 
 
 def from_numpy(values: npt.NDArray[Any], arrow_type: Any, valid: Any = None) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from ..errors import InexactValue
+from .arrow_types import require_kept
 from .indexes import level_recipes, pack_index, unpack_index
 from .raw import Recipe, one_chunk, write_batches
 from .sentinels import as_nulls
@@ -20,13 +21,18 @@ _KEY = b"checkpointing"
 
 
 def freeze(value: Any) -> Any:
-    """A `pyarrow.Table` with its chunks, each dictionary made the same in all of them."""
+    """A `pyarrow.Table` with its chunks, each dictionary made the same in all of them.
+
+    Raises InexactValue, naming the column.
+    """
     if type(value) is not pa.Table:
         kind = type(value)
         raise InexactValue(
             f"the step promised a pyarrow.Table and returned {kind.__module__}."
             f"{kind.__qualname__}; annotate what it returns, or convert it"
         )
+    for field in value.schema:
+        require_kept(field.type, f"column {field.name!r}")
     return without_recipe(value).unify_dictionaries()
 
 
@@ -81,6 +87,17 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     }
     levels = range(len(names), frozen.num_columns)
     return with_recipe(frozen.select([*positions, *levels]), chosen)
+
+
+def slice_rows(frozen: Any, rows: int) -> Any:
+    """The first rows of a frozen table, as the frame that they are alone."""
+    recipe = recipe_of(frozen)
+    first = frozen.slice(0, rows)
+    if recipe is None or "range" not in recipe["index"]:
+        return first
+    start, _, step = recipe["index"]["range"]
+    index = recipe["index"] | {"range": [start, start + step * first.num_rows, step]}
+    return with_recipe(first, recipe | {"index": index})
 
 
 def recipe_of(frozen: Any) -> Recipe | None:

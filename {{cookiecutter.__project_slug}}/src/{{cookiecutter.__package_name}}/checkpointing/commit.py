@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from .budget import size
-from .codecs import Codec, Format, describe, output_format, working_format
+from .codecs import (
+    Codec,
+    Format,
+    describe,
+    exactly,
+    output_format,
+    require_same,
+    working_format,
+)
 from .errors import StorageError
 from .files import (
     HashingFile,
@@ -83,17 +91,22 @@ class Commit:
         self._require_allowance(needed)
 
     def write(self, value: str, frozen: Any, codec: Codec, form: Format) -> FileRecord:
-        """Write one value and make it durable. Raises StorageError."""
+        """Write one value, make it durable, and read it back.
+
+        Raises StorageError, and InexactValue if the file does not give back what was written.
+        """
         path = self.folder / f"{value}.{self._token}{form.suffix}"
         with storage_errors(f"Writing `{value}`", self.folder):
             self._written.append(path)
-            file = HashingFile(path)
-            try:
-                form.write(frozen, file)  # type: ignore[arg-type]  # a BinaryIO as far as writers go
-                digest = file.finish()
-            finally:
-                file.close()
-            self._spend(file.bytes)
+            with exactly(value, path, frozen, codec, form):
+                file = HashingFile(path)
+                try:
+                    form.write(frozen, file)  # type: ignore[arg-type]  # all that writers ask for
+                    digest = file.finish()
+                finally:
+                    file.close()
+                self._spend(file.bytes)
+                require_same(path, frozen, codec, form)
             return self._record(path, codec, form.name, file.bytes, digest, describe(frozen))
 
     def workdir(self, value: str) -> Path:

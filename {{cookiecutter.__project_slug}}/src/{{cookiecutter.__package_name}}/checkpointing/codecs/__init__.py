@@ -16,6 +16,7 @@ Families are imported on first use, so that a command line can start without pan
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import types
 import typing
@@ -223,6 +224,21 @@ def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
     """The memory that a frozen value keeps alive; see `memory.pieces`."""
     found: set[Piece] = _late("memory", "pieces")(frozen, is_mapped)
     return found
+
+
+def exactly(
+    value: str, path: Path, frozen: Any, codec: Codec, form: Format
+) -> contextlib.AbstractContextManager[None]:
+    """While a value is written and read back: what goes wrong is told as `InexactValue`."""
+    guard: contextlib.AbstractContextManager[None] = _late("readback", "exactly")(
+        value, path, frozen, codec, form
+    )
+    return guard
+
+
+def require_same(path: Path, frozen: Any, codec: Codec, form: Format) -> None:
+    """Read a file back that was just written; see `readback.require_same`."""
+    _late("readback", "require_same")(path, frozen, codec, form)
 
 
 def describe(frozen: Any) -> dict[str, Any]:

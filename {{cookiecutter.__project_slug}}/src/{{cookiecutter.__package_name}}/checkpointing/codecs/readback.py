@@ -1,0 +1,183 @@
+"""What was just written, read back before a manifest counts it.
+
+No list of what files keep is complete. So each file is opened as a later process will open it, and
+its first rows go all the way to what a step would receive, next to the same rows of the value. That
+costs little however large the file is: an Arrow file is mapped, of a Parquet file the footer and
+the first pages are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ..errors import CheckpointingError, InexactValue
+from . import arrays, parquet, tables
+from .raw import from_numpy, one_chunk, to_numpy, valid_of
+
+if TYPE_CHECKING:
+    from . import Codec, Format
+
+_ROWS = 1000
+_MOST_BYTES = 1 << 24  # of the sample
+_ELEMENTS = 100_000
+
+
+class _Differs(Exception):
+    """What is read back is not what was written."""
+
+
+@contextlib.contextmanager
+def exactly(value: str, path: Path, frozen: Any, codec: Codec, form: Format) -> Iterator[None]:
+    """Whatever is raised while a value's file is written or read back means that it is not exact.
+
+    Raises InexactValue, naming the value and where possible the column. What the system says, of a
+    full or a broken disk, is raised as it is.
+    """
+    try:
+        yield
+    except InexactValue as error:
+        raise InexactValue(f"`{value}`: {error.message}", step=value) from None
+    except (CheckpointingError, MemoryError):
+        raise
+    except Exception as error:  # writers and readers raise what they like
+        if isinstance(error, OSError) and error.errno:
+            raise
+        where, why = _culprit(path, frozen, codec, form), " ".join(str(error).split())
+        raise InexactValue(
+            f"`{value}`: {where} cannot be kept as {form.name} and read back exactly "
+            f"({why or type(error).__name__}). Nothing was committed. Convert it to a plainer "
+            f"type, with astype(...) say, or drop it.",
+            step=value,
+        ) from error
+
+
+def require_same(path: Path, frozen: Any, codec: Codec, form: Format) -> None:
+    """Compare a file with the frozen value that was written to it; raises what it meets."""
+    check = _CHECKS.get(form.name)
+    if check is None:  # a format of the project's own
+        codec.thaw(form.read(path, None))
+    else:
+        check(path, frozen, codec)
+
+
+def _check_arrow(path: Path, frozen: Any, codec: Codec) -> None:
+    found = tables.read(path, None)
+    found.validate()  # offsets and lengths: cheap, and what is not valid may end the process
+    _compare(found.num_rows, found, frozen, codec)
+
+
+def _check_parquet(path: Path, frozen: Any, codec: Codec) -> None:
+    _compare(*parquet.read_first(path, _ROWS), frozen, codec)
+
+
+def _check_array(path: Path, frozen: npt.NDArray[Any], codec: Codec) -> None:
+    found = codec.thaw(arrays.read(path, None))
+    if (found.dtype, found.shape, found.strides) != (frozen.dtype, frozen.shape, frozen.strides):
+        raise _Differs(f"{found.dtype} {found.shape} in place of {frozen.dtype} {frozen.shape}")
+    first, wanted = (one.ravel(order="K")[:_ELEMENTS].tobytes() for one in (found, frozen))
+    if first != wanted:
+        raise _Differs("other elements")
+
+
+def _check_json(path: Path, frozen: bytes, codec: Codec) -> None:
+    if path.read_bytes() != frozen:
+        raise _Differs("other bytes")
+    codec.thaw(frozen)
+
+
+_CHECKS = {
+    "arrow": _check_arrow,
+    "parquet": _check_parquet,
+    "npy": _check_array,
+    "json": _check_json,
+}
+
+
+def _compare(rows: int, found: Any, frozen: Any, codec: Codec) -> None:
+    """Compare a table, or the first rows of it, with the frozen one, as whoever loads it will."""
+    if rows != frozen.num_rows:
+        raise _Differs(f"{rows} rows in place of {frozen.num_rows}")
+    for one, other in zip(found.schema, frozen.schema, strict=True):
+        if not one.equals(other, check_metadata=True):
+            raise _Differs(f"{one} in place of {other}")
+    if found.schema.metadata != frozen.schema.metadata:
+        raise _Differs("other metadata")
+    first, wanted = (_first_rows(table) for table in (found, frozen))
+    if wanted.nbytes < _MOST_BYTES:
+        # What a frame gives back is compared by freezing it again: NaN and NaT, the codes under
+        # nulls and whatever else a recipe restores then lie in plain sight.
+        first, wanted = (codec.freeze(codec.thaw(table)) for table in (first, wanted))
+    for name, one, other in zip(wanted.column_names, first.columns, wanted.columns, strict=True):
+        if not _is_same(one, other):
+            raise _Differs(f"other values in {name!r}")
+    if first.schema.metadata != wanted.schema.metadata:
+        raise _Differs("another frame")
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two short columns are equal. NaN is equal to NaN only as text."""
+    if one.type != other.type or one.equals(other):
+        return bool(one.type == other.type)
+    texts = (c.to_string(window=_ROWS, container_window=_ROWS) for c in (one, other))
+    return len(set(texts)) == 1
+
+
+def _first_rows(table: Any) -> Any:
+    """The first rows, with as many entries of each dictionary, as a table of its own."""
+    rows = min(table.num_rows, _ROWS)
+    while rows > 1 and table.slice(0, rows).nbytes > _MOST_BYTES:
+        rows //= 2
+    first = tables.slice_rows(table, rows)
+    columns = [_cut_dictionary(one_chunk(column)) for column in first.columns]
+    return pa.Table.from_arrays(columns, schema=first.schema)
+
+
+def _cut_dictionary(array: Any) -> Any:
+    if not pa.types.is_dictionary(array.type) or len(array.dictionary) <= _ROWS:
+        return array
+    codes = to_numpy(array.indices, array.type.index_type.to_pandas_dtype())
+    kept = valid_of(array) & (codes < _ROWS)
+    indices = from_numpy(np.where(kept, codes, codes.dtype.type(-1)), array.type.index_type, kept)
+    dictionary = array.dictionary.slice(0, _ROWS)
+    ordered = array.type.ordered
+    return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=ordered, safe=False)
+
+
+def _culprit(path: Path, frozen: Any, codec: Codec, form: Format) -> str:
+    """The column or index to blame, for a message: the first that fails when it is alone."""
+    recipe = tables.recipe_of(frozen) if isinstance(frozen, pa.Table) else None
+    if not isinstance(frozen, pa.Table) or (recipe is not None and "series" in recipe):
+        return "the value"
+    count = frozen.num_columns if recipe is None else len(recipe["columns"])
+    places = {f"column {name!r}": (name,) for name in frozen.column_names[:count]}
+    if recipe is not None:
+        places = {"the index": ()} | places
+    first = _first_rows(frozen)
+    for place, columns in places.items():
+        try:
+            alone = tables.select(first, columns)
+            with _written(alone, path, form) as written:
+                require_same(written, alone, codec, form)
+        except MemoryError:
+            raise
+        except Exception:
+            return place
+    return "the table"
+
+
+@contextlib.contextmanager
+def _written(frozen: Any, path: Path, form: Format) -> Iterator[Path]:
+    probe = path.with_name(f"{path.name}.probe")
+    try:
+        with open(probe, "wb") as file:
+            form.write(frozen, file)
+        yield probe
+    finally:
+        probe.unlink(missing_ok=True)

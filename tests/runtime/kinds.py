@@ -217,6 +217,10 @@ OBJECTS: dict[str, Kind] = {
     "object None": lambda size: objects(*[None] * size),
     "object NaT": lambda size: objects(*[pd.NaT] * size),
     "object str or nan": lambda size: objects(*([np.nan, "a"] * size)[:size]),
+}
+"""Columns of Python objects that a file gives back."""
+
+REFUSED: dict[str, Kind] = {
     "object set": lambda size: objects(*({i} for i in range(size))),
     "object tuple": lambda size: objects(*((i, 1) for i in range(size))),
     "object mixed": lambda size: objects(*([1, "a"] * size)[:size]),
@@ -228,7 +232,17 @@ OBJECTS: dict[str, Kind] = {
     "object huge int": lambda size: objects(*(2**70 + i for i in range(size))),
     "object zoned datetime": lambda size: objects(*[dt.datetime(2013, 1, 1, tzinfo=dt.UTC)] * size),
     "object array": lambda size: objects(*(np.arange(i) for i in range(size))),
+    "complex": lambda size: np.arange(size) * 1j,
+    "long double": lambda size: np.arange(size).astype(np.longdouble),
+    "foreign bytes": lambda size: np.arange(size).astype(">i4"),
+    "sparse": lambda size: pd.arrays.SparseArray(np.arange(size) % 2),
+    "named offset": lambda size: (
+        pd.DatetimeIndex(np.arange(size).astype("M8[s]"))
+        .tz_localize(dt.timezone(dt.timedelta(hours=1), "Winter"))
+        .array
+    ),
 }
+"""Columns that no file gives back."""
 
 
 class _Flag(pa.ExtensionType):  # type: ignore[misc]  # pyarrow comes without types
@@ -312,3 +326,177 @@ ARROW: dict[str, Kind] = {
     "tensor": lambda size: pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.int8(), [2]), pa.array([[1, 2]] * size, pa.list_(pa.int8(), 2))),
     "list of own type": lambda size: pa.ListArray.from_arrays(pa.array(range(size + 1), pa.int32()), pa.ExtensionArray.from_storage(pa.bool8(), _ints(size))),
 }  # fmt: skip
+"""Columns of a `pyarrow.Table`, and of an `ArrowDtype`."""
+
+NO_PANDAS = {
+    *("month interval", "string view", "binary view", "list view", "large list view", "run ends"),
+    *("dense union", "sparse union", "dictionary of nothing"),
+}
+"""Types of Arrow that pandas cannot print as an `ArrowDtype`, nor take rows of."""
+
+VALUES: dict[str, Kind] = {
+    **FLAT,
+    **CATEGORIES,
+    **NESTED,
+    **OBJECTS,
+    "float16": _numbers("float16"),
+    **{
+        f"arrow {name}": lambda size, make=make: pd.arrays.ArrowExtensionArray(make(size))
+        for name, make in ARROW.items()
+        if name not in NO_PANDAS
+    },
+}
+"""Columns of a frame."""
+
+
+# --- indexes and labels ---------------------------------------------------------------------------
+
+
+def flat_index(make: Kind) -> Kind:
+    """An index of a kind of values."""
+    return lambda size: pd.Index(
+        make(size), dtype=object if _is_object(make) else None, tupleize_cols=False
+    )
+
+
+def levels_of(*makes: Kind) -> Kind:
+    """A MultiIndex with a level of each kind."""
+    return lambda size: pd.MultiIndex.from_arrays([flat_index(make)(size) for make in makes])
+
+
+def _multi_of_all() -> dict[str, Kind]:
+    kinds = list((FLAT | CATEGORIES).items())
+    turned = [*kinds[29:], *kinds[:29]]
+    return {
+        f"levels of {one} and {other}": levels_of(make, other_make)
+        for (one, make), (other, other_make) in zip(kinds, turned, strict=True)
+    }
+
+
+FREQUENCIES = ("D", "ME", "QS-FEB", "B", "W-TUE", "15min")
+INDEXES: dict[str, Kind] = {
+    "range": pd.RangeIndex,
+    "range backwards": lambda size: pd.RangeIndex(3 + 2 * size, 3, -2),
+    **{f"index of {name}": flat_index(make) for name, make in (FLAT | CATEGORIES).items()},
+    "index of arrow dictionary": flat_index(NESTED["arrow dictionary"]),
+    **{
+        f"dates by {freq}": lambda size, freq=freq: pd.date_range("2013-01-31", periods=size, freq=freq)
+        for freq in FREQUENCIES
+    },
+    "zoned dates by D": lambda size: pd.date_range("2013-03-30", periods=size, tz="Europe/Madrid"),
+    "spans by 90min": lambda size: pd.timedelta_range("1h", periods=size, freq="90min"),
+    **_multi_of_all(),
+    "one level": levels_of(FLAT["str"]),
+    "one level of categories": levels_of(CATEGORIES["category of str"]),
+    "three levels": levels_of(
+        CATEGORIES["category of pd.cut"], FLAT["datetime us"], CATEGORIES["category of int64"]
+    ),
+    "levels with unused values": lambda size: pd.MultiIndex.from_product(
+        [pd.Categorical(["a", "b", "a"]).categories, pd.interval_range(0, 9)]
+    )[4 : 4 + size],
+    "levels that are not sorted": lambda size: pd.MultiIndex(
+        levels=[pd.CategoricalIndex(["b", "a"], categories=["a", "x", "b"]), [3, 1, 2]],
+        codes=[[1 - i % 2 for i in range(size)], [-1 if i == 1 else i % 3 for i in range(size)]],
+    ),
+}  # fmt: skip
+"""Indexes, and labels of columns."""
+
+
+def unlike_labels(size: int) -> Any:
+    """Labels as pivots and renaming leave them."""
+    return pd.Index(["carrier", 2013, None, ("a", 1), 2.5][:size], dtype=object, tupleize_cols=False)
+
+
+# --- what a day's work with pandas makes ----------------------------------------------------------
+
+
+def _flights() -> pd.DataFrame:
+    rows = np.arange(60)
+    return pd.DataFrame(
+        {
+            "carrier": pd.Categorical(np.array(["UA", "AA", "B6"])[rows % 3], ["AA", "B6", "UA", "XX"]),
+            "month": pd.Categorical(rows % 4 + 1, ordered=True),
+            "day": pd.date_range("2013-01-31", periods=60, freq="D").astype("category"),
+            "when": pd.date_range("2013-01-31", periods=60, freq="6h", tz="America/New_York"),
+            "origin": np.array(["JFK", "LGA"])[rows // 7 % 2],
+            "late": pd.cut(rows * 7 % 50, [-1, 5, 20, 60]),
+            "distance": pd.qcut(rows * 13 % 40, 4),
+            "delay": np.where(rows % 9, rows * 1.5, np.nan),
+            "seats": pd.array(np.where(rows % 5, rows, 0), dtype="Int64"),
+        }
+    )  # fmt: skip
+
+
+def ordinary() -> dict[str, Any]:
+    """Frames and Series that must never be refused."""
+    flights = _flights()
+    made: dict[str, Any] = {"flights": flights}
+    for key, observed in product(
+        ("carrier", "month", "day", "late", "distance", ["carrier"], ["carrier", "late"],
+         ["month", "origin"], ["late", "distance", "carrier"], ["origin", "late"]),
+        (True, False),
+    ):  # fmt: skip
+        groups = flights.groupby(key, observed=observed)
+        made[f"groupby {key}, observed={observed}"] = groups["delay"].mean()
+        made[f"groupby {key}, several, observed={observed}"] = groups[["delay", "seats"]].agg(
+            {"delay": ["mean", "max"], "seats": ["sum"]}
+        )
+    by_two = flights.groupby(["carrier", "late"], observed=False)["delay"].sum()
+    pivot = {"columns": "late", "values": "delay", "observed": False}
+    counts = pd.crosstab(flights["carrier"], flights["late"])
+    return made | {
+        "unstack": by_two.unstack(),
+        "stack again": by_two.unstack().stack(),
+        "unstack twice": by_two.unstack().unstack(),
+        "reset_index": by_two.reset_index(),
+        "to_frame": by_two.to_frame(),
+        "swaplevel": by_two.swaplevel().sort_index(),
+        "one group": by_two.xs("AA"),
+        "no group": by_two.iloc[:0],
+        "some groups": by_two.iloc[3:7],
+        "pivot_table": flights.pivot_table(index="carrier", **pivot),
+        "pivot_table of levels": flights.pivot_table(index=["carrier", "month"], **pivot),
+        "pivot_table with margins": flights.assign(late=flights["late"].astype(str)).pivot_table(
+            index="origin", columns="late", values="delay", margins=True
+        ),
+        "crosstab": counts,
+        "crosstab of two": pd.crosstab([flights["carrier"], flights["origin"]], flights["month"]),
+        "crosstab of intervals": pd.crosstab(flights["late"], flights["distance"]),
+        "crosstab, normalised": counts / counts.sum(),
+        "value_counts": flights["late"].value_counts(),
+        "value_counts of two": flights[["carrier", "late"]].value_counts(),
+        "value_counts in bins": flights["delay"].value_counts(bins=3),
+        "resample": flights.set_index("when")["delay"].resample("D").mean(),
+        "resample by group": flights.set_index("when").groupby("carrier", observed=False)[
+            ["delay"]
+        ].resample("W").mean(),
+        "rolling by group": flights.groupby("late", observed=True)["delay"].rolling(3).mean(),
+        "describe": flights.describe(),
+        "describe by group": flights.groupby("carrier", observed=False)["delay"].describe(),
+        "set_index of a category": flights.set_index("carrier"),
+        "set_index of two": flights.set_index(["late", "month"]),
+        "set_index, appended": flights.set_index("carrier", append=True),
+        "set_index of missing": flights.assign(late=flights["late"].where(flights["seats"] > 9))
+        .set_index(["carrier", "late"]),
+        "melt": flights.melt(id_vars=["carrier"], value_vars=["delay"]),
+        "concat with keys": pd.concat({"a": counts, "b": counts}),
+        "concat of columns": pd.concat([counts, counts], axis=1, keys=pd.Index(["a", "b"], name="k")),
+        "transposed": by_two.unstack().T,
+        "periods": by_two.unstack().set_axis(pd.period_range("2013-01", periods=3, freq="M"), axis=1),
+        "both axes": flights.pivot_table(
+            index=["carrier", "late"], columns=["month", "distance"], values="delay", observed=False
+        ),
+        "dates by group": flights.groupby(["carrier", pd.Grouper(key="when", freq="W")], observed=True)[
+            ["delay"]
+        ].sum(),
+        "cut of dates": flights.groupby(pd.cut(flights["when"], 3), observed=False)["delay"].count(),
+        "explode": flights.assign(bits=[[1, 2]] * 60).explode("bits"),
+        "unlike labels": pd.DataFrame([[1, 2, 3, 4]], columns=unlike_labels(4)),
+        "level named as a column": by_two.to_frame("late"),
+        "levels of one name": by_two.rename_axis(["k", "k"]),
+        "levels without names": by_two.rename_axis([None, None]),
+        "no columns": flights[[]].set_index(flights["late"]),
+        "nothing": pd.DataFrame(),
+        "categories of categories": pd.DataFrame({"x": VALUES["category of category"](4)}),
+        "all missing": pd.DataFrame({"x": pd.Categorical([None] * 3, categories=["a"])}),
+    }  # fmt: skip

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from flight_delays.checkpointing.files import checksum, stamp
+from flight_delays.checkpointing.manifest import MANIFEST, read_manifest
 
 from .conftest import Project, run_once
 
@@ -181,6 +185,45 @@ def test_load_refuses_a_damaged_value(done: Project) -> None:
     shown = done.command("show", "frame")
     assert shown.returncode == 5
     assert "is damaged; `run` will rebuild it." in shown.stderr
+
+
+def make_unreadable(project: Project, value: str) -> None:
+    """Commit, as a version that did not read back could, an Arrow file that nothing can read."""
+    [path] = [p for p in values(project, "s01") if p.name.startswith(value)]
+    kinds = pa.DictionaryArray.from_arrays(pa.array([0]), pa.array(["a"]))
+    table = pa.table({"x": pa.DictionaryArray.from_arrays(pa.array([0]), kinds)})
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    manifest = read_manifest(path.parent)
+    assert manifest is not None
+    mtime_ns, inode = stamp(path)
+    record = replace(
+        manifest.values[value],
+        checksum=checksum(path),
+        bytes=path.stat().st_size,
+        mtime_ns=mtime_ns,
+        inode=inode,
+    )
+    replace(manifest, values=manifest.values | {value: record}).write(path.parent, MANIFEST)
+
+
+def test_what_was_committed_and_cannot_be_read_is_set_aside_and_made_again(done: Project) -> None:
+    expected = outputs(done)
+    with done.session() as run:
+        run(fresh=True)
+        make_unreadable(done, "frame")
+        done.executed()
+        shown = done.command("show", "frame")
+        assert shown.returncode == 5
+        said = " ".join(shown.stderr.split())
+        assert "cannot be read (buffer_index out of range.), though it is as it was" in said
+        assert "Make it anew with `run --rerun-from s01`" in said
+        record = run(rerun_from="s02")
+        assert "error" not in record
+        assert done.executed() == ["s01", "s02"]
+        assert len(list(done.checkpoints().glob("s01/*.damaged-*"))) == 1
+        assert done.command("show", "frame").returncode == 0
+    assert outputs(done) == expected
 
 
 def test_a_step_that_writes_to_a_file_that_it_is_given_is_told_so(project: Project) -> None:

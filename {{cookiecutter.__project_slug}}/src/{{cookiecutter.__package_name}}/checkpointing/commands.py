@@ -108,8 +108,15 @@ def show_command(package: str, value: str, rows: int) -> int:
             found = found.head(rows)
         elif hasattr(found, "slice"):
             found = found.slice(0, rows)
-        print(found.to_string() if hasattr(found, "to_string") else found)
+        print(_as_text(found))
     return code[0]
+
+
+def _as_text(found: Any) -> str:
+    try:
+        return str(found.to_string() if hasattr(found, "to_string") else found)
+    except Exception as error:  # pandas keeps types of Arrow that it cannot print
+        return f"its own library cannot print it: {error!r}"
 
 
 def clean_command(package: str, old: bool, runs: bool) -> int:

@@ -22,6 +22,7 @@ from .errors import ConfigurationError
 from .events import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
 from .files import stamp
 from .fingerprint import code_of, differing
+from .loading import restoring
 from .manifest import Manifest
 from .order import Order
 from .residency import Residency
@@ -146,7 +147,8 @@ class Part:
                 self._load(parameters[name])
             taken[name] = frozen_bytes(self.live[name])
             frozen = self.live.pop(name) if self._is_over(name, step) else self.live[name]
-            return thaw(parameters[name], frozen)
+            with restoring(name, is_stored=name in self.order.sources):
+                return thaw(parameters[name], frozen)
 
         return take
 
@@ -161,7 +163,9 @@ class Part:
         if source.record.format == "path":
             self.live[name] = path
         else:
-            self.live[name] = format_named(source.record.format).read(path, self.columns[name])
+            with restoring(name, is_stored=True):
+                form = format_named(source.record.format)
+                self.live[name] = form.read(path, self.columns[name])
         held = self.residency.add(name, self.live[name])
         seconds = time.perf_counter() - started
         self.send(ValueLoaded(name, frozen_bytes(self.live[name]), held, seconds))

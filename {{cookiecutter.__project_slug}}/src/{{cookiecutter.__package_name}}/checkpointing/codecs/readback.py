@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..errors import CheckpointingError, InexactValue
-from . import arrays, parquet, tables
+from . import parquet, tables
 from .raw import from_numpy, one_chunk, to_numpy, valid_of
 
 if TYPE_CHECKING:
@@ -60,50 +60,31 @@ def exactly(value: str, path: Path, frozen: Any, codec: Codec, form: Format) -> 
 
 def require_same(path: Path, frozen: Any, codec: Codec, form: Format) -> None:
     """Compare a file with the frozen value that was written to it; raises what it meets."""
-    check = _CHECKS.get(form.name)
-    if check is None:  # a format of the project's own
-        codec.thaw(form.read(path, None))
+    if isinstance(frozen, pa.Table):
+        rows, found = _read_table(path, form)
+        if rows != frozen.num_rows:
+            raise _Differs(f"{rows} rows in place of {frozen.num_rows}")
+        _require_same_rows(found, frozen, codec)
+    elif isinstance(frozen, np.ndarray):
+        _require_same_elements(codec.thaw(form.read(path, None)), frozen)
     else:
-        check(path, frozen, codec)
+        found = form.read(path, None)
+        if isinstance(frozen, bytes) and found != frozen:
+            raise _Differs("other bytes")
+        codec.thaw(found)
 
 
-def _check_arrow(path: Path, frozen: Any, codec: Codec) -> None:
-    found = tables.read(path, None)
+def _read_table(path: Path, form: Format) -> tuple[int, Any]:
+    """How many rows a file has, and at least the first of them."""
+    if form.name == "parquet":  # to decode all of it would cost as much as to write it
+        return parquet.read_first(path, _ROWS)
+    found = form.read(path, None)
     found.validate()  # offsets and lengths: cheap, and what is not valid may end the process
-    _compare(found.num_rows, found, frozen, codec)
+    return found.num_rows, found
 
 
-def _check_parquet(path: Path, frozen: Any, codec: Codec) -> None:
-    _compare(*parquet.read_first(path, _ROWS), frozen, codec)
-
-
-def _check_array(path: Path, frozen: npt.NDArray[Any], codec: Codec) -> None:
-    found = codec.thaw(arrays.read(path, None))
-    if (found.dtype, found.shape, found.strides) != (frozen.dtype, frozen.shape, frozen.strides):
-        raise _Differs(f"{found.dtype} {found.shape} in place of {frozen.dtype} {frozen.shape}")
-    first, wanted = (one.ravel(order="K")[:_ELEMENTS].tobytes() for one in (found, frozen))
-    if first != wanted:
-        raise _Differs("other elements")
-
-
-def _check_json(path: Path, frozen: bytes, codec: Codec) -> None:
-    if path.read_bytes() != frozen:
-        raise _Differs("other bytes")
-    codec.thaw(frozen)
-
-
-_CHECKS = {
-    "arrow": _check_arrow,
-    "parquet": _check_parquet,
-    "npy": _check_array,
-    "json": _check_json,
-}
-
-
-def _compare(rows: int, found: Any, frozen: Any, codec: Codec) -> None:
-    """Compare a table, or the first rows of it, with the frozen one, as whoever loads it will."""
-    if rows != frozen.num_rows:
-        raise _Differs(f"{rows} rows in place of {frozen.num_rows}")
+def _require_same_rows(found: Any, frozen: Any, codec: Codec) -> None:
+    """Compare the first rows of two tables: their form in the file, and what a step would get."""
     for one, other in zip(found.schema, frozen.schema, strict=True):
         if not one.equals(other, check_metadata=True):
             raise _Differs(f"{one} in place of {other}")
@@ -114,11 +95,19 @@ def _compare(rows: int, found: Any, frozen: Any, codec: Codec) -> None:
         # What a frame gives back is compared by freezing it again: NaN and NaT, the codes under
         # nulls and whatever else a recipe restores then lie in plain sight.
         first, wanted = (codec.freeze(codec.thaw(table)) for table in (first, wanted))
+    if first.schema.metadata != wanted.schema.metadata:
+        raise _Differs("another frame")
     for name, one, other in zip(wanted.column_names, first.columns, wanted.columns, strict=True):
         if not _is_same(one, other):
             raise _Differs(f"other values in {name!r}")
-    if first.schema.metadata != wanted.schema.metadata:
-        raise _Differs("another frame")
+
+
+def _require_same_elements(found: npt.NDArray[Any], frozen: npt.NDArray[Any]) -> None:
+    if (found.dtype, found.shape, found.strides) != (frozen.dtype, frozen.shape, frozen.strides):
+        raise _Differs(f"{found.dtype} {found.shape} in place of {frozen.dtype} {frozen.shape}")
+    first, wanted = (one.ravel(order="K")[:_ELEMENTS].tobytes() for one in (found, frozen))
+    if first != wanted:
+        raise _Differs("other elements")
 
 
 def _is_same(one: Any, other: Any) -> bool:

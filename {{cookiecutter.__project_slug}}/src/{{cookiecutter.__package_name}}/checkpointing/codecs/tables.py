@@ -33,7 +33,23 @@ def freeze(value: Any) -> Any:
         )
     for field in value.schema:
         require_kept(field.type, f"column {field.name!r}")
-    return without_recipe(value).unify_dictionaries()
+    table = without_recipe(value)
+    try:
+        return table.unify_dictionaries()
+    except pa.ArrowException:
+        for name in table.column_names:
+            _require_one_dictionary(table, name)
+        raise
+
+
+def _require_one_dictionary(table: Any, name: str) -> None:
+    try:
+        table.select([name]).unify_dictionaries()
+    except pa.ArrowException as reason:
+        raise InexactValue(
+            f"column {name!r} is in chunks whose dictionaries cannot be made one ({reason}); "
+            "use column.dictionary_decode()"
+        ) from None
 
 
 def thaw(frozen: Any) -> Any:

@@ -45,6 +45,17 @@ def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
     return one.tobytes() == other.tobytes()
 
 
+def same_ndarray(one: Any, other: Any) -> bool:
+    """Two NumPy arrays, in the same order in memory."""
+    about = [
+        (type(a), a.shape, a.dtype.num, repr(a.dtype), str(a.dtype.metadata)) for a in (one, other)
+    ]
+    is_fortran = [a.flags.f_contiguous and not a.flags.c_contiguous for a in (one, other)]
+    return (
+        about[0] == about[1] and is_fortran[0] == is_fortran[1] and one.tobytes() == other.tobytes()
+    )
+
+
 def same_dtype(one: Any, other: Any) -> bool:
     if one != other or str(one) != str(other) or type(one) is not type(other):
         return False
@@ -98,8 +109,10 @@ def same_index(one: Any, other: Any) -> bool:
     if type(one) is not type(other) or not same_scalar(list(one.names), list(other.names)):
         return False
     if isinstance(one, pd.MultiIndex):
-        return all(map(same_index, one.levels, other.levels)) and all(
-            map(same_bits, one.codes, other.codes)
+        return (
+            getattr(one, "sortorder", None) == getattr(other, "sortorder", None)
+            and all(map(same_index, one.levels, other.levels))
+            and all(map(same_bits, one.codes, other.codes))
         )
     if isinstance(one, pd.RangeIndex):
         return (one.start, one.stop, one.step) == (other.start, other.stop, other.step)

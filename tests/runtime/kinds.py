@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
-from itertools import product
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def lacking(make: Kind) -> Kind:
     """A kind with its second element missing."""
 
     def made(size: int) -> Any:
-        values = pd.Series(make(size)).array.copy()
+        values: Any = pd.Series(make(size)).array.copy()
         values[1:2] = None if values.dtype == object else pd.NA if _has_na(values) else np.nan
         return values
 
@@ -45,6 +45,10 @@ def _has_na(values: Any) -> bool:
 
 def _numbers(dtype: str) -> Kind:
     return lambda size: (np.arange(size) * 3 % 101).astype(dtype)
+
+
+def _nullable(dtype: Any) -> Kind:
+    return lambda size: pd.array(range(size), dtype=dtype)
 
 
 def _text(dtype: Any) -> Kind:
@@ -131,7 +135,7 @@ FLAT: dict[str, Kind] = {
             strict=True,
         )
     },
-    **{t: lambda size, t=t: pd.array(range(size), dtype=t) for t in ("Int64", "UInt8", "Float64")},
+    **{t: _nullable(t) for t in ("Int64", "UInt8", "Float64")},
     "boolean": lambda size: pd.array([i % 2 == 1 for i in range(size)], dtype="boolean"),
     "arrow int64": _arrow(pa.int64(), lambda i: i),
     "arrow bool": _arrow(pa.bool_(), lambda i: i % 2 == 1),
@@ -173,7 +177,7 @@ def category_of(make: Kind, ordered: bool) -> Kind:
     """Categories of a kind, one of them unused, and one code missing."""
 
     def made(size: int) -> Any:
-        kinds = pd.Index(make(4), dtype=object if _is_object(make) else None).unique()
+        kinds: Any = pd.Index(make(4), dtype=object if _is_object(make) else None).unique()
         kinds = kinds[~kinds.isna()][::-1]
         codes = [-1 if i == 3 else i % max(len(kinds) - 1, 1) for i in range(size)]
         dtype = pd.CategoricalDtype(kinds, ordered=ordered)
@@ -279,53 +283,112 @@ ARROW: dict[str, Kind] = {
     "decimal256": lambda size: pa.array([Decimal(i) for i in range(size)], pa.decimal256(40, 2)),
     "decimal32": lambda size: pa.array([Decimal(i) for i in range(size)], pa.decimal32(5, 2)),
     "time32": lambda size: pa.array([dt.time(i) for i in range(size)], pa.time32("s")),
-    "month interval": lambda size: pa.array([(i, 1, 1) for i in range(size)], pa.month_day_nano_interval()),
+    "month interval": lambda size: pa.array(
+        [(i, 1, 1) for i in range(size)], pa.month_day_nano_interval()
+    ),
     "fixed binary": lambda size: pa.array([b"ab"] * size, pa.binary(2)),
     "large binary": lambda size: pa.array([b"ab"] * size, pa.large_binary()),
-    "string view": lambda size: pa.array([f"a long text, number {i}" for i in range(size)], pa.string_view()),
+    "string view": lambda size: pa.array(
+        [f"a long text, number {i}" for i in range(size)], pa.string_view()
+    ),
     "binary view": lambda size: pa.array([b"x" * 20] * size, pa.binary_view()),
     "large list": lambda size: pa.array([[i] for i in range(size)], pa.large_list(pa.int8())),
     "fixed list": lambda size: pa.array([[i, 1] for i in range(size)], pa.list_(pa.int8(), 2)),
     "list view": lambda size: pa.array([[i, 1] for i in range(size)], pa.list_view(pa.int8())),
-    "large list view": lambda size: pa.array([[i] for i in range(size)], pa.large_list_view(pa.int8())),
-    "map": lambda size: pa.array([[("k", i)] for i in range(size)], pa.map_(pa.string(), pa.int8())),
+    "large list view": lambda size: pa.array(
+        [[i] for i in range(size)], pa.large_list_view(pa.int8())
+    ),
+    "map": lambda size: pa.array(
+        [[("k", i)] for i in range(size)], pa.map_(pa.string(), pa.int8())
+    ),
     "empty struct": lambda size: pa.array([{}] * size, pa.struct([])),
-    "struct of structs": lambda size: pa.array([{"a": {"b": i}} for i in range(size)]) if size else pa.array([], pa.struct([("a", pa.struct([("b", pa.int64())]))])),
-    "struct with null": lambda size: pa.array([None if i == 1 else {"a": None if i == 2 else i} for i in range(size)], pa.struct([("a", pa.int8())])),
-    "required struct": lambda size: pa.StructArray.from_arrays([_ints(size)], fields=[pa.field("a", pa.int8(), nullable=False)]),
-    "annotated struct": lambda size: pa.StructArray.from_arrays([_ints(size)], fields=[pa.field("a", pa.int8(), metadata={"unit": "min"})]),
-    "struct of one name": lambda size: pa.StructArray.from_arrays([_ints(size), _ints(size)], names=["a", "a"]),
-    "list of floats": lambda size: pa.array([[float("nan"), None, -0.0]] * size, pa.list_(pa.float64())),
+    "struct of structs": lambda size: (
+        pa.array([{"a": {"b": i}} for i in range(size)])
+        if size
+        else pa.array([], pa.struct([("a", pa.struct([("b", pa.int64())]))]))
+    ),
+    "struct with null": lambda size: pa.array(
+        [None if i == 1 else {"a": None if i == 2 else i} for i in range(size)],
+        pa.struct([("a", pa.int8())]),
+    ),
+    "required struct": lambda size: pa.StructArray.from_arrays(
+        [_ints(size)], fields=[pa.field("a", pa.int8(), nullable=False)]
+    ),
+    "annotated struct": lambda size: pa.StructArray.from_arrays(
+        [_ints(size)], fields=[pa.field("a", pa.int8(), metadata={"unit": "min"})]
+    ),
+    "struct of one name": lambda size: pa.StructArray.from_arrays(
+        [_ints(size), _ints(size)], names=["a", "a"]
+    ),
+    "list of floats": lambda size: pa.array(
+        [[float("nan"), None, -0.0]] * size, pa.list_(pa.float64())
+    ),
     "dictionary with null": lambda size: _dictionary(size, pa.array(["a", None])),
     "dictionary with twins": lambda size: _dictionary(size, pa.array(["a", "b", "a"])),
-    "dictionary of dates": lambda size: _dictionary(size, pa.array([dt.date(2013, 1, 31), dt.date(2013, 1, 1)])),
+    "dictionary of dates": lambda size: _dictionary(
+        size, pa.array([dt.date(2013, 1, 31), dt.date(2013, 1, 1)])
+    ),
     "dictionary of floats": lambda size: _dictionary(size, pa.array([float("nan"), -0.0, 0.0])),
     "dictionary of bool": lambda size: _dictionary(size, pa.array([True, False])),
     "dictionary of views": lambda size: _dictionary(size, pa.array(["a", "b"], pa.string_view())),
     "dictionary of nothing": lambda size: _dictionary(size, pa.nulls(2)),
     "dictionary of structs": lambda size: _dictionary(size, pa.array([{"a": 1}, {"a": 2}])),
     "dictionary of lists": lambda size: _dictionary(size, pa.array([[1], [2, 3]])),
-    "dictionary of decimals": lambda size: _dictionary(size, pa.array([Decimal("1.10"), Decimal("2.20")])),
-    "dictionary of dictionaries": lambda size: _dictionary(size, _dictionary(2, pa.array(["a", "b"]))),
-    "dictionary of zoned": lambda size: _dictionary(size, pa.array([1, 2], pa.timestamp("s", "Europe/Madrid"))),
+    "dictionary of decimals": lambda size: _dictionary(
+        size, pa.array([Decimal("1.10"), Decimal("2.20")])
+    ),
+    "dictionary of dictionaries": lambda size: _dictionary(
+        size, _dictionary(2, pa.array(["a", "b"]))
+    ),
+    "dictionary of zoned": lambda size: _dictionary(
+        size, pa.array([1, 2], pa.timestamp("s", "Europe/Madrid"))
+    ),
     "dictionary of seconds": lambda size: _dictionary(size, pa.array([1, 2], pa.timestamp("s"))),
     "dictionary of durations": lambda size: _dictionary(size, pa.array([1, 2], pa.duration("s"))),
     "dictionary of uint8": lambda size: _dictionary(size, pa.array([1, 2], pa.uint8())),
-    "dictionary by uint64": lambda size: pa.DictionaryArray.from_arrays(pa.array([0] * size, pa.uint64()), pa.array(["a"])),
-    "list of dictionaries": lambda size: pa.ListArray.from_arrays(pa.array(range(size + 1), pa.int32()), _dictionary(size, pa.array(["a", "b"]))),
-    "struct of dictionaries": lambda size: pa.StructArray.from_arrays([_dictionary(size, pa.array(["a", "b"]))], names=["a"]),
-    "struct of ordered dictionaries": lambda size: pa.StructArray.from_arrays([pa.DictionaryArray.from_arrays(pa.array([0] * size, pa.int8()), pa.array([5, 4]), ordered=True)], names=["a"]),
+    "dictionary by uint64": lambda size: pa.DictionaryArray.from_arrays(
+        pa.array([0] * size, pa.uint64()), pa.array(["a"])
+    ),
+    "list of dictionaries": lambda size: pa.ListArray.from_arrays(
+        pa.array(range(size + 1), pa.int32()), _dictionary(size, pa.array(["a", "b"]))
+    ),
+    "struct of dictionaries": lambda size: pa.StructArray.from_arrays(
+        [_dictionary(size, pa.array(["a", "b"]))], names=["a"]
+    ),
+    "struct of ordered dictionaries": lambda size: pa.StructArray.from_arrays(
+        [
+            pa.DictionaryArray.from_arrays(
+                pa.array([0] * size, pa.int8()), pa.array([5, 4]), ordered=True
+            )
+        ],
+        names=["a"],
+    ),
     "run ends": _runs,
-    "dense union": lambda size: pa.UnionArray.from_dense(pa.array([0] * size, pa.int8()), pa.array(range(size), pa.int32()), [_ints(size)]),
-    "sparse union": lambda size: pa.UnionArray.from_sparse(pa.array([0] * size, pa.int8()), [_ints(size)]),
+    "dense union": lambda size: pa.UnionArray.from_dense(
+        pa.array([0] * size, pa.int8()), pa.array(range(size), pa.int32()), [_ints(size)]
+    ),
+    "sparse union": lambda size: pa.UnionArray.from_sparse(
+        pa.array([0] * size, pa.int8()), [_ints(size)]
+    ),
     "own type": lambda size: pa.ExtensionArray.from_storage(_Flag(), _ints(size)),
-    "json": lambda size: pa.ExtensionArray.from_storage(pa.json_(), pa.array(["{}"] * size, pa.string())),
-    "uuid": lambda size: pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"x" * 16] * size, pa.binary(16))),
-    "opaque": lambda size: pa.ExtensionArray.from_storage(pa.opaque(pa.int8(), "a", "b"), _ints(size)),
+    "json": lambda size: pa.ExtensionArray.from_storage(
+        pa.json_(), pa.array(["{}"] * size, pa.string())
+    ),
+    "uuid": lambda size: pa.ExtensionArray.from_storage(
+        pa.uuid(), pa.array([b"x" * 16] * size, pa.binary(16))
+    ),
+    "opaque": lambda size: pa.ExtensionArray.from_storage(
+        pa.opaque(pa.int8(), "a", "b"), _ints(size)
+    ),
     "bool8": lambda size: pa.ExtensionArray.from_storage(pa.bool8(), _ints(size)),
-    "tensor": lambda size: pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.int8(), [2]), pa.array([[1, 2]] * size, pa.list_(pa.int8(), 2))),
-    "list of own type": lambda size: pa.ListArray.from_arrays(pa.array(range(size + 1), pa.int32()), pa.ExtensionArray.from_storage(pa.bool8(), _ints(size))),
-}  # fmt: skip
+    "tensor": lambda size: pa.ExtensionArray.from_storage(
+        pa.fixed_shape_tensor(pa.int8(), [2]), pa.array([[1, 2]] * size, pa.list_(pa.int8(), 2))
+    ),
+    "list of own type": lambda size: pa.ListArray.from_arrays(
+        pa.array(range(size + 1), pa.int32()),
+        pa.ExtensionArray.from_storage(pa.bool8(), _ints(size)),
+    ),
+}
 """Columns of a `pyarrow.Table`, and of an `ArrowDtype`."""
 
 NO_PANDAS = {
@@ -334,19 +397,80 @@ NO_PANDAS = {
 }
 """Types of Arrow that pandas cannot print as an `ArrowDtype`, nor take rows of."""
 
+
+def _as_column(make: Kind) -> Kind:
+    return lambda size: pd.arrays.ArrowExtensionArray(make(size))
+
+
 VALUES: dict[str, Kind] = {
     **FLAT,
     **CATEGORIES,
     **NESTED,
     **OBJECTS,
     "float16": _numbers("float16"),
-    **{
-        f"arrow {name}": lambda size, make=make: pd.arrays.ArrowExtensionArray(make(size))
-        for name, make in ARROW.items()
-        if name not in NO_PANDAS
-    },
+    **{f"arrow {name}": _as_column(make) for name, make in ARROW.items() if name not in NO_PANDAS},
 }
 """Columns of a frame."""
+
+
+ARRAYS: dict[str, Any] = {
+    "0-d": np.array(5),
+    "0-d date": np.array("2013", "M8[Y]"),
+    "no rows": np.empty((0, 3)),
+    "no columns": np.empty((3, 0)),
+    "Fortran order": np.asfortranarray(np.arange(6).reshape(2, 3)),
+    "transposed": np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1),
+    "strided": np.arange(10)[::2],
+    "backwards": np.arange(10)[::-1],
+    "broadcast": np.broadcast_to(np.arange(3), (4, 3)),
+    "read-only": np.frombuffer(b"abcd", "u1"),
+    **{
+        t: np.zeros(2, t) for t in ("M8[D]", "M8[25s]", "M8", "m8[ns]", "m8", "c16", "f2", "g", "?")
+    },
+    **{t: np.zeros(2, t) for t in ("V5", "V0", "U0", "S0", "S3", ">i4", ">U2")},
+    "text": np.array(["é", "ab"]),
+    "structure": np.array([(1, 2.5)], [("a", "i4"), ("b", "f8")]),
+    "structure within": np.zeros(2, [("a", [("b", "M8[ns]"), ("c", "U3")])]),
+    "structure of arrays": np.zeros(2, [("a", "i4", (2, 3))]),
+    "structure with gaps": np.zeros(
+        2, np.dtype({"names": ["a"], "formats": ["i4"], "offsets": [4], "itemsize": 16})
+    ),
+    "structure of titles": np.zeros(2, [(("title", "a"), ">i4")]),
+    "structure of nothing": np.zeros(2, []),
+}
+"""NumPy arrays that a file gives back."""
+
+REFUSED_ARRAYS: dict[str, Any] = {
+    "objects": np.array([1, "a"], object),
+    "strings": np.array(["a"], np.dtypes.StringDType()),
+    "masked": np.ma.array([1]),
+    "records": np.rec.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
+    "record type": np.zeros(2, np.dtype((np.record, [("a", "i4")]))),
+    "annotated type": np.zeros(2, np.dtype("i4", metadata={"a": 1})),
+    "annotated field": np.zeros(2, [("a", np.dtype("i4", metadata={"a": 1}))]),
+    "aligned structure": np.zeros(2, np.dtype([("a", "i1"), ("b", "f8")], align=True)),
+    "structure of objects": np.zeros(2, [("a", "O")]),
+    "fields out of order": np.zeros(
+        2, np.dtype({"names": ["a", "b"], "formats": ["i4", "i4"], "offsets": [4, 0]})
+    ),
+    "fields over each other": np.zeros(
+        2, np.dtype({"names": ["a", "b"], "formats": ["i4", "i2"], "offsets": [0, 0]})
+    ),
+}
+
+PLAIN: dict[str, Any] = {
+    "numbers": [1, True, 1.0, -0.0, float("inf"), 2**70, 10**5000, np.float32(0.1), np.int8(-1)],
+    "moments": [
+        dt.date(2013, 1, 31),
+        dt.datetime(2013, 1, 31, fold=1, tzinfo=dt.UTC),
+        dt.timedelta(1, 2, 3),
+    ],
+    "NumPy's moments": [np.datetime64("NaT", "s"), np.timedelta64(5, "D")],
+    "texts": ["", "é\u2028\x00", np.str_("a")],
+    "nothing": None,
+    "tags": {"$date": "2013", "a": {"$dict": {}}, "": []},
+}
+"""What JSON keeps."""
 
 
 # --- indexes and labels ---------------------------------------------------------------------------
@@ -373,15 +497,22 @@ def _multi_of_all() -> dict[str, Kind]:
     }
 
 
-FREQUENCIES = ("D", "ME", "QS-FEB", "B", "W-TUE", "15min")
+def _dates(freq: str, size: int) -> Any:
+    return pd.date_range("2013-01-31", periods=size, freq=freq)
+
+
+_UNSORTED: list[Any] = [
+    pd.CategoricalIndex(["b", "a"], categories=["a", "x", "b"]),
+    pd.Index([3, 1, 2]),
+]
 INDEXES: dict[str, Kind] = {
     "range": pd.RangeIndex,
     "range backwards": lambda size: pd.RangeIndex(3 + 2 * size, 3, -2),
     **{f"index of {name}": flat_index(make) for name, make in (FLAT | CATEGORIES).items()},
     "index of arrow dictionary": flat_index(NESTED["arrow dictionary"]),
     **{
-        f"dates by {freq}": lambda size, freq=freq: pd.date_range("2013-01-31", periods=size, freq=freq)
-        for freq in FREQUENCIES
+        f"dates by {freq}": partial(_dates, freq)
+        for freq in ("D", "ME", "QS-FEB", "B", "W-TUE", "15min")
     },
     "zoned dates by D": lambda size: pd.date_range("2013-03-30", periods=size, tz="Europe/Madrid"),
     "spans by 90min": lambda size: pd.timedelta_range("1h", periods=size, freq="90min"),
@@ -395,108 +526,8 @@ INDEXES: dict[str, Kind] = {
         [pd.Categorical(["a", "b", "a"]).categories, pd.interval_range(0, 9)]
     )[4 : 4 + size],
     "levels that are not sorted": lambda size: pd.MultiIndex(
-        levels=[pd.CategoricalIndex(["b", "a"], categories=["a", "x", "b"]), [3, 1, 2]],
+        levels=_UNSORTED,
         codes=[[1 - i % 2 for i in range(size)], [-1 if i == 1 else i % 3 for i in range(size)]],
     ),
-}  # fmt: skip
+}
 """Indexes, and labels of columns."""
-
-
-def unlike_labels(size: int) -> Any:
-    """Labels as pivots and renaming leave them."""
-    return pd.Index(["carrier", 2013, None, ("a", 1), 2.5][:size], dtype=object, tupleize_cols=False)
-
-
-# --- what a day's work with pandas makes ----------------------------------------------------------
-
-
-def _flights() -> pd.DataFrame:
-    rows = np.arange(60)
-    return pd.DataFrame(
-        {
-            "carrier": pd.Categorical(np.array(["UA", "AA", "B6"])[rows % 3], ["AA", "B6", "UA", "XX"]),
-            "month": pd.Categorical(rows % 4 + 1, ordered=True),
-            "day": pd.date_range("2013-01-31", periods=60, freq="D").astype("category"),
-            "when": pd.date_range("2013-01-31", periods=60, freq="6h", tz="America/New_York"),
-            "origin": np.array(["JFK", "LGA"])[rows // 7 % 2],
-            "late": pd.cut(rows * 7 % 50, [-1, 5, 20, 60]),
-            "distance": pd.qcut(rows * 13 % 40, 4),
-            "delay": np.where(rows % 9, rows * 1.5, np.nan),
-            "seats": pd.array(np.where(rows % 5, rows, 0), dtype="Int64"),
-        }
-    )  # fmt: skip
-
-
-def ordinary() -> dict[str, Any]:
-    """Frames and Series that must never be refused."""
-    flights = _flights()
-    made: dict[str, Any] = {"flights": flights}
-    for key, observed in product(
-        ("carrier", "month", "day", "late", "distance", ["carrier"], ["carrier", "late"],
-         ["month", "origin"], ["late", "distance", "carrier"], ["origin", "late"]),
-        (True, False),
-    ):  # fmt: skip
-        groups = flights.groupby(key, observed=observed)
-        made[f"groupby {key}, observed={observed}"] = groups["delay"].mean()
-        made[f"groupby {key}, several, observed={observed}"] = groups[["delay", "seats"]].agg(
-            {"delay": ["mean", "max"], "seats": ["sum"]}
-        )
-    by_two = flights.groupby(["carrier", "late"], observed=False)["delay"].sum()
-    pivot = {"columns": "late", "values": "delay", "observed": False}
-    counts = pd.crosstab(flights["carrier"], flights["late"])
-    return made | {
-        "unstack": by_two.unstack(),
-        "stack again": by_two.unstack().stack(),
-        "unstack twice": by_two.unstack().unstack(),
-        "reset_index": by_two.reset_index(),
-        "to_frame": by_two.to_frame(),
-        "swaplevel": by_two.swaplevel().sort_index(),
-        "one group": by_two.xs("AA"),
-        "no group": by_two.iloc[:0],
-        "some groups": by_two.iloc[3:7],
-        "pivot_table": flights.pivot_table(index="carrier", **pivot),
-        "pivot_table of levels": flights.pivot_table(index=["carrier", "month"], **pivot),
-        "pivot_table with margins": flights.assign(late=flights["late"].astype(str)).pivot_table(
-            index="origin", columns="late", values="delay", margins=True
-        ),
-        "crosstab": counts,
-        "crosstab of two": pd.crosstab([flights["carrier"], flights["origin"]], flights["month"]),
-        "crosstab of intervals": pd.crosstab(flights["late"], flights["distance"]),
-        "crosstab, normalised": counts / counts.sum(),
-        "value_counts": flights["late"].value_counts(),
-        "value_counts of two": flights[["carrier", "late"]].value_counts(),
-        "value_counts in bins": flights["delay"].value_counts(bins=3),
-        "resample": flights.set_index("when")["delay"].resample("D").mean(),
-        "resample by group": flights.set_index("when").groupby("carrier", observed=False)[
-            ["delay"]
-        ].resample("W").mean(),
-        "rolling by group": flights.groupby("late", observed=True)["delay"].rolling(3).mean(),
-        "describe": flights.describe(),
-        "describe by group": flights.groupby("carrier", observed=False)["delay"].describe(),
-        "set_index of a category": flights.set_index("carrier"),
-        "set_index of two": flights.set_index(["late", "month"]),
-        "set_index, appended": flights.set_index("carrier", append=True),
-        "set_index of missing": flights.assign(late=flights["late"].where(flights["seats"] > 9))
-        .set_index(["carrier", "late"]),
-        "melt": flights.melt(id_vars=["carrier"], value_vars=["delay"]),
-        "concat with keys": pd.concat({"a": counts, "b": counts}),
-        "concat of columns": pd.concat([counts, counts], axis=1, keys=pd.Index(["a", "b"], name="k")),
-        "transposed": by_two.unstack().T,
-        "periods": by_two.unstack().set_axis(pd.period_range("2013-01", periods=3, freq="M"), axis=1),
-        "both axes": flights.pivot_table(
-            index=["carrier", "late"], columns=["month", "distance"], values="delay", observed=False
-        ),
-        "dates by group": flights.groupby(["carrier", pd.Grouper(key="when", freq="W")], observed=True)[
-            ["delay"]
-        ].sum(),
-        "cut of dates": flights.groupby(pd.cut(flights["when"], 3), observed=False)["delay"].count(),
-        "explode": flights.assign(bits=[[1, 2]] * 60).explode("bits"),
-        "unlike labels": pd.DataFrame([[1, 2, 3, 4]], columns=unlike_labels(4)),
-        "level named as a column": by_two.to_frame("late"),
-        "levels of one name": by_two.rename_axis(["k", "k"]),
-        "levels without names": by_two.rename_axis([None, None]),
-        "no columns": flights[[]].set_index(flights["late"]),
-        "nothing": pd.DataFrame(),
-        "categories of categories": pd.DataFrame({"x": VALUES["category of category"](4)}),
-        "all missing": pd.DataFrame({"x": pd.Categorical([None] * 3, categories=["a"])}),
-    }  # fmt: skip

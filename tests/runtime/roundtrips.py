@@ -29,7 +29,7 @@ from flight_delays.checkpointing.errors import InexactValue
 from flight_delays.checkpointing.manifest import FileRecord
 
 from . import exactness as exact
-from . import kinds
+from . import kinds, ordinary
 
 ROOT = Path(__file__).parents[2]
 FORMATS = ("arrow", "parquet")
@@ -46,12 +46,16 @@ SHAPES: dict[str, Callable[[Callable[[int], Any]], Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One value and the format of its file. The name says what it is made of."""
+    """One value and the format of its file. The name says what it is made of.
+
+    `kind` is what is unusual about it, where that is one thing.
+    """
 
     name: str
     codec: str
     form: str
     make: Callable[[], Any]
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Outcome:
     case: str
     result: str
     said: str = ""
+    kind: str = ""
 
 
 def frame(values: Any, index: Any, labels: Any, size: int) -> pd.DataFrame:
@@ -89,21 +94,26 @@ def one_by_one() -> Iterator[Case]:
     for form in FORMATS:
         for (name, values), shape in _paired((kinds.VALUES | kinds.REFUSED).items(), SHAPES):
             made = partial(frame, values, pd.RangeIndex, labels)
-            yield _case(f"columns, {name}, {shape}", "DataFrame", form, shape, made)
+            yield _case("columns", name, "DataFrame", form, shape, made)
             alone = partial(series, values, pd.RangeIndex, None)
-            yield _case(f"Series, {name}, {shape}", "Series", form, shape, alone)
+            yield _case("Series", name, "Series", form, shape, alone)
         for (name, index), shape in _paired(kinds.INDEXES.items(), SHAPES):
             made = partial(frame, plain, index, labels)
-            yield _case(f"index, {name}, {shape}", "DataFrame", form, shape, made)
-            across = partial(frame, plain, pd.RangeIndex, index)
-            yield _case(f"labels, {name}", "DataFrame", form, "rows", across)
+            yield _case("index", name, "DataFrame", form, shape, made)
+        for name, index in kinds.INDEXES.items():
+            made = partial(frame, plain, pd.RangeIndex, index)
+            yield _case("labels", name, "DataFrame", form, "rows", made)
         for name, column in kinds.ARROW.items():
             for size in (0, 1, 5):
-                table = partial(_table, column, size)
-                yield Case(f"{form}: table, {name}, {size}", "Table", form, table)
-        for name, value in ordinary().items():
+                again = partial(_table, column, size)
+                yield Case(f"{form}: table, {name}, {size}", "Table", form, again, f"arrow {name}")
+        for name, value in frames_of_a_day().items():
             again = partial(_ordinary, name)
-            yield Case(f"{form}: ordinary, {name}", type(value).__name__, form, again)
+            yield Case(f"{form}: {name}", type(value).__name__, form, again, "ordinary")
+    for name, array in (kinds.ARRAYS | kinds.REFUSED_ARRAYS).items():
+        yield Case(f"npy: {name}", "ndarray", "npy", partial(_itself, array), f"array: {name}")
+    for name, plain in kinds.PLAIN.items():
+        yield Case(f"json: {name}", "json", "json", partial(_itself, plain), f"plain: {name}")
 
 
 def combined(count: int) -> Iterator[Case]:
@@ -124,13 +134,15 @@ def combined(count: int) -> Iterator[Case]:
         for dimension in dimensions:
             rest, position = divmod(rest, len(dimension))
             chosen.append(dimension[position])
-        (index_name, index), (label_name, labels), (name, values), shape, form, title, codec = chosen
+        (index_name, index), (label_name, labels), (name, values), shape, form, title, codec = (
+            chosen
+        )
         about = f"{name}; {index_name}; {label_name}, {shape}, called {title!r}"
         if codec == "Series":
-            made = partial(series, values, index, title)
+            made: Callable[[int], Any] = partial(series, values, index, title)
         else:
             made = partial(_named_frame, values, index, labels, title)
-        yield _case(about, codec, form, shape, made)
+        yield Case(f"{form}: {about}", codec, form, partial(SHAPES[shape], made))
 
 
 def _paired(kinds_of_it: Any, shapes: Any) -> Iterator[tuple[Any, str]]:
@@ -141,8 +153,12 @@ def _paired(kinds_of_it: Any, shapes: Any) -> Iterator[tuple[Any, str]]:
         yield kind, next(others)
 
 
-def _case(name: str, codec: str, form: str, shape: str, made: Callable[[int], Any]) -> Case:
-    return Case(f"{form}: {name}", codec, form, partial(SHAPES[shape], made))
+def _case(
+    place: str, kind: str, codec: str, form: str, shape: str, made: Callable[[int], Any]
+) -> Case:
+    return Case(
+        f"{form}: {place}, {kind}, {shape}", codec, form, partial(SHAPES[shape], made), kind
+    )
 
 
 def _named_frame(values: Any, index: Any, labels: Any, title: Any, size: int) -> pd.DataFrame:
@@ -158,11 +174,15 @@ def _table(column: Any, size: int) -> pa.Table:
     return pa.concat_tables([half, half]) if size > 1 else half
 
 
-ordinary = cache(kinds.ordinary)
+def _itself(value: Any) -> Any:
+    return value
+
+
+frames_of_a_day = cache(ordinary.ordinary)
 
 
 def _ordinary(name: str) -> Any:
-    return ordinary()[name].copy(deep=False)
+    return frames_of_a_day()[name].copy(deep=False)
 
 
 # --- there and back -------------------------------------------------------------------------------
@@ -172,7 +192,7 @@ def chosen(every: int, count: int) -> list[Case]:
     """Each so-manieth of the kinds one by one, all that is ordinary, and so many combinations."""
     is_ordinary: dict[bool, list[Case]] = {True: [], False: []}
     for case in one_by_one():
-        is_ordinary["ordinary" in case.name].append(case)
+        is_ordinary[case.kind == "ordinary"].append(case)
     return [*is_ordinary[True], *is_ordinary[False][::every], *combined(count)]
 
 
@@ -194,9 +214,9 @@ def write(cases: list[Case], folder: Path) -> list[Outcome]:
             record = commit.write(f"value{number}", frozen, codec, form)
             records[number] = asdict(record)
         except InexactValue as refusal:
-            told.append(Outcome(case.name, "refused", refusal.message))
+            told.append(Outcome(case.name, "refused", refusal.message, case.kind))
         except Exception as error:
-            told.append(Outcome(case.name, "wrong", f"writing: {error!r}"))
+            told.append(Outcome(case.name, "wrong", f"writing: {error!r}", case.kind))
     (folder / "records.json").write_text(json.dumps(records))
     return told
 
@@ -210,13 +230,16 @@ def read(cases: list[Case], folder: Path) -> Iterator[Outcome]:
             wrong = _differences(case, folder, FileRecord(**record))
         except Exception as error:
             wrong = [f"reading: {error!r}"]
-        yield Outcome(case.name, "wrong" if wrong else "exact", ", ".join(wrong))
+        yield Outcome(case.name, "wrong" if wrong else "exact", ", ".join(wrong), case.kind)
 
 
 def _differences(case: Case, folder: Path, record: FileRecord) -> list[str]:
     value, codec, path = case.make(), codec_named(case.codec), folder / record.file
     frozen = format_named(record.format).read(path, None)
     found = codec.thaw(frozen)
+    if case.codec in ("ndarray", "json"):
+        same = exact.same_ndarray if case.codec == "ndarray" else exact.same_scalar
+        return [] if same(found, value) else ["another value"]
     if case.codec == "Table":
         value = value.unify_dictionaries()
         is_same = found.schema.equals(value.schema, check_metadata=True)

@@ -52,9 +52,7 @@ def test_a_file_that_arrow_writes_and_cannot_read_is_no_commit(tmp_path: Path) -
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("place", ["column 'odd'", "the index"])
-def test_a_recipe_that_restores_nothing_is_no_commit(
-    tmp_path: Path, form: str, place: str
-) -> None:
+def test_a_recipe_that_restores_nothing_is_no_commit(tmp_path: Path, form: str, place: str) -> None:
     frozen = FRAME.freeze(pd.DataFrame({"fine": [1], "odd": [2.5]}, index=["a"]))
     recipe = recipe_of(frozen)
     assert recipe is not None

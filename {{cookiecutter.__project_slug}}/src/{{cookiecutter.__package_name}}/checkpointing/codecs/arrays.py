@@ -52,10 +52,20 @@ def read(path: Path, columns: tuple[str, ...] | None) -> npt.NDArray[Any]:
 
 
 def _keeps(dtype: np.dtype[Any]) -> bool:
-    if dtype.hasobject or dtype.kind == "T" or dtype.metadata:
+    if dtype.hasobject or dtype.kind == "T" or _has_metadata(dtype):
         return False
-    restored = npy.descr_to_dtype(npy.dtype_to_descr(dtype))
-    return bool(restored == dtype and restored.type is dtype.type)
+    try:
+        restored = npy.descr_to_dtype(npy.dtype_to_descr(dtype))
+    except ValueError:  # fields that overlap, or lie in another order than they are named
+        return False
+    # Aligned structures print, and convert, as such.
+    is_alike = restored.type is dtype.type and repr(restored) == repr(dtype)
+    return bool(restored == dtype and is_alike)
+
+
+def _has_metadata(dtype: np.dtype[Any]) -> bool:
+    fields = [field[0] for field in (dtype.fields or {}).values()]
+    return bool(dtype.metadata) or any(map(_has_metadata, fields))
 
 
 def _name(kind: type) -> str:

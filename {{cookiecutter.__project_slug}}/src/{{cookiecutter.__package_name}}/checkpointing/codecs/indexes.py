@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from ..errors import InexactValue
 from .columns import (
     codes_from_arrow,
     codes_to_arrow,
@@ -20,6 +21,11 @@ from .raw import Recipe, one_chunk
 
 def index_to_levels(index: Any, where: str) -> tuple[list[Any], Recipe]:
     """The arrays of an index of any kind, none for a RangeIndex; raises InexactValue."""
+    if type(index).__module__.partition(".")[0] != "pandas":
+        raise InexactValue(
+            f"{where} is a {type(index).__qualname__}, of which a file gives back the labels alone; "
+            "use pandas.Index(index)"
+        )
     if isinstance(index, pd.RangeIndex):
         name = label_to_plain(index.name, f"the name of {where}")
         return [], {"range": [index.start, index.stop, index.step], "name": name}
@@ -31,7 +37,8 @@ def index_to_levels(index: Any, where: str) -> tuple[list[Any], Recipe]:
         codes_to_arrow(codes, level, False, f"{where}, its level {number},")
         for number, (codes, level) in enumerate(levels)
     ]
-    return [array for array, _ in pairs], {"levels": [recipe for _, recipe in pairs]}
+    recipe = {"levels": [recipe for _, recipe in pairs], "sorted_by": index.sortorder}
+    return [array for array, _ in pairs], recipe
 
 
 def index_from_levels(arrays: list[Any], recipe: Recipe) -> Any:
@@ -49,6 +56,7 @@ def index_from_levels(arrays: list[Any], recipe: Recipe) -> Any:
         levels=[level for _, level in pairs],
         codes=[codes for codes, _ in pairs],
         names=[level.name for _, level in pairs],
+        sortorder=recipe.get("sorted_by"),
         verify_integrity=False,
     )
 

@@ -27,6 +27,13 @@ class Airport(str):
     """A str that is more than a str."""
 
 
+class Carriers(pd.Index):  # type: ignore[type-arg]
+    """An index of a project's own, which keeps its type."""
+
+    def __new__(cls, labels: list[str]) -> Carriers:
+        return cls._simple_new(pd.array(labels, dtype="str"), None)  # type: ignore[attr-defined,no-any-return]
+
+
 class Flights(pd.DataFrame):
     """A frame with methods of its own."""
 
@@ -111,6 +118,10 @@ FRAMES: dict[str, tuple[Any, str]] = {
     "a subclass": (Flights({"x": [1]}), r"Flights; return pandas.DataFrame\(result\)"),
     "a Series": (pd.Series([1]), "returned pandas.Series"),
     "nothing": (None, "returned builtins.NoneType"),
+    "an index of a type of its own": (
+        frame_with(index=Carriers(["AA", "UA"])),
+        r"the index is a Carriers, .*labels alone; use pandas.Index\(index\)",
+    ),
     "an unnamed frequency": (
         pd.DataFrame(
             {"x": [1, 2]},

@@ -175,3 +175,44 @@ def test_a_value_that_cannot_be_given_back_ends_the_run_by_name(
     assert "no such luck" in record["error"]["message"]
     assert project.manifests() == {}
     assert project.strays() == []
+
+
+GROUPED = """
+@step
+def late() -> pd.Series:
+    flights = pd.DataFrame(
+        {
+            "carrier": pd.Categorical(["UA", "AA", "UA"], ["AA", "UA", "XX"]),
+            "delay": [3, 30, 300],
+        }
+    )
+    bins = pd.cut(flights["delay"], [0, 10, 100])
+    return flights.groupby(["carrier", bins], observed=False)["delay"].sum()
+
+
+@step
+def wide(late: pd.Series) -> pd.DataFrame:
+    return late.rename("sum").to_frame().unstack()
+"""
+READ = """
+@step
+def told(late: pd.Series, wide: pd.DataFrame) -> list[str]:
+    names, bins = late.index.levels
+    return [str(names.dtype), str(bins.dtype), str(wide.columns.levels[1].dtype), str(late.sum())]
+"""
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_groupby_on_a_category_makes_is_committed_reused_loaded_and_shown(
+    project: Project, form: str
+) -> None:
+    budget = project.folder / "memory_budget.toml"
+    budget.write_text(f'{budget.read_text()}\n[checkpoints]\nformat = "{form}"\n')
+    project.write("pipeline.toml", '[outputs]\nlate = "late.parquet"\nwide = "wide.parquet"\n')
+    project.segments(s01=GROUPED, s02=READ)
+    assert project.run()["exit_code"] == 0
+    assert project.statuses("--rerun-from", "s02") == {"s01": "reused", "s02": "ran"}
+    assert project.load("told") == "['category', 'category', 'category', '33']"
+    assert "(10, 100]" in project.command("show", "late").stdout
+    assert "(10, 100]" in project.command("show", "wide").stdout
+    assert len(pd.read_parquet(project.folder / "wide.parquet")) == 3  # by pandas alone

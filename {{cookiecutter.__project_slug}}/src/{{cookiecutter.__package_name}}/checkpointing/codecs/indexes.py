@@ -23,8 +23,8 @@ def index_to_levels(index: Any, where: str) -> tuple[list[Any], Recipe]:
     """The arrays of an index of any kind, none for a RangeIndex; raises InexactValue."""
     if type(index).__module__.partition(".")[0] != "pandas":
         raise InexactValue(
-            f"{where} is a {type(index).__qualname__}, of which a file gives back the labels alone; "
-            "use pandas.Index(index)"
+            f"{where} is a {type(index).__qualname__}, of which a file gives back the labels "
+            "alone; use pandas.Index(index)"
         )
     if isinstance(index, pd.RangeIndex):
         name = label_to_plain(index.name, f"the name of {where}")

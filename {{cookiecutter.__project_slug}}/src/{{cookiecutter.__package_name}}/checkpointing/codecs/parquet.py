@@ -58,8 +58,9 @@ def write(frozen: Any, file: BinaryIO) -> None:
             )
         columns.append(column)
     beside = {"schema": pack_table(no_rows(frozen.schema)), "dictionaries": dictionaries}
-    metadata = {_KEY: json.dumps(beside), **_pandas_metadata(frozen, recipe)}
-    table = pa.Table.from_arrays(columns, names=names, metadata=metadata)
+    table = pa.Table.from_arrays(columns, names=names)
+    metadata = {_KEY: json.dumps(beside), **_pandas_metadata(frozen, recipe, table.schema)}
+    table = table.replace_schema_metadata(metadata)
     try:
         _write(table, file)
     except pa.ArrowException as error:
@@ -148,8 +149,11 @@ def _texts(kinds: Any, recipe: Recipe | None, name: str) -> Any:
     )
 
 
-def _pandas_metadata(frozen: Any, recipe: Recipe | None) -> dict[bytes, bytes]:
-    """What `pandas.read_parquet` looks for: which columns are the index, and their dtypes."""
+def _pandas_metadata(frozen: Any, recipe: Recipe | None, written: Any) -> dict[bytes, bytes]:
+    """What `pandas.read_parquet` looks for: which columns are the index, and their dtypes.
+
+    Nothing where pandas, reading a file of the schema `written`, would be led astray by it.
+    """
     if recipe is None or "series" in recipe:
         return {}
     index = recipe["index"]
@@ -160,10 +164,12 @@ def _pandas_metadata(frozen: Any, recipe: Recipe | None) -> dict[bytes, bytes]:
         with warnings.catch_warnings():
             # Labels that are no str make it warn of a loss that the recipe makes good.
             warnings.simplefilter("ignore")
-            metadata = json.loads(pa.Schema.from_pandas(empty).metadata[b"pandas"])
-    except (pa.ArrowException, LookupError, TypeError, ValueError):
-        # Some dtypes pandas itself cannot describe; they are restored by the recipe alone.
+            described = pa.Schema.from_pandas(empty).metadata[b"pandas"]
+            no_rows(written.with_metadata({b"pandas": described})).to_pandas()
+    except (pa.ArrowException, LookupError, SyntaxError, TypeError, ValueError):
+        # Some dtypes and labels pandas cannot describe; the recipe alone restores them.
         return {}
+    metadata = json.loads(described)
     for entry in metadata["index_columns"]:
         if isinstance(entry, dict) and "range" in recipe["index"]:
             start, stop, step = recipe["index"]["range"]

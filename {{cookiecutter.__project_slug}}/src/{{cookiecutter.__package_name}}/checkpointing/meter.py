@@ -7,12 +7,13 @@ elsewhere psutil gives the nearest figure. What the system allows is read in `li
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +31,8 @@ _COUNTED = {
 }
 _LIBC = ctypes.CDLL(None) if ON_LINUX else None
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_STOP: int | None = getattr(signal, "SIGSTOP", None)
+_KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 def tree_bytes(pid: int, count: Count = "held") -> int:
@@ -72,18 +75,34 @@ def process_tree(pid: int) -> Iterator[int]:
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process and everything that it started, at once."""
-    for member in list(process_tree(pid)):
-        try:
-            os.kill(member, getattr(signal, "SIGKILL", signal.SIGTERM))
-        except OSError:
-            continue
+    """Kill a process and everything that it started."""
+    _kill(process_tree(pid))
 
 
 def kill_children(pid: int) -> None:
     """Kill everything that a process started, and spare the process itself."""
-    for child in list(process_tree(pid))[1:]:
-        kill_tree(child)
+    _kill(member for member in process_tree(pid) if member != pid)
+
+
+def _kill(members: Iterable[int]) -> None:
+    """Kill processes that come parents first.
+
+    Each is stopped before its children are looked up: none is missed that it starts meanwhile, or
+    that would be handed on to another parent by its end.
+    """
+    stopped = []
+    for member in members:
+        _signal(member, _STOP)
+        stopped.append(member)
+    for member in stopped:
+        _signal(member, _KILL)
+
+
+def _signal(pid: int, number: int | None) -> None:
+    """Send a signal that the system has to a process that may be gone."""
+    with contextlib.suppress(OSError):
+        if number is not None:
+            os.kill(pid, number)
 
 
 def mapped_ranges(folder: Path) -> list[tuple[int, int]]:

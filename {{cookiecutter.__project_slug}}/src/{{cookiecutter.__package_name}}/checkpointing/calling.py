@@ -11,6 +11,7 @@ from typing import Any
 
 from .codecs import codec_named, select
 from .errors import InexactValue
+from .forks import children_end_here
 from .steps import Parameter, Step
 
 
@@ -41,7 +42,8 @@ def call(function: Callable[..., Any], names: list[str], take: Callable[[str], A
     the step has rebound; a plain positional call hands the references over.
     """
     arguments = ", ".join(f"take({name!r})" for name in names)
-    return eval(f"lambda function, take: function({arguments})")(function, take)
+    with children_end_here():
+        return eval(f"lambda function, take: function({arguments})")(function, take)
 
 
 def freeze(step: Step, result: Any, workdir: Path) -> Any:
@@ -53,7 +55,8 @@ def freeze(step: Step, result: Any, workdir: Path) -> Any:
     assert step.codec is not None, "a sink has no value"
     codec = codec_named(step.codec)
     try:
-        frozen = codec.freeze(result)
+        with children_end_here():
+            frozen = codec.freeze(result)
     except InexactValue as error:
         raise InexactValue(f"`{step.name}`: {error.message}", step=step.name) from None
     if codec.family == "path" and not Path(frozen).resolve().is_relative_to(workdir.resolve()):
@@ -71,4 +74,5 @@ def thaw(parameter: Parameter, frozen: Any) -> Any:
     codec = codec_named(parameter.codec)
     if parameter.columns is not None:
         frozen = select(frozen, parameter.columns)
-    return codec.thaw(frozen)
+    with children_end_here():
+        return codec.thaw(frozen)

@@ -22,6 +22,7 @@ from .errors import ConfigurationError
 from .events import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
 from .files import stamp
 from .fingerprint import code_of, differing
+from .forks import children_end_here
 from .loading import restoring
 from .manifest import Manifest
 from .order import Order
@@ -55,29 +56,34 @@ class Part:
         order = self.order
         commit = Commit(Store(order.store).path(order.segment.name, order.key), order.allowance)
         try:
-            started = time.perf_counter()
-            self._require_same_sources()
-            gc.freeze()  # what was imported stays, and need not be looked at after every step
-            meter.give_back_memory()
-            stop = order.part.start
-            for step in order.steps:
-                stop += 1
-                if step.name in order.done:
-                    continue
-                self._run_step(step, commit)
-                if stop < order.part.stop and not self.is_to_go_on():
-                    break
-            self._require_same_sources()
-            return self._commit(commit, stop, time.perf_counter() - started)
+            with children_end_here():  # one that came past all others must not take files away
+                return self._run_steps(commit)
         except BaseException:
             commit.abandon()
             raise
 
+    def _run_steps(self, commit: Commit) -> Manifest:
+        order, started = self.order, time.perf_counter()
+        self._require_same_sources()
+        gc.freeze()  # what was imported stays, and need not be looked at after every step
+        meter.give_back_memory()
+        stop = order.part.start
+        for step in order.steps:
+            stop += 1
+            if step.name in order.done:
+                continue
+            self._run_step(step, commit)
+            if stop < order.part.stop and not self.is_to_go_on():
+                break
+        self._require_same_sources()
+        return self._commit(commit, stop, time.perf_counter() - started)
+
     def _require_same_sources(self) -> None:
         """Refuse code and inputs that are not those of the key: somebody edits during the run."""
         order = self.order
-        for step in order.segment.steps:
-            step.function()  # imports its module, so that what is compared is what runs
+        with children_end_here():
+            for step in order.segment.steps:
+                step.function()  # imports its module, so that what is compared is what runs
         changed = differing(order.ingredients["code"], code_of(order.segment).modules)
         changed += [str(path) for path, at in order.stamps.items() if stamp(path) != at]
         if changed:

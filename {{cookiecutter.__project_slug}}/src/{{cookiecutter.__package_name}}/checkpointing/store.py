@@ -64,13 +64,18 @@ class Store:
     @contextlib.contextmanager
     def worker_lock(self) -> Iterator[None]:
         """Held by a worker while it can commit. Raises Locked when one does not go away."""
-        lock = _acquired(self.folder / "worker.lock", _WORKER_SECONDS)
+        lock = _acquired(self.worker_lock_file, _WORKER_SECONDS)
         if lock is None:
             raise Locked("a worker of an earlier run does not end; kill it and try again")
         try:
             yield
         finally:
             lock.release()
+
+    @property
+    def worker_lock_file(self) -> Path:
+        """The file that a worker holds open, and locked, while it can commit."""
+        return self.folder / "worker.lock"
 
     def path(self, segment: str, key: str) -> Path:
         """The folder of one checkpoint."""

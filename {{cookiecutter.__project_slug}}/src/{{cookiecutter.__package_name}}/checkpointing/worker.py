@@ -16,6 +16,7 @@ from . import meter
 from .binding import describe
 from .errors import BudgetExceeded, CheckpointingError, StepFailed
 from .events import DamageFound, PartCommitted, PartFailed
+from .forks import children_end_here, children_go_without, close_file
 from .order import Order
 from .part import Part
 from .pipeline import Pipeline
@@ -28,7 +29,9 @@ def run_part(connection: Connection, order: Order) -> None:
     answers = settle_in(connection, order.log, order.root)
     part = Part(order, connection.send, is_to_go_on=answers.get)
     try:
-        with Store(order.store).worker_lock():
+        store = Store(order.store)
+        children_go_without(lambda: close_file(store.worker_lock_file))
+        with store.worker_lock():
             connection.send(PartCommitted(part.run()))
     except Damaged as damage:
         connection.send(DamageFound(str(damage)))
@@ -52,7 +55,8 @@ def describe_pipeline(connection: Connection, reference: str, log: Path, root: P
     settle_in(connection, log, root)
     module, _, name = reference.partition(":")
     try:
-        pipeline = getattr(importlib.import_module(module), name)
+        with children_end_here():
+            pipeline = getattr(importlib.import_module(module), name)
         assert isinstance(pipeline, Pipeline), f"{reference} is not a Pipeline"
         connection.send(describe(pipeline))
     except CheckpointingError as error:
@@ -70,6 +74,7 @@ def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]
     answers: SimpleQueue[Any] = SimpleQueue()
     meter.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    children_go_without(connection.close)
     threading.Thread(target=_listen, args=(connection, answers), daemon=True).start()
     sys.stdout.flush()
     sys.stderr.flush()

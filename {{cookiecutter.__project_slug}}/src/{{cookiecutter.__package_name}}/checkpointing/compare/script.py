@@ -22,6 +22,7 @@ from ..codecs import codec_named
 from ..commit import Commit, files_of
 from ..errors import InexactValue
 from ..events import StepEnded, StepStarted
+from ..forks import children_end_here
 from ..settings import Count
 from ..steps import WORKDIR, Parameter, Segment, Step
 from ..worker import as_failure, settle_in
@@ -77,9 +78,10 @@ def run_script(connection: Connection, order: ScriptOrder) -> None:
     script = Script(order, connection.send)
     try:
         connection.send(ScriptStarted(os.getpid()))
-        script.run()
-        connection.send(ScriptEnded())
-        connection.send(OutputsHashed(script.identities()))
+        with children_end_here():
+            script.run()
+            connection.send(ScriptEnded())
+            connection.send(OutputsHashed(script.identities()))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
         connection.send(as_failure(error, script.current, order.root))
     finally:
@@ -99,7 +101,8 @@ class Script:
 
     def run(self) -> None:
         """Call every step in order with what earlier steps returned, and keep what it returns."""
-        functions = {name: step.function() for name, step in self.steps.items()}
+        with children_end_here():  # this imports their modules
+            functions = {name: step.function() for name, step in self.steps.items()}
         for segment in self.order.segments:
             for step in segment.steps:
                 self.current = step.name

@@ -68,14 +68,8 @@ class Project:
         self.write("src/demo/__init__.py", "")
         self.write("src/demo/segments/__init__.py", "")
         self.write("src/demo/notes.py", NOTES)
-        self.write(
-            "src/demo/__main__.py",
-            """
-            from .checkpointing.cli import application
-
-            application("demo")()
-            """,
-        )
+        for name in ("cli.py", "__main__.py"):
+            shutil.copy(RUNTIME.parent / name, self.package)
         self.write("memory_budget.toml", MEMORY_BUDGET)
         self.write("pipeline.toml", "")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+
+from . import interrupts
 
 _HELP = "Run a pipeline in checkpointed segments, each from empty RAM, under a memory budget."
 
@@ -173,32 +174,46 @@ def application(package: str) -> typer.Typer:
         ] = None,
     ) -> None:
         """Read the code, running none of it, and tell what breaks the review standard."""
-        from .review.command import review_command
 
-        raise typer.Exit(review_command(package, form.value, base))
+        def command() -> int:
+            from .review.command import review_command
+
+            return review_command(package, form.value, base)
+
+        _end_with(command, starts_workers=False)
+
+    ours = {command.callback.__name__ for command in app.registered_commands if command.callback}
+
+    @app.callback()
+    def begin(context: typer.Context) -> None:
+        if context.invoked_subcommand in ours:
+            interrupts.listen()
+        else:  # the project's own, which gets interrupts as any program does
+            interrupts.hand_back()
 
     return app
 
 
-def _end_with(command: Callable[[], int]) -> NoReturn:
+def _end_with(command: Callable[[], int], *, starts_workers: bool = True) -> NoReturn:
     """End this process, and all that it started, with the exit code of a command.
 
-    A scheduler's SIGTERM counts as Ctrl-C. Libraries load in the fork server while this process
-    loads its own.
+    Libraries load in the fork server while this process loads its own.
     """
-    from .processes import end_children, warm_up
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
     try:
-        signal.signal(signal.SIGTERM, interrupt)
-        warm_up()
+        if starts_workers:
+            from .processes import warm_up
+
+            warm_up()
         code = command()
     except KeyboardInterrupt:
-        code = 130
-    end_children()
-    with contextlib.suppress(BrokenPipeError):  # the reader of a pipe had enough
+        code = interrupts.EXIT_CODE
+    except OSError:
+        if not interrupts.interrupted():
+            raise
+        code = interrupts.EXIT_CODE  # the terminal closed, so nothing can be told any more
+    interrupts.end_others()
+    gone = OSError if interrupts.interrupted() else BrokenPipeError
+    with contextlib.suppress(gone):  # the reader of a pipe had enough
         sys.stdout.flush()
-    sys.stderr.flush()
+        sys.stderr.flush()
     os._exit(code)  # nothing is left to be torn down, which would take a tenth of a second

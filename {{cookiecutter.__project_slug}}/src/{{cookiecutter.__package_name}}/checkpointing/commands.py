@@ -25,6 +25,7 @@ from .errors import BY_KIND, CheckpointingError, ConfigurationError, Interrupted
 from .events import PartFailed
 from .files import total_bytes
 from .history import RunRecord
+from .interrupts import answered, interruptible
 from .limits import machine_limits
 from .loading import load_value
 from .runner import RunOptions, run
@@ -46,19 +47,22 @@ def run_command(
 ) -> int:
     """Run the pipeline and show it; the exit code."""
     errors = Console(stderr=True)
-    record = RunRecord("")
+    record: RunRecord | None = None
     failure: CheckpointingError | None = None
     try:
-        described = describe_project(package)
-        options = RunOptions(parse_changes(described, changes), budget, fresh, rerun_from, only)
-        with progress(errors) as observe:
-            record = run(described, options, observe)
+        with interruptible:
+            described = describe_project(package)
+            options = RunOptions(parse_changes(described, changes), budget, fresh, rerun_from, only)
+            with progress(errors) as observe:
+                record = run(described, options, observe)
     except CheckpointingError as error:
         failure = error
     except KeyboardInterrupt:
-        failure = Interrupted("stopped before the run began.")
+        if record is None:  # else the run had come to its end
+            failure = Interrupted("stopped before the run began.")
     if failure is not None:
         record = failure.record or RunRecord("", error=failure.as_json())
+    assert record is not None, "a run that did not fail has a record"
     if as_json:
         print(json.dumps(record.as_json()))
     elif record.segments:
@@ -71,6 +75,7 @@ def run_command(
     return failure.exit_code if failure else 0
 
 
+@answered
 def status_command(package: str, changes: list[str], verify: bool, as_json: bool) -> int:
     """Tell how each segment stands; the exit code."""
     with _reported() as code:
@@ -98,6 +103,7 @@ def status_command(package: str, changes: list[str], verify: bool, as_json: bool
     return code[0]
 
 
+@answered
 def show_command(package: str, value: str, rows: int) -> int:
     """Print one checkpointed value; the exit code."""
     with _reported() as code:
@@ -119,6 +125,7 @@ def _as_text(found: Any) -> str:
         return f"its own library cannot print it: {error!r}"
 
 
+@answered
 def clean_command(package: str, old: bool, runs: bool) -> int:
     """Remove checkpoints, and run records if asked; the exit code."""
     with _reported() as code:
@@ -212,8 +219,6 @@ def _reported() -> Iterator[list[int]]:
     except CheckpointingError as error:
         print_error(Console(stderr=True), error)
         code[0] = error.exit_code
-    except KeyboardInterrupt:
-        code[0] = 130
 
 
 def _project_root(package: str) -> Path:

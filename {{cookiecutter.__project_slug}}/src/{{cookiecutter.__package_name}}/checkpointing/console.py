@@ -28,6 +28,7 @@ from .events import (
     StepStarted,
 )
 from .history import RunRecord, SegmentRecord
+from .interrupts import held
 
 _STYLES = {"ran": "green", "reused": "cyan", "failed": "red"}
 
@@ -40,13 +41,19 @@ def progress(console: Console) -> Iterator[Observer]:
         yield lines.observe
         return
     gauge = _Gauge()
-    with Live(gauge, console=console, transient=True, refresh_per_second=8):
+    live = Live(gauge, console=console, transient=True, refresh_per_second=8)
 
-        def observe(event: Any) -> None:
-            gauge.observe(event)
-            lines.observe(event)
+    def observe(event: Any) -> None:
+        gauge.observe(event)
+        lines.observe(event)
 
+    try:
+        with held():  # an interrupt must not leave a terminal without its cursor
+            live.start(refresh=True)
         yield observe
+    finally:
+        with held():
+            live.stop()
 
 
 def closing_table(record: RunRecord) -> Table:

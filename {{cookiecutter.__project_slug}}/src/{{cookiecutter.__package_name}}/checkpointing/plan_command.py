@@ -12,6 +12,7 @@ from .budget import EffectiveBudget, effective_budget
 from .commands import describe_project, parse_changes, print_error
 from .errors import CheckpointingError, ConfigurationError
 from .forecast import PartForecast, forecast_of
+from .interrupts import answered
 from .limits import machine_limits
 from .mermaid import flowchart
 from .outlook import Boundary, Outlook, outlook
@@ -22,6 +23,7 @@ from .profile import read_profile
 from .verdicts import require_fit
 
 
+@answered
 def plan_command(
     package: str, budget: str | None, changes: list[str], as_json: bool, as_mermaid: bool
 ) -> int:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import threading
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -16,13 +15,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from . import meter
+from . import interrupts, meter
+from .interrupts import Held, held
 
 if TYPE_CHECKING:
     from .settings import Count
 
 SAMPLE_SECONDS = 0.01
 _EXIT_SECONDS = 5.0
+_ARRIVAL_SECONDS = 1.0
 
 _PRELOADED = (
     "pandas",
@@ -67,11 +68,14 @@ def warm_up() -> None:
     """Start the process that workers are forked from, so that it imports libraries meanwhile."""
     if meter.START_METHOD != "forkserver":
         return
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
     forkserver.set_forkserver_preload(list(_PRELOADED))
-    with _environment(_ENVIRONMENT), _deaf_to_interrupts():
-        forkserver.ensure_running()
+    interrupts.end_others_by(end_children)
+    with held(), _environment(_ENVIRONMENT):
+        resource_tracker.ensure_running()  # unblocks what is blocked, so it has to come first
+        with _deaf_to_interrupts():
+            forkserver.ensure_running()
 
 
 def end_children() -> None:
@@ -102,47 +106,97 @@ def run_worker(
         limit: bytes above which the worker is killed.
         count: how memory is counted.
 
-    Whatever is raised here, Ctrl-C included, leaves no worker behind.
+    Whatever is raised here, Ctrl-C included, leaves no worker behind. An interrupt is raised
+    between two looks at the worker, so that it cuts off nothing that happens here.
     """
     warm_up()
-    context = multiprocessing.get_context(meter.START_METHOD)
-    ours, theirs = context.Pipe()
-    process = context.Process(  # type: ignore[attr-defined]  # every context has one
-        target=target, args=(theirs, *arguments)
-    )
-    with _environment(_ENVIRONMENT), _without_main():
-        process.start()
-    theirs.close()
     own_pid = os.getpid()
-    try:
+    with held() as interrupt, _worker(target, arguments, interrupt) as (process, ours):
         next_sample = time.monotonic()
         while True:
+            interrupt.check()
             ready = wait([ours, process.sentinel], max(0.0, next_sample - time.monotonic()))
             if ours in ready:
                 try:
                     message = ours.recv()
                 except (EOFError, OSError):
-                    process.join()
-                    return Died(process.exitcode)
+                    return _died(process, interrupt)
                 if is_last(message):
-                    process.join(_EXIT_SECONDS)  # its threads may not let it go; then it is killed
+                    _let_end(process, interrupt)
                     return Finished(message)
                 answer = on_message(message)  # before the sample: that belongs to what begins now
                 if answer is not None:
                     _send(ours, answer)
             elif process.sentinel in ready:
-                process.join()
-                return Died(process.exitcode)
-            held = meter.tree_bytes(own_pid, count)
+                return _died(process, interrupt)
+            held_bytes = meter.tree_bytes(own_pid, count)
             next_sample = time.monotonic() + SAMPLE_SECONDS
-            on_sample(held)
-            if limit is not None and held > limit:
-                return OverBudget(held)
+            on_sample(held_bytes)
+            if limit is not None and held_bytes > limit:
+                return OverBudget(held_bytes)
+
+
+@contextmanager
+def _worker(
+    target: Callable[..., None], arguments: tuple[Any, ...], interrupt: Held
+) -> Iterator[tuple[Any, Connection]]:
+    """A worker that was started, and the connection to it; both are gone in the end.
+
+    Only the start itself may be cut off by an interrupt, for it waits until libraries are loaded.
+    """
+    context = multiprocessing.get_context(meter.START_METHOD)
+    ours, theirs = context.Pipe()
+    process = context.Process(  # type: ignore[attr-defined]  # every context has one
+        target=target, args=(theirs, *arguments)
+    )
+    try:
+        with _environment(_ENVIRONMENT), _without_main(), interrupt.let_through():
+            process.start()
+        theirs.close()
+        yield process, ours
     finally:
-        if process.is_alive() and process.pid is not None:
+        if process.pid is None:
+            _end_fork_server()
+        elif process.is_alive():
             meter.kill_tree(process.pid)
-            process.join()
+            process.join(_EXIT_SECONDS)  # one that waits for a broken disk cannot even be killed
+        theirs.close()
         ours.close()
+
+
+def _died(process: Any, interrupt: Held) -> Died:
+    """How a worker ended that did not say it.
+
+    Whoever interrupts signals all processes, one after the other: when it is such a signal that
+    ended the worker, ours is given the time to arrive.
+    """
+    _let_end(process, interrupt)
+    if process.exitcode in [-number for number in interrupts.SIGNALS]:
+        deadline = time.monotonic() + _ARRIVAL_SECONDS
+        while time.monotonic() < deadline:
+            interrupt.check()
+            time.sleep(SAMPLE_SECONDS)
+    return Died(process.exitcode)
+
+
+def _let_end(process: Any, interrupt: Held) -> None:
+    """Wait for a worker that has said its last; its threads may not let it go for long."""
+    deadline = time.monotonic() + _EXIT_SECONDS
+    while process.is_alive() and time.monotonic() < deadline:
+        interrupt.check()
+        process.join(SAMPLE_SECONDS)
+
+
+def _end_fork_server() -> None:
+    """Kill the process that workers are forked from: it may have forked one that nobody knows.
+
+    The next worker has another one started.
+    """
+    from multiprocessing import forkserver
+
+    server: Any = forkserver._forkserver
+    if server._forkserver_pid is not None:
+        meter.kill_tree(server._forkserver_pid)
 
 
 def _send(connection: Connection, answer: Any) -> None:
@@ -152,15 +206,15 @@ def _send(connection: Connection, answer: Any) -> None:
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """What is started here ignores Ctrl-C from its first moment: its parent decides."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """What is started here is deaf to interrupts from its first moment: its parent decides.
+
+    They are blocked, which a child inherits. One that comes meanwhile is not lost: it waits.
+    """
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.SIGNALS)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, former)
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 @contextmanager

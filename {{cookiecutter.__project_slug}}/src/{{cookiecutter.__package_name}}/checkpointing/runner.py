@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .binding import Described, bind, describe
@@ -14,6 +15,7 @@ from .errors import CheckpointingError, ConfigurationError, Interrupted, Storage
 from .events import Observer
 from .execution import Execution
 from .history import LOG, RunRecord, environment, new_run, write_record
+from .interrupts import held
 from .limits import machine_limits
 from .outputs import sweep_outputs
 from .pipeline import Pipeline
@@ -82,15 +84,21 @@ def run(
         failed.record = record
         raise failed from error
     finally:
-        record.seconds = time.monotonic() - started
-        record.peak_bytes = max((s.peak_bytes for s in record.segments), default=0)
-        record.bytes_written = sum(s.bytes_written for s in record.segments)
-        if folder is not None:
-            with contextlib.suppress(StorageError):  # the run itself did what it did
-                write_record(folder, record)
-            with contextlib.suppress(StorageError):
-                timeline.save(folder)
+        with held():
+            _keep(record, timeline, folder, time.monotonic() - started)
     return record
+
+
+def _keep(record: RunRecord, timeline: Timeline, folder: Path | None, seconds: float) -> None:
+    """Add up what a run took, and write it into its folder, if it came as far as to have one."""
+    record.seconds = seconds
+    record.peak_bytes = max((s.peak_bytes for s in record.segments), default=0)
+    record.bytes_written = sum(s.bytes_written for s in record.segments)
+    if folder is not None:
+        with contextlib.suppress(StorageError):  # the run itself did what it did
+            write_record(folder, record)
+        with contextlib.suppress(StorageError):
+            timeline.save(folder)
 
 
 def _forced(pipeline: Pipeline, options: RunOptions) -> set[str]:
@@ -123,6 +131,6 @@ def _swept(store: Store, settings: Settings) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(OSError, StorageError):  # what failed first is what is told
+        with held(), contextlib.suppress(OSError, StorageError):  # what failed first is told
             sweep()
         raise

@@ -17,6 +17,7 @@ from .binding import describe
 from .errors import BudgetExceeded, CheckpointingError, StepFailed
 from .events import DamageFound, PartCommitted, PartFailed
 from .forks import children_end_here, children_go_without, close_file
+from .interrupts import SIGNALS
 from .order import Order
 from .part import Part
 from .pipeline import Pipeline
@@ -74,6 +75,8 @@ def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]
     answers: SimpleQueue[Any] = SimpleQueue()
     meter.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    if hasattr(signal, "pthread_sigmask"):  # blocked so far, and so it would be in its children
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     children_go_without(connection.close)
     threading.Thread(target=_listen, args=(connection, answers), daemon=True).start()
     sys.stdout.flush()

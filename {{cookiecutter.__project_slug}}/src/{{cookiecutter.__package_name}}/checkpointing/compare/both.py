@@ -21,6 +21,7 @@ from ..events import Noticed, Observer, SegmentEnded, ValueLoaded, WriteEnded
 from ..execution import Execution
 from ..files import TEMPORARY, new_token, remove, storage_errors
 from ..history import RunRecord
+from ..interrupts import held
 from ..limits import machine_limits
 from ..manifest import Manifest
 from ..pipeline import Pipeline
@@ -199,17 +200,8 @@ def _scratch(store: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _remove_for_certain(folder)
-
-
-def _remove_for_certain(folder: Path) -> None:
-    """Remove a folder; an impatient second Ctrl-C does not leave gigabytes behind."""
-    while True:
-        try:
+        with held():  # an impatient second Ctrl-C does not leave gigabytes behind
             remove(folder)
-        except KeyboardInterrupt:
-            continue
-        return
 
 
 def _new_log(runs: Path) -> Path:

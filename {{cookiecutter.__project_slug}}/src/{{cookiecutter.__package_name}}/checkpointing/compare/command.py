@@ -13,6 +13,7 @@ from ..budget import size
 from ..commands import describe_project, parse_changes, print_error
 from ..console import progress
 from ..errors import CheckpointingError, Interrupted
+from ..interrupts import interruptible
 from .both import CompareOptions, compare
 from .figures import Comparison, Figures, PlainFigures
 
@@ -29,18 +30,22 @@ def compare_command(
 ) -> int:
     """Compare both ways to run the pipeline and show the result; the exit code."""
     errors = Console(stderr=True)
+    found: Comparison | None = None
     failure: CheckpointingError | None = None
     try:
-        described = describe_project(package)
-        options = CompareOptions(parse_changes(described, changes), budget, limit)
-        with progress(errors) as observe:
-            found = compare(described, options, observe)
+        with interruptible:
+            described = describe_project(package)
+            options = CompareOptions(parse_changes(described, changes), budget, limit)
+            with progress(errors) as observe:
+                found = compare(described, options, observe)
     except CheckpointingError as error:
         failure = error
     except KeyboardInterrupt:
-        failure = Interrupted("stopped before the comparison began.")
+        if found is None:  # else the comparison had come to its end
+            failure = Interrupted("stopped before the comparison began.")
     if failure is not None:
         found = failure.record or Comparison(error=failure.as_json())
+    assert found is not None, "a comparison that did not fail was made"
     if as_json:
         print(json.dumps(found.as_json()))
     elif found.plain is not None and found.checkpoints is not None:

@@ -12,12 +12,14 @@ from ..commands import describe_project, print_error
 from ..console import short
 from ..errors import CheckpointingError, ConfigurationError
 from ..files import replace_text, storage_errors
+from ..interrupts import answered
 from .content import Content, read_content
 
 PAGE = "report.html"
 _LIBRARIES = ("altair", "markupsafe", "vl_convert")  # the extra `report` in pyproject.toml
 
 
+@answered
 def report_command(package: str, output: Path | None, as_markdown: bool) -> int:
     """Write the report of the last run and say where it is, or print it; the exit code."""
     try:

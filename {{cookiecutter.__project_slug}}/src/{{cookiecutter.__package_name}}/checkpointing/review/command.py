@@ -6,7 +6,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from ..errors import CheckpointingError, ConfigurationError, Interrupted
+from ..errors import CheckpointingError, ConfigurationError
+from ..interrupts import answered
 from .checks import review
 from .formats import Format, formatted
 from .source import PIPELINE_FILE
@@ -14,6 +15,7 @@ from .source import PIPELINE_FILE
 FINDINGS_EXIT_CODE = 4
 
 
+@answered
 def review_command(package: str, form: Format, base: str | None) -> int:
     """Print what the standard finds in the source of `package`; the exit code.
 
@@ -25,8 +27,6 @@ def review_command(package: str, form: Format, base: str | None) -> int:
     except CheckpointingError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        return Interrupted.exit_code
     print(formatted(findings, form, root))
     return FINDINGS_EXIT_CODE if findings else 0
 

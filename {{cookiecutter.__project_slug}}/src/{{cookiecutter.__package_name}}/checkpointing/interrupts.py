@@ -1,0 +1,246 @@
+"""Interrupts: Ctrl-C, a scheduler's SIGTERM, a terminal that closes. Each ends the command.
+
+Python's own way, a KeyboardInterrupt wherever the main thread happens to be, is not enough. One
+that is raised within a destructor or a callback is printed and forgotten. A second one cuts the
+cleaning up in half. One that comes while modules load is a traceback of ours. So, in a process that
+listens,
+
+- an interrupt waits until a command can answer it (`interruptible`), and for what has to come to
+  its end (`held`);
+- it is raised once, and again after a second if nobody answered it;
+- a process that is still there some seconds later is ended, with all that it started: that is safe,
+  for a killed run loses nothing.
+
+Nothing heavy is imported here: what is not imported yet when an interrupt comes cannot answer it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
+
+if TYPE_CHECKING:
+    import socket
+
+EXIT_CODE = 130
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+_AGAIN_SECONDS = 1.0
+_MOST_SECONDS = 8.0  # Docker kills ten seconds after it has asked, most schedulers later
+
+Given = ParamSpec("Given")
+
+
+class Held:
+    """What came while interrupts were held; `check` is the place where it is raised."""
+
+    def __init__(self) -> None:
+        self.noted = False
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if there was an interrupt."""
+        if self.noted:
+            _raise()
+
+    @contextmanager
+    def let_through(self) -> Iterator[None]:
+        """Do something within what is held that an interrupt may cut off, for it may take long."""
+        self.check()
+        if _state.held is not self:  # in another thread than the main one
+            yield
+            return
+        _state.held = None
+        try:
+            yield
+        finally:
+            _state.held = self
+
+
+@dataclass
+class _State:
+    """What this process knows of interrupts; only its main thread and `_insist` change it."""
+
+    listening: bool = False
+    former: dict[int, Any] = field(default_factory=dict)
+    """The handlers that were there before, by signal."""
+    noted: bool = False
+    answerable: bool = False
+    """Whether a command is at work that answers KeyboardInterrupt."""
+    raised: bool = False
+    held: Held | None = None
+    end_others: Callable[[], None] = lambda: None
+
+
+_state = _State()
+
+
+def listen() -> None:
+    """Take interrupts over, for a process that is a command line; in its main thread."""
+    if _state.listening:
+        return
+    _state.listening = True
+    for number in SIGNALS:
+        former = signal.getsignal(number)
+        # A shell has what it starts in the background ignore Ctrl-C, and nohup a closed terminal.
+        if former is not signal.SIG_IGN or number == signal.SIGTERM:
+            _state.former[number] = former
+            signal.signal(number, _on_signal)
+    import socket
+
+    waker, woken = socket.socketpair()
+    woken.setblocking(False)
+    signal.set_wakeup_fd(woken.detach(), warn_on_full_buffer=False)
+    threading.Thread(target=_insist, args=(waker,), daemon=True).start()
+    sys.unraisablehook = functools.partial(_on_unraisable, sys.unraisablehook)
+
+
+def hand_back() -> None:
+    """Give interrupts back to Python, for a command that answers them in its own way."""
+    if not _state.listening:
+        return
+    signal.set_wakeup_fd(-1)
+    sys.unraisablehook = sys.__unraisablehook__
+    _state.listening = False
+    for number, former in _state.former.items():
+        signal.signal(number, former)
+    if _state.noted:
+        raise KeyboardInterrupt
+
+
+def interrupted() -> bool:
+    """Whether there was an interrupt since this process listens."""
+    return _state.noted
+
+
+def end_others_by(function: Callable[[], None]) -> None:
+    """Name what ends all that this process started."""
+    _state.end_others = function
+
+
+def end_others() -> None:
+    """End all that this process started, which is to end itself."""
+    _state.end_others()
+
+
+class _Interruptible:
+    """Where a command answers interrupts: within, they raise KeyboardInterrupt.
+
+    An interrupt that came earlier is raised at once. After it they wait again: what a command
+    prints in the end is not cut in half.
+    """
+
+    def __enter__(self) -> None:
+        if _state.noted:
+            _raise()
+        _state.answerable = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _state.answerable = False
+
+
+interruptible = _Interruptible()
+
+
+def answered(command: Callable[Given, int]) -> Callable[Given, int]:
+    """A command that has nothing to say when it is interrupted: it ends, with exit code 130."""
+
+    @functools.wraps(command)
+    def run(*arguments: Given.args, **options: Given.kwargs) -> int:
+        try:
+            with interruptible:
+                return command(*arguments, **options)
+        except KeyboardInterrupt:
+            return EXIT_CODE
+
+    return run
+
+
+@contextmanager
+def held() -> Iterator[Held]:
+    """Let what is done here come to its end: an interrupt waits for that, or for `Held.check`.
+
+    In a program of somebody else, such as a notebook, it holds for Ctrl-C. In other threads than
+    the main one nothing is to be held, for no interrupt is raised there.
+    """
+    here = Held()
+    if threading.current_thread() is not threading.main_thread():
+        yield here
+        return
+    outer, borrowed = _state.held, None
+    if outer is None and not _state.listening and callable(signal.getsignal(signal.SIGINT)):
+        borrowed = signal.signal(signal.SIGINT, _on_signal)
+    _state.held = here
+    try:
+        yield here
+    except KeyboardInterrupt:
+        here.noted = False  # it is being answered, and so is one that came after it
+        raise
+    finally:
+        _state.held = outer
+        if borrowed is not None:
+            signal.signal(signal.SIGINT, borrowed)
+        if here.noted:
+            _on_signal(signal.SIGINT, None)
+
+
+def _on_signal(number: int, frame: object) -> None:
+    _state.noted = True
+    if _state.held is not None:
+        _state.held.noted = True
+    elif not _state.listening:
+        raise KeyboardInterrupt
+    elif _state.answerable and not _state.raised:
+        _raise()
+
+
+def _raise() -> NoReturn:
+    _state.raised = True
+    raise KeyboardInterrupt
+
+
+def _insist(waker: socket.socket) -> None:
+    """After the first interrupt: raise it again as long as it is not answered, then end it all.
+
+    A thread, because the main one may be anywhere. It is woken by the system's own handler of the
+    signal, which needs no Python to run.
+    """
+    waker.recv(1)
+    deadline = time.monotonic() + _MOST_SECONDS
+    while time.monotonic() < deadline:
+        time.sleep(_AGAIN_SECONDS)
+        if _state.answerable:
+            _state.raised = False
+            _wake_main_thread()
+    end_others()
+    os._exit(EXIT_CODE)
+
+
+def _wake_main_thread() -> None:
+    """Send it a signal, which also ends a wait of its in the system."""
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main, signal.SIGTERM)
+    else:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _on_unraisable(former: Callable[[Any], Any], unraisable: Any) -> None:
+    """Say nothing of an interrupt that came where Python cannot raise: it is raised again."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        former(unraisable)

@@ -16,12 +16,12 @@ MB = 1_000_000
 
 
 def held_bytes(pid: int) -> int:
-    """RssAnon + RssShmem + VmSwap of a process, as the kernel tells it."""
+    """The anonymous and shared memory of a process: of each page the share that it maps."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    counted = ("RssAnon:", "RssShmem:", "VmSwap:")
+    counted = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
     return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(counted))
 
 
@@ -41,12 +41,19 @@ def family(pid: int) -> list[int]:
 
 @contextmanager
 def sampled(pid: int) -> Iterator[list[int]]:
-    """The peak of a process tree, as the list's only item, sampled without a break."""
+    """The peak of a process tree, as the list's only item, sampled without a break.
+
+    A sum during which a process came or went is left out: what that one shared is then told once
+    as a half of one, and once as all of another.
+    """
     peak, done = [0], threading.Event()
 
     def sample() -> None:
         while not done.is_set():
-            peak[0] = max(peak[0], sum(map(held_bytes, family(pid))))
+            members = family(pid)
+            held = sum(map(held_bytes, members))
+            if members == family(pid):
+                peak[0] = max(peak[0], held)
 
     thread = threading.Thread(target=sample)
     thread.start()

@@ -1,23 +1,27 @@
 """Memory as the operating system counts it: the one file that knows which system this is.
 
 *Held* memory is RssAnon + RssShmem + VmSwap: what the kernel cannot simply drop. Pages of a mapped
-checkpoint are not in it. *rss* counts those too, for schedulers that do. Linux is read from /proc;
+checkpoint are not in it. *rss* counts those too, for schedulers that do. Both count a page in full
+for each process that maps it; `gauge` counts it once. Linux is read from /proc, by `procfs`;
 elsewhere psutil gives the nearest figure. What the system allows is read in `limits`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
+
+from . import procfs
+from .procfs import Reading
 
 if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started
     from .settings import Count
@@ -25,10 +29,8 @@ if TYPE_CHECKING:  # for real it would load pydantic before the fork server is s
 ON_LINUX = sys.platform == "linux"
 START_METHOD: Literal["forkserver", "spawn"] = "forkserver" if ON_LINUX else "spawn"
 
-_COUNTED = {
-    "held": (b"RssAnon:", b"RssShmem:", b"VmSwap:"),
-    "rss": (b"VmRSS:", b"VmSwap:"),
-}
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if ON_LINUX else 4096
+
 _LIBC = ctypes.CDLL(None) if ON_LINUX else None
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _STOP: int | None = getattr(signal, "SIGSTOP", None)
@@ -36,42 +38,33 @@ _KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 def tree_bytes(pid: int, count: Count = "held") -> int:
-    """Memory of a process and all its descendants, in bytes. A process that is gone counts 0."""
-    return sum(process_bytes(member, count) for member in process_tree(pid))
+    """Memory of a process and all its descendants, in bytes. A process that is gone counts 0.
+
+    What they share counts for each of them; `gauge` counts it once.
+    """
+    return sum(reading.bytes for reading in tree_readings(pid, count).values())
+
+
+def tree_readings(pid: int, count: Count = "held") -> dict[int, Reading]:
+    """What a process and each of its descendants has mapped, by their numbers."""
+    if ON_LINUX:
+        return procfs.readings(pid, count)
+    return {member: Reading(_portable_bytes(member, count)) for member in process_tree(pid)}
 
 
 def process_bytes(pid: int, count: Count = "held") -> int:
-    """Memory of one process, in bytes; 0 when it is gone."""
-    if not ON_LINUX:
-        return _portable_bytes(pid, count)
-    try:
-        status = Path(f"/proc/{pid}/status").read_bytes()
-    except OSError:
-        return 0
-    fields = _COUNTED[count]
-    return (
-        sum(int(line.split()[1]) for line in status.splitlines() if line.startswith(fields)) << 10
-    )
+    """Memory of one process, in bytes; 0 when it is gone. What it shares counts in full."""
+    return procfs.reading(pid, count).bytes if ON_LINUX else _portable_bytes(pid, count)
 
 
 def process_tree(pid: int) -> Iterator[int]:
     """The process and its descendants, parents first."""
-    if not ON_LINUX:
-        yield pid
-        try:
-            yield from (child.pid for child in psutil.Process(pid).children(recursive=True))
-        except psutil.Error:
-            return
+    if ON_LINUX:
+        yield from procfs.tree(pid)
         return
-    waiting = [pid]
-    while waiting:
-        member = waiting.pop()
-        yield member
-        try:
-            for task in os.scandir(f"/proc/{member}/task"):
-                waiting += map(int, Path(task.path, "children").read_bytes().split())
-        except OSError:
-            continue  # it ended while we looked
+    yield pid
+    with suppress(psutil.Error):
+        yield from (child.pid for child in psutil.Process(pid).children(recursive=True))
 
 
 def kill_tree(pid: int) -> None:
@@ -92,17 +85,20 @@ def _kill(members: Iterable[int]) -> None:
     """
     stopped = []
     for member in members:
-        _signal(member, _STOP)
+        _send([member], _STOP)
         stopped.append(member)
-    for member in stopped:
-        _signal(member, _KILL)
+    _send(stopped, _KILL)
 
 
-def _signal(pid: int, number: int | None) -> None:
-    """Send a signal that the system has to a process that may be gone."""
-    with contextlib.suppress(OSError):
-        if number is not None:
-            os.kill(pid, number)
+@contextmanager
+def paused(pid: int) -> Iterator[None]:
+    """Hold a process and all its descendants still; what was killed meanwhile stays dead."""
+    members = list(process_tree(pid))
+    _send(members, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _send(members, signal.SIGCONT)
 
 
 def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
@@ -144,6 +140,13 @@ def give_back_memory() -> None:
     gc.collect()
     if ON_LINUX and (trim := getattr(_LIBC, "malloc_trim", None)) is not None:
         trim(0)
+
+
+def _send(members: list[int], number: int | None) -> None:
+    """Send a signal, if the system has it, to processes, some of which may be gone."""
+    for member in members if number is not None else ():
+        with suppress(OSError):
+            os.kill(member, number)
 
 
 def _portable_bytes(pid: int, count: Count) -> int:

@@ -23,6 +23,7 @@ from .events import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnd
 from .files import stamp
 from .fingerprint import code_of, differing
 from .forks import children_end_here
+from .gauge import LOOKING_BETWEEN_STEPS, Gauge
 from .loading import restoring
 from .manifest import Manifest
 from .order import Order
@@ -48,6 +49,9 @@ class Part:
         self.current: str | None = None
         self.live: dict[str, Any] = {}
         self.residency = Residency(order.store, order.count)
+        parent = multiprocessing.parent_process()
+        root = parent.pid if parent and parent.pid else os.getpid()
+        self.gauge = Gauge(root, order.count, looking=LOOKING_BETWEEN_STEPS)
         self.codecs = {s.name: codec_named(s.codec) for s in order.steps if s.codec is not None}
         self.last_use = {p.name: s.name for s in order.steps for p in s.parameters}
         self.columns = columns_read(order.steps)
@@ -101,7 +105,7 @@ class Part:
     def _run_step(self, step: Step, commit: Commit) -> None:
         self.current = step.name
         started = time.perf_counter()
-        self.send(StepStarted(step.name, self._sizes(), self.residency.bytes, self._held()))
+        self.send(StepStarted(step.name, self._sizes(), self.residency.bytes, self.gauge.sample()))
         function = step.function()
         seed(self.order.key, step.name)
         taken: dict[str, int] = {}
@@ -122,7 +126,7 @@ class Part:
             StepEnded(
                 step.name,
                 time.perf_counter() - started,
-                self._held(),
+                self.gauge.sample(),
                 self.residency.bytes,
                 input_bytes=sum(taken.values()),
                 value_bytes=own,
@@ -183,7 +187,7 @@ class Part:
         waiting = [name for name in self.live if self._is_written(name, stop)]
         self.residency.drop(*(name for name in self.live if name not in waiting))
         self.live = {name: self.live[name] for name in waiting}
-        self.send(CommitStarted(self._sizes(), self.residency.bytes, self._held()))
+        self.send(CommitStarted(self._sizes(), self.residency.bytes, self.gauge.sample()))
         files = {
             name: files_of(
                 self.codecs[name],
@@ -199,7 +203,7 @@ class Part:
         outputs = {} if before is None else dict(before.outputs)
         for name in waiting:
             started = time.perf_counter()
-            self.send(WriteStarted(name, self._held()))
+            self.send(WriteStarted(name, self.gauge.sample()))
             codec = self.codecs[name]
             records = commit.keep(name, self.live.pop(name), codec, files[name])
             self.residency.drop(name)
@@ -223,9 +227,3 @@ class Part:
 
     def _sizes(self) -> dict[str, int]:
         return {name: frozen_bytes(frozen) for name, frozen in self.live.items()}
-
-    def _held(self) -> int:
-        """Memory of the process that gave the order and of all its descendants, in bytes."""
-        parent = multiprocessing.parent_process()
-        root = parent.pid if parent and parent.pid else os.getpid()
-        return meter.tree_bytes(root, self.order.count)

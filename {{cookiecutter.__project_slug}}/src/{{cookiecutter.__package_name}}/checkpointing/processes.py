@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from . import interrupts, meter
+from .gauge import Gauge
 from .interrupts import Held, held
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def run_worker(
     on_sample: Callable[[int], None],
     limit: int | None = None,
     count: Count = "held",
+    *,
+    alone: bool = False,
 ) -> Ending:
     """Run `target(connection, *arguments)` in a fresh process and watch it until it ends.
 
@@ -105,13 +108,15 @@ def run_worker(
             10 ms and at every message.
         limit: bytes above which the worker is killed.
         count: how memory is counted.
+        alone: leave this process out, and count the worker's as if it were forked from none.
 
     Whatever is raised here, Ctrl-C included, leaves no worker behind. An interrupt is raised
     between two looks at the worker, so that it cuts off nothing that happens here.
     """
     warm_up()
-    own_pid = os.getpid()
     with held() as interrupt, _worker(target, arguments, interrupt) as (process, ours):
+        root = process.pid if alone else os.getpid()
+        gauge = Gauge(root, count, limit=limit, suspect=process.pid, alone=alone)
         next_sample = time.monotonic()
         while True:
             interrupt.check()
@@ -129,8 +134,10 @@ def run_worker(
                     _send(ours, answer)
             elif process.sentinel in ready:
                 return _died(process, interrupt)
-            held_bytes = meter.tree_bytes(own_pid, count)
+            held_bytes = gauge.sample()
             next_sample = time.monotonic() + SAMPLE_SECONDS
+            if ours.poll():  # what it saw may be of the step that ended meanwhile, or of the next
+                continue
             on_sample(held_bytes)
             if limit is not None and held_bytes > limit:
                 return OverBudget(held_bytes)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 
-from .. import meter
 from ..budget import EffectiveBudget, Limit, size
 from ..errors import CheckpointingError
 from ..events import (
@@ -24,12 +22,12 @@ from ..events import (
 )
 from ..history import SegmentRecord
 from ..limits import oom_kills
-from ..processes import Ending, Finished, run_worker
+from ..processes import Finished, OverBudget, run_worker
 from ..steps import Segment
 from ..verdicts import LogTail, exceedance, failure
 from ..watch import PartWatch
 from .figures import PlainFigures
-from .script import OutputsHashed, ScriptEnded, ScriptOrder, ScriptStarted, run_script
+from .script import OutputsHashed, ScriptEnded, ScriptOrder, run_script
 
 _PERCENT = 80  # of the memory that is there: the rest is for what else runs on the machine
 
@@ -45,10 +43,6 @@ class PlainRun:
     figures: PlainFigures = field(default_factory=PlainFigures)
     identities: dict[str, str] | None = None
     error: CheckpointingError | None = None
-
-
-class _OverLimit(Exception):
-    """The script holds more than it may; raised while it is watched, which ends it."""
 
 
 def script_limit(machine: Iterable[Limit], asked: int | None) -> Limit:
@@ -73,23 +67,24 @@ def run_plain(
 ) -> None:
     """Run the script to its end or to the limit; `run` tells at any time how far it came."""
     figures = run.figures
-    watch = _ScriptWatch(order, budget.bytes, limit.bytes, observe, figures)
+    watch = _ScriptWatch(order, budget.bytes, observe, figures)
     log, kills = LogTail(order.log), oom_kills()
-    ending: Ending | None = None
-    with suppress(_OverLimit):
-        ending = run_worker(
-            run_script,
-            (order,),
-            is_last=lambda message: isinstance(message, OutputsHashed | PartFailed),
-            on_message=watch.on_message,
-            on_sample=watch.on_sample,
-        )
+    ending = run_worker(
+        run_script,
+        (order,),
+        is_last=lambda message: isinstance(message, OutputsHashed | PartFailed),
+        on_message=watch.on_message,
+        on_sample=watch.on_sample,
+        limit=limit.bytes,
+        count=order.count,
+        alone=True,
+    )
     if isinstance(ending, Finished) and isinstance(ending.last, OutputsHashed):
         run.identities = ending.last.identities
     if watch.ended:
         return
     figures.ended_in = watch.part.step
-    if ending is None:
+    if isinstance(ending, OverBudget):
         told = f"the limit on this machine is {size(limit.bytes)} ({limit.source})"
         figures.status, figures.why = "stopped", told
     elif exceeded := exceedance(ending, log, struck=oom_kills() > kills):
@@ -107,28 +102,19 @@ class _ScriptWatch:
     """
 
     def __init__(
-        self,
-        order: ScriptOrder,
-        budget: int,
-        limit: int,
-        observe: Observer,
-        figures: PlainFigures,
+        self, order: ScriptOrder, budget: int, observe: Observer, figures: PlainFigures
     ) -> None:
         self.ended = False
         self._order = order
         self._budget = budget
-        self._limit = limit
         self._observe = observe
         self._figures = figures
-        self._pid: int | None = None
         self._started = time.monotonic()
         self._waiting = list(order.segments)
         self._begin_segment()
 
     def on_message(self, message: Any) -> None:
         match message:
-            case ScriptStarted(pid):
-                self._pid = pid
             case StepStarted():
                 if message.step not in {step.name for step in self.segment.steps}:
                     self._begin_segment()
@@ -144,12 +130,9 @@ class _ScriptWatch:
                 self._figures.status = "ran"
 
     def on_sample(self, held: int) -> None:
-        if self._pid is None:
-            return
-        held = meter.tree_bytes(self._pid, self._order.count)
         if not self.ended:
             self.part.on_sample(held)
-        self._note(held)
+            self._note(held)
 
     def _begin_segment(self) -> None:
         self.segment: Segment = self._waiting.pop(0)
@@ -160,12 +143,9 @@ class _ScriptWatch:
         self._observe(PartStarted(self.segment.name, self.segment.steps[0].name))
 
     def _note(self, held: int) -> None:
-        """Take what is held now into the figures. Raises _OverLimit."""
+        """Take what is held now into the figures."""
         figures = self._figures
-        if not self.ended:
-            figures.seconds = time.monotonic() - self._started
-            figures.peak_bytes = max(figures.peak_bytes, held)
-            if held > self._budget and figures.over_budget_in is None:
-                figures.over_budget_in = self.part.step
-        if held > self._limit:
-            raise _OverLimit
+        figures.seconds = time.monotonic() - self._started
+        figures.peak_bytes = max(figures.peak_bytes, held)
+        if held > self._budget and figures.over_budget_in is None:
+            figures.over_budget_in = self.part.step

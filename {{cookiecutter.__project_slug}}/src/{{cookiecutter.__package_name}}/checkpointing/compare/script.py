@@ -23,6 +23,7 @@ from ..commit import Commit, files_of
 from ..errors import InexactValue
 from ..events import StepEnded, StepStarted
 from ..forks import children_end_here
+from ..gauge import LOOKING_BETWEEN_STEPS, Gauge
 from ..settings import Count
 from ..steps import WORKDIR, Parameter, Segment, Step
 from ..worker import as_failure, settle_in
@@ -51,13 +52,6 @@ class ScriptOrder:
 
 
 @dataclass(frozen=True)
-class ScriptStarted:
-    """The process of the script is there."""
-
-    pid: int
-
-
-@dataclass(frozen=True)
 class ScriptEnded:
     """The last step has returned; what the process does from now on is not the script's."""
 
@@ -77,7 +71,6 @@ def run_script(connection: Connection, order: ScriptOrder) -> None:
     settle_in(connection, order.log, order.root)
     script = Script(order, connection.send)
     try:
-        connection.send(ScriptStarted(os.getpid()))
         with children_end_here():
             script.run()
             connection.send(ScriptEnded())
@@ -98,6 +91,7 @@ class Script:
         self.values: dict[str, Any] = {}
         self.steps = {step.name: step for segment in order.segments for step in segment.steps}
         self.files = Commit(order.folder, allowance=sys.maxsize)
+        self.gauge = Gauge(os.getpid(), order.count, alone=True, looking=LOOKING_BETWEEN_STEPS)
 
     def run(self) -> None:
         """Call every step in order with what earlier steps returned, and keep what it returns."""
@@ -107,13 +101,13 @@ class Script:
             for step in segment.steps:
                 self.current = step.name
                 started = time.perf_counter()
-                self.send(StepStarted(step.name, {}, held_bytes=self._held()))
+                self.send(StepStarted(step.name, {}, held_bytes=self.gauge.sample()))
                 seed(self.order.keys[segment.name], step.name)
                 names = [parameter.name for parameter in step.parameters]
                 result = call(functions[step.name], names, self._giver(step))
                 if not step.is_sink:
                     self.values[step.name] = result
-                self.send(StepEnded(step.name, time.perf_counter() - started, self._held()))
+                self.send(StepEnded(step.name, time.perf_counter() - started, self.gauge.sample()))
         self.current = None
 
     def identities(self) -> dict[str, str]:
@@ -154,6 +148,3 @@ class Script:
         if parameter.codec == made and parameter.columns is None:
             return value
         return thaw(parameter, codec_named(made or "").freeze(value))
-
-    def _held(self) -> int:
-        return meter.tree_bytes(os.getpid(), self.order.count)

@@ -1,0 +1,137 @@
+"""/proc, where Linux tells of processes: what each has mapped, its share of it, what it started.
+
+Read hundreds of times a second, so by few system calls. A process may end at any moment: then
+there is nothing to read, and nothing that it holds. See proc(5); all sizes there are in KiB.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started
+    from .settings import Count
+
+# A name begins a line: a process may call itself "PPid:", but not with a line break.
+_ANONYMOUS = {"held": (b"\nRssAnon:", b"\nVmSwap:"), "rss": (b"\nVmRSS:", b"\nVmSwap:")}
+_SHARED = {"held": (b"\nRssShmem:",), "rss": ()}
+_SHARE = re.compile(rb"^(?:Pss_Anon|Pss_Shmem|SwapPss|Private_Dirty): +(\d+)", re.MULTILINE)
+
+
+class Reading(NamedTuple):
+    """What a process has mapped, in bytes, and how often it touched a page that was not there.
+
+    `anonymous` is memory of its own, or that it shares with processes by fork; `shared` is what
+    several map on purpose. Counted as "rss", all of it is `anonymous`.
+    """
+
+    anonymous: int
+    shared: int = 0
+    faults: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return self.anonymous + self.shared
+
+
+class Share(NamedTuple):
+    """The held memory of a process, in bytes: of a page that n processes map, 1/n.
+
+    `private` are the pages that it maps alone.
+    """
+
+    bytes: int
+    private: int
+
+
+def readings(root: int, count: Count) -> dict[int, Reading]:
+    """What a process and each of its descendants has mapped, by their numbers."""
+    found: dict[int, Reading] = {}
+    sizes: dict[int, bytes] = {}
+    for pid in tree(root):
+        status = _read(f"/proc/{pid}/status")
+        if b"\nRssAnon:" not in status:
+            continue  # it is gone, or a zombie
+        # Between vfork and exec a child has all of its parent's memory, and it is the same memory,
+        # to the last figure. After a fork those differ: pages of files are not taken over.
+        sizes[pid] = status[status.index(b"\nVmPeak:") : status.index(b"\nVmSwap:")]
+        if sizes[pid] != sizes.get(_number(status, b"\nPPid:")):
+            found[pid] = _reading(pid, status, count)
+    return found
+
+
+def reading(pid: int, count: Count) -> Reading:
+    """What a process has mapped."""
+    status = _read(f"/proc/{pid}/status")
+    return _reading(pid, status, count) if b"\nRssAnon:" in status else Reading(0)
+
+
+def share(pid: int) -> Share | None:
+    """The share of a process in what it has mapped.
+
+    The kernel walks through all its pages for that: 1 ms, and 10 ms for each gigabyte. None when
+    it does not tell: of another user's process, or before Linux 5.4.
+    """
+    try:
+        fields = _SHARE.findall(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return Share(0, 0)
+    except OSError:
+        return None
+    if len(fields) != 4:
+        return None
+    anonymous, shared, private, swapped = (int(field) << 10 for field in fields)
+    return Share(anonymous + shared + swapped, private)
+
+
+def parent(pid: int) -> int:
+    """The process that a process was forked from; 0 when it is gone."""
+    return _number(_read(f"/proc/{pid}/status"), b"\nPPid:")
+
+
+def tree(root: int) -> Iterator[int]:
+    """A process and its descendants, parents first."""
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        yield pid
+        try:
+            tasks = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue  # it ended while we looked
+        for task in tasks:
+            waiting += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+
+
+def _reading(pid: int, status: bytes, count: Count) -> Reading:
+    numbers = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()  # a name may hold spaces
+    return Reading(
+        sum(_number(status, name) for name in _ANONYMOUS[count]) << 10,
+        sum(_number(status, name) for name in _SHARED[count]) << 10,
+        int(numbers[7]) + int(numbers[9]) if numbers else 0,  # minor and major ones
+    )
+
+
+def _number(status: bytes, name: bytes) -> int:
+    """The number behind a name in /proc/PID/status; 0 when it is not there."""
+    start = status.find(name)
+    return int(status[start + len(name) :].split(None, 1)[0]) if start >= 0 else 0
+
+
+def _read(path: str) -> bytes:
+    parts = []
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        while part := os.read(descriptor, 1 << 16):
+            parts.append(part)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)

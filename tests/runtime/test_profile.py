@@ -207,6 +207,24 @@ def test_what_a_newer_version_added_is_no_damage(tmp_path: Path) -> None:
     assert read_profile(tmp_path, "demo").as_json() == some_profile().as_json()
 
 
+def test_what_was_counted_otherwise_is_left_out(tmp_path: Path) -> None:
+    profile = some_profile()
+    profile.learn("s02", replace(run(d=stopped(9)), input_bytes=2, counted="rss"))
+    write_profile(tmp_path, "demo", profile)
+    assert read_profile(tmp_path, "demo").as_json() == some_profile().as_json()
+    [resident] = read_profile(tmp_path, "demo", "rss").as_json()["s02"]
+    assert resident["input_bytes"] == 2
+
+
+def test_what_does_not_say_how_it_was_counted_is_left_out(tmp_path: Path) -> None:
+    write_profile(tmp_path, "demo", some_profile())
+    content = json.loads((tmp_path / PROFILE).read_text())
+    del content["demo"]["s02"][0]["counted"]
+    (tmp_path / PROFILE).write_text(json.dumps(content))
+    assert read_profile(tmp_path, "demo").of("s01") == some_profile().of("s01")
+    assert read_profile(tmp_path, "demo").of("s02").steps == {}
+
+
 def test_a_profile_that_cannot_be_kept_is_no_reason_to_fail(tmp_path: Path) -> None:
     (tmp_path / PROFILE).mkdir()
     write_profile(tmp_path, "demo", some_profile())

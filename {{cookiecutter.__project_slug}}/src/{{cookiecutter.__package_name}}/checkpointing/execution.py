@@ -44,7 +44,7 @@ class Execution:
         self.record = record
         self.log = log
         self.observe = observe
-        self.profile = read_profile(bound.pipeline.settings.runs, bound.pipeline.name)
+        self.profile = read_profile(bound.pipeline.settings.runs, bound.pipeline.name, budget.count)
         self.done: dict[str, Manifest] = {}
         self.hashed: set[str] = set()
         self.damaged: set[str] = set()

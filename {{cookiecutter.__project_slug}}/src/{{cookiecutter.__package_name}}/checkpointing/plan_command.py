@@ -61,7 +61,7 @@ def _look_out(bound: Bound, budget: EffectiveBudget) -> Outlook:
     pipeline = bound.pipeline
     found = standings(bound)
     upstream = {s.segment.name: s.manifest for s in found if s.reusable and s.manifest is not None}
-    profile = read_profile(pipeline.settings.runs, pipeline.name)
+    profile = read_profile(pipeline.settings.runs, pipeline.name, budget.count)
     forecast = forecast_of(pipeline, profile, known_input_bytes(bound, upstream))
     return outlook(forecast, budget.bytes, pipeline.settings.memory.segment.headroom)
 

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from .files import replace_text
 from .residency import Shared
+from .settings import Count
 
 PROFILE = "profile.json"
 _KEPT_SIZES = 5
@@ -72,7 +73,8 @@ class SegmentProfile:
 
     `baseline_bytes` is what the process tree holds before the first step, `loads` the held memory
     that loading a value takes, `writes` what writing it takes beyond the value itself,
-    `parent_bytes` the part of the baseline that the process held which started the run.
+    `parent_bytes` the part of the baseline that the process held which started the run. `counted`
+    says how memory was counted.
     """
 
     input_bytes: int
@@ -82,6 +84,7 @@ class SegmentProfile:
     writes: dict[str, int] = field(default_factory=dict)
     shared: tuple[Shared, ...] = ()
     parent_bytes: int = 0
+    counted: Count = "held"
 
     def merged_with(self, former: SegmentProfile) -> SegmentProfile:
         """This profile, and from the former what this one does not know."""
@@ -97,6 +100,7 @@ class SegmentProfile:
             former.writes | self.writes,
             self._shared_with(former),
             self.parent_bytes if self.baseline_bytes else former.parent_bytes,
+            self.counted,
         )
 
     def _shared_with(self, former: SegmentProfile) -> tuple[Shared, ...]:
@@ -159,11 +163,19 @@ class Profile:
         return {name: [asdict(one) for one in known] for name, known in self._segments.items()}
 
 
-def read_profile(runs: Path, pipeline: str) -> Profile:
-    """The profile of a pipeline; an empty one when there is none, or it cannot be read."""
+def read_profile(runs: Path, pipeline: str, count: Count = "held") -> Profile:
+    """The profile of a pipeline; an empty one when there is none, or it cannot be read.
+
+    What was counted otherwise is left out, for no step may be refused by it. Measures that do not
+    say how they were counted are from a time when shared memory counted once for each process.
+    """
+    content = _all_of(runs).get(pipeline, {})
+    found: dict[str, list[SegmentProfile]] = {}
     with contextlib.suppress(ValueError):
-        return Profile(_SEGMENTS.validate_python(_all_of(runs).get(pipeline, {})))
-    return Profile({})
+        for name, known in _SEGMENTS.validate_python(content).items():
+            told = [one.get("counted") for one in content[name]]
+            found[name] = [one for one, how in zip(known, told, strict=True) if how == count]
+    return Profile(found)
 
 
 def write_profile(runs: Path, pipeline: str, profile: Profile) -> None:

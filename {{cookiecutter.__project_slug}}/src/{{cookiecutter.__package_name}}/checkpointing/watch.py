@@ -121,6 +121,7 @@ class PartWatch:
             self._writes,
             self._shared,
             self._parent,
+            self._count,
         )
 
     def _begin(self, message: StepStarted) -> None:

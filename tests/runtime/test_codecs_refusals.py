@@ -27,7 +27,7 @@ class Airport(str):
     """A str that is more than a str."""
 
 
-class Carriers(pd.Index):  # type: ignore[type-arg]
+class Carriers(pd.Index):
     """An index of a project's own, which keeps its type."""
 
     def __new__(cls, labels: list[str]) -> Carriers:

@@ -123,6 +123,18 @@ def test_only_a_sample_is_read_back_of_much(tmp_path: Path) -> None:
     assert max(looked_at) < 100_000 < frame.memory_usage().sum()
 
 
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("index_type", [pa.int32(), pa.uint16(), pa.uint64()])
+def test_a_dictionary_that_is_longer_than_the_sample_is_committed(
+    tmp_path: Path, form: str, index_type: Any
+) -> None:
+    kinds = pa.array([f"name {number}" for number in range(3000)])
+    codes = pa.array([None, 2999, 0, 1500], index_type)
+    table = TABLE.freeze(pa.table({"x": pa.DictionaryArray.from_arrays(codes, kinds)}))
+    record = Commit(tmp_path, PLENTY).write("made", table, TABLE, format_named(form))
+    assert format_named(form).read(tmp_path / record.file, None).equals(table)
+
+
 ADAPTERS = '''
 from .checkpointing.codecs import Codec, Format, register
 

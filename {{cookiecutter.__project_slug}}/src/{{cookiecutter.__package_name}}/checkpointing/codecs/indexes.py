@@ -37,7 +37,8 @@ def index_to_levels(index: Any, where: str) -> tuple[list[Any], Recipe]:
         codes_to_arrow(codes, level, False, f"{where}, its level {number},")
         for number, (codes, level) in enumerate(levels)
     ]
-    recipe = {"levels": [recipe for _, recipe in pairs], "sorted_by": index.sortorder}
+    multi: Any = index  # the stubs leave its sortorder out
+    recipe = {"levels": [recipe for _, recipe in pairs], "sorted_by": multi.sortorder}
     return [array for array, _ in pairs], recipe
 
 

@@ -91,7 +91,7 @@ def _require_same_rows(found: Any, frozen: Any, codec: Codec) -> None:
     if found.schema.metadata != frozen.schema.metadata:
         raise _Differs("other metadata")
     first, wanted = (_first_rows(table) for table in (found, frozen))
-    if wanted.nbytes < _MOST_BYTES:
+    if _bytes(wanted) < _MOST_BYTES:
         # What a frame gives back is compared by freezing it again: NaN and NaT, the codes under
         # nulls and whatever else a recipe restores then lie in plain sight.
         first, wanted = (codec.freeze(codec.thaw(table)) for table in (first, wanted))
@@ -120,14 +120,19 @@ def _is_same(one: Any, other: Any) -> bool:
     return len(set(texts)) == 1
 
 
+def _bytes(table: Any) -> int:
+    """The bytes of a table, and of the recipe that lies in its metadata."""
+    return int(table.nbytes) + sum(map(len, (table.schema.metadata or {}).values()))
+
+
 def _first_rows(table: Any) -> Any:
     """The first rows, with as many entries of each dictionary, as a table of its own."""
-    rows = min(table.num_rows, _ROWS)
-    while rows > 1 and table.slice(0, rows).nbytes > _MOST_BYTES:
+    columns = [_cut_dictionary(one_chunk(column)) for column in table.slice(0, _ROWS).columns]
+    first = pa.Table.from_arrays(columns, schema=table.schema)
+    rows = _ROWS
+    while rows > 1 and first.slice(0, rows).nbytes > _MOST_BYTES:
         rows //= 2
-    first = tables.slice_rows(table, rows)
-    columns = [_cut_dictionary(one_chunk(column)) for column in first.columns]
-    return pa.Table.from_arrays(columns, schema=first.schema)
+    return tables.slice_rows(first, rows)
 
 
 def _cut_dictionary(array: Any) -> Any:
@@ -135,7 +140,8 @@ def _cut_dictionary(array: Any) -> Any:
         return array
     codes = to_numpy(array.indices, array.type.index_type.to_pandas_dtype())
     kept = valid_of(array) & (codes < _ROWS)
-    indices = from_numpy(np.where(kept, codes, codes.dtype.type(-1)), array.type.index_type, kept)
+    missing = np.int64(-1).astype(codes.dtype)
+    indices = from_numpy(np.where(kept, codes, missing), array.type.index_type, kept)
     dictionary = array.dictionary.slice(0, _ROWS)
     ordered = array.type.ordered
     return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=ordered, safe=False)
@@ -147,7 +153,8 @@ def _culprit(path: Path, frozen: Any, codec: Codec, form: Format) -> str:
     if not isinstance(frozen, pa.Table) or (recipe is not None and "series" in recipe):
         return "the value"
     count = frozen.num_columns if recipe is None else len(recipe["columns"])
-    places = {f"column {name!r}": (name,) for name in frozen.column_names[:count]}
+    names: list[str] = frozen.column_names[:count]
+    places: dict[str, tuple[str, ...]] = {f"column {name!r}": (name,) for name in names}
     if recipe is not None:
         places = {"the index": ()} | places
     first = _first_rows(frozen)

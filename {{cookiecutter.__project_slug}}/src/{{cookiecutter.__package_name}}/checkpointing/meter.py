@@ -144,7 +144,9 @@ def give_back_memory() -> None:
 
 def _send(members: list[int], number: int | None) -> None:
     """Send a signal, if the system has it, to processes, some of which may be gone."""
-    for member in members if number is not None else ():
+    if number is None:
+        return
+    for member in members:
         with suppress(OSError):
             os.kill(member, number)
 

@@ -166,8 +166,9 @@ def _pandas_metadata(frozen: Any, recipe: Recipe | None, written: Any) -> dict[b
             warnings.simplefilter("ignore")
             described = pa.Schema.from_pandas(empty).metadata[b"pandas"]
             no_rows(written.with_metadata({b"pandas": described})).to_pandas()
-    except (pa.ArrowException, LookupError, SyntaxError, TypeError, ValueError):
-        # Some dtypes and labels pandas cannot describe; the recipe alone restores them.
+    except MemoryError:
+        raise
+    except Exception:  # pandas raises what it likes for dtypes and labels that it cannot describe
         return {}
     metadata = json.loads(described)
     for entry in metadata["index_columns"]:

@@ -13,6 +13,7 @@ import checkpoint_io
 import fixed_costs
 import planner
 import seed20
+import watching
 from measure import Bench, Row
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "checkpoint_io": checkpoint_io.run,
     "fixed_costs": fixed_costs.run,
     "planner": planner.run,
+    "watching": watching.run,
 }
 CACHE = Path(__file__).resolve().parent.parent / "build" / "bench"
 _WIDTH = 160

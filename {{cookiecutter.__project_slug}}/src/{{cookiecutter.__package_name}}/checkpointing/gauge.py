@@ -17,26 +17,38 @@ from .procfs import Reading, Share
 if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started
     from .settings import Count
 
-_NOTHING = Reading(0, 0, 0)
+_NOTHING = Reading(0)
 LOOKING = 0.1  # the most of the time that a watch spends on looking
 LOOKING_BETWEEN_STEPS = 0.5  # there a reading is not one of many
 _WIDE = 0.2  # bounds that lie so far apart, as a share of what may be held, get all of it
 _CLOSE = 0.01  # and those that are so close are as good as a look
-_FRUITLESS = 3  # looks in a row that found nothing new and made the next one wait twice as long
+_FEW = 1 << 20  # bytes that are not worth to be asked for
+_FRUITLESS = 4  # looks in a row that found nothing new and made the next one wait twice as long
 
 
 @dataclass(frozen=True)
 class _Look:
     """What was held at one moment, in bytes, and what was mapped before and after.
 
-    `blur` is by how much `held` may be wrong because processes came, ended or let go of shared
-    memory meanwhile: pages that were told as a half of one are then told as all of another.
+    Attributes:
+        faults: up to `before`, of the processes that share pages and may so come to copy them.
+        spared: how much more they would hold if they shared no anonymous pages.
+        blur: by how much `held` may be wrong because processes came, ended or let go of shared
+            memory meanwhile: what was told as a half of one is then told as all of another.
     """
 
     held: int = 0
     before: dict[int, Reading] = field(default_factory=dict)
     after: dict[int, Reading] = field(default_factory=dict)
+    faults: dict[int, int] = field(default_factory=dict)
+    spared: int = 0
     blur: int = 0
+
+    def differs_from(self, former: _Look) -> bool:
+        """Whether this look saw others share, or share otherwise, than a former one."""
+        mapped, formerly = (sum(r.shared for r in look.before.values()) for look in (self, former))
+        change = abs(self.spared - former.spared) + abs(mapped - formerly)
+        return self.before.keys() != former.before.keys() or change > _CLOSE * self.held
 
 
 class Gauge:
@@ -97,22 +109,23 @@ class Gauge:
         mapped = sum(reading.bytes for reading in now.values())
         if not self._sees_sharing:
             return mapped
-        least, most = self._least(now), min(mapped, self._most(now))
+        least = self._least(now)
         if self._limit is not None and least > self._limit:
             with meter.paused(self._suspect) if self._suspect else nullcontext():
                 self._last = self._look()
             return self._last.held
-        if not self._is_worth_a_look(least, most):
+        # What is mapped tells at once that there is little to find; faults take some more reading.
+        if not (self._is_due(least, mapped) and self._is_due(least, min(mapped, self._most(now)))):
             return least
         look = self._look()
+        is_new = look.differs_from(self._last)
+        self._fruitless = 0 if is_new else min(_FRUITLESS, self._fruitless + 1)
         if look.blur > _CLOSE * look.held:
             return least
-        is_new = look.held - least > _CLOSE * look.held
-        self._fruitless = 0 if is_new else min(_FRUITLESS, self._fruitless + 1)
         self._last = look
         return look.held
 
-    def _is_worth_a_look(self, least: int, most: int) -> bool:
+    def _is_due(self, least: int, most: int) -> bool:
         """Whether the bounds are wide enough for the time that has passed since the last look."""
         if most <= least:
             return False
@@ -143,27 +156,35 @@ class Gauge:
                 found += reading.bytes
             else:
                 found += max(0, reading.bytes - former.bytes)
-                found += max(0, reading.faults - former.faults) * meter.PAGE_BYTES
+            if pid in self._last.faults:
+                found += (procfs.faults(pid) - self._last.faults[pid]) * meter.PAGE_BYTES
         return found
 
     def _look(self) -> _Look:
         """Have the kernel tell each process's share. What it will not tell counts in full."""
         started = time.thread_time()
         before = meter.tree_readings(self._root)
-        held = 0
-        joint: dict[int, int] = {}
-        for pid, reading in before.items():
-            share = procfs.share(pid) or Share(reading.bytes, reading.bytes)
-            held += share.bytes
-            joint[pid] = reading.bytes - share.private
+        faults = {pid: procfs.faults(pid) for pid in before}
+        shares = {
+            pid: procfs.share(pid) or Share(reading.bytes, reading.bytes)
+            for pid, reading in before.items()
+        }
+        held = sum(share.bytes for share in shares.values())
         if self._origin:
-            of_origin = procfs.share(self._origin) or Share(0, 0)
+            of_origin = procfs.share(self._origin) or Share(0)
             held += max(0, of_origin.bytes - of_origin.private)
         after = meter.tree_readings(self._root)
         blur = sum(after[pid].bytes for pid in after.keys() - before.keys())
         for pid, reading in before.items():
             let_go = reading.bytes - after.get(pid, _NOTHING).bytes
-            blur += max(0, min(let_go, joint[pid]))
+            blur += max(0, min(let_go, reading.bytes - shares[pid].private))
         self._look_seconds = time.thread_time() - started
         self._looked_at = time.monotonic()
-        return _Look(held, before, {pid: after.get(pid, _NOTHING) for pid in before}, blur)
+        return _Look(
+            held,
+            before,
+            {pid: after.get(pid, _NOTHING) for pid in before},
+            {pid: count for pid, count in faults.items() if shares[pid].spared > _FEW},
+            sum(share.spared for share in shares.values()),
+            blur,
+        )

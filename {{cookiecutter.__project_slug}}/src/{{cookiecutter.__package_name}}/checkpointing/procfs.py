@@ -18,11 +18,14 @@ if TYPE_CHECKING:  # for real it would load pydantic before the fork server is s
 # A name begins a line: a process may call itself "PPid:", but not with a line break.
 _ANONYMOUS = {"held": (b"\nRssAnon:", b"\nVmSwap:"), "rss": (b"\nVmRSS:", b"\nVmSwap:")}
 _SHARED = {"held": (b"\nRssShmem:",), "rss": ()}
-_SHARE = re.compile(rb"^(?:Pss_Anon|Pss_Shmem|SwapPss|Private_Dirty): +(\d+)", re.MULTILINE)
+_PARENT = b"\nPPid:"
+_SHARE = re.compile(
+    rb"^(?:Pss_Anon|Pss_Shmem|Private_Dirty|Anonymous|SwapPss): +(\d+)", re.MULTILINE
+)
 
 
 class Reading(NamedTuple):
-    """What a process has mapped, in bytes, and how often it touched a page that was not there.
+    """What a process has mapped, in bytes.
 
     `anonymous` is memory of its own, or that it shares with processes by fork; `shared` is what
     several map on purpose. Counted as "rss", all of it is `anonymous`.
@@ -30,7 +33,6 @@ class Reading(NamedTuple):
 
     anonymous: int
     shared: int = 0
-    faults: int = 0
 
     @property
     def bytes(self) -> int:
@@ -40,33 +42,43 @@ class Reading(NamedTuple):
 class Share(NamedTuple):
     """The held memory of a process, in bytes: of a page that n processes map, 1/n.
 
-    `private` are the pages that it maps alone.
+    `private` are the pages that it maps alone, `spared` is what it would hold more if it had all
+    of its anonymous pages to itself.
     """
 
     bytes: int
-    private: int
+    private: int = 0
+    spared: int = 0
 
 
 def readings(root: int, count: Count) -> dict[int, Reading]:
     """What a process and each of its descendants has mapped, by their numbers."""
     found: dict[int, Reading] = {}
-    sizes: dict[int, bytes] = {}
+    seen: dict[bytes, int] = {}
     for pid in tree(root):
         status = _read(f"/proc/{pid}/status")
         if b"\nRssAnon:" not in status:
             continue  # it is gone, or a zombie
         # Between vfork and exec a child has all of its parent's memory, and it is the same memory,
         # to the last figure. After a fork those differ: pages of files are not taken over.
-        sizes[pid] = status[status.index(b"\nVmPeak:") : status.index(b"\nVmSwap:")]
-        if sizes[pid] != sizes.get(_number(status, b"\nPPid:")):
-            found[pid] = _reading(pid, status, count)
+        sizes = status[status.index(b"\nVmPeak:") : status.index(b"\nVmSwap:")]
+        if sizes in seen and seen[sizes] == _parent(status):
+            continue
+        seen[sizes] = pid
+        found[pid] = _reading(status, count)
     return found
 
 
 def reading(pid: int, count: Count) -> Reading:
     """What a process has mapped."""
     status = _read(f"/proc/{pid}/status")
-    return _reading(pid, status, count) if b"\nRssAnon:" in status else Reading(0)
+    return _reading(status, count) if b"\nRssAnon:" in status else Reading(0)
+
+
+def faults(pid: int) -> int:
+    """How often a process touched a page that was not there, or not its own to write to."""
+    numbers = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()  # a name may hold spaces
+    return int(numbers[7]) + int(numbers[9]) if numbers else 0
 
 
 def share(pid: int) -> Share | None:
@@ -78,18 +90,19 @@ def share(pid: int) -> Share | None:
     try:
         fields = _SHARE.findall(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
     except (FileNotFoundError, ProcessLookupError):
-        return Share(0, 0)
+        return Share(0)
     except OSError:
         return None
-    if len(fields) != 4:
+    if len(fields) != 5:
         return None
-    anonymous, shared, private, swapped = (int(field) << 10 for field in fields)
-    return Share(anonymous + shared + swapped, private)
+    anonymous, shared, private, whole, swapped = (int(field) << 10 for field in fields)
+    return Share(anonymous + shared + swapped, private, whole - anonymous)
 
 
 def parent(pid: int) -> int:
     """The process that a process was forked from; 0 when it is gone."""
-    return _number(_read(f"/proc/{pid}/status"), b"\nPPid:")
+    status = _read(f"/proc/{pid}/status")
+    return _parent(status) if status else 0
 
 
 def tree(root: int) -> Iterator[int]:
@@ -106,19 +119,19 @@ def tree(root: int) -> Iterator[int]:
             waiting += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
 
 
-def _reading(pid: int, status: bytes, count: Count) -> Reading:
-    numbers = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()  # a name may hold spaces
-    return Reading(
-        sum(_number(status, name) for name in _ANONYMOUS[count]) << 10,
-        sum(_number(status, name) for name in _SHARED[count]) << 10,
-        int(numbers[7]) + int(numbers[9]) if numbers else 0,  # minor and major ones
-    )
+def _reading(status: bytes, count: Count) -> Reading:
+    anonymous = sum(_bytes(status, name) for name in _ANONYMOUS[count])
+    return Reading(anonymous, sum(_bytes(status, name) for name in _SHARED[count]))
 
 
-def _number(status: bytes, name: bytes) -> int:
-    """The number behind a name in /proc/PID/status; 0 when it is not there."""
-    start = status.find(name)
-    return int(status[start + len(name) :].split(None, 1)[0]) if start >= 0 else 0
+def _bytes(status: bytes, name: bytes) -> int:
+    start = status.index(name) + len(name)
+    return int(status[start : status.index(b" kB", start)]) << 10
+
+
+def _parent(status: bytes) -> int:
+    start = status.index(_PARENT) + len(_PARENT)
+    return int(status[start : status.index(b"\n", start)])
 
 
 def _read(path: str) -> bytes:

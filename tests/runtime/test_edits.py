@@ -36,6 +36,56 @@ def test_code_that_is_edited_during_a_run_is_not_taken_for_what_was_there(
     assert project.load("two") == "'edited'"
 
 
+def test_a_module_that_a_step_imports_late_is_the_one_that_the_key_was_made_of(
+    project: Project,
+) -> None:
+    project.write("src/demo/late.py", "NAME = 'original'\n")
+    project.segments(
+        s01="""
+        @step
+        def one() -> str:
+            module = Path("src/demo/late.py")
+            text = module.read_text()
+            module.write_text(text.replace("original", "edited"))
+            from ..late import NAME
+            module.write_text(text)
+            return NAME
+        """
+    )
+    assert project.statuses() == {"s01": "ran"}
+    assert project.load("one") == "'original'"
+
+
+def test_code_that_is_wired_in_another_way_when_it_is_imported_again_makes_no_value(
+    project: Project,
+) -> None:
+    project.segments(
+        s01=FIRST.format(before="", act="Path('flag').touch()"),
+        s02="""
+        Number = float if Path("flag").exists() else int
+
+        @step
+        def two(one: Number) -> Number:
+            return one
+        """,
+    )
+    record = project.run()
+    assert record["exit_code"] == 2
+    assert "the wiring of s02 changed while the pipeline ran" in record["error"]["message"]
+    assert list(project.manifests()) == ["s01"]
+
+
+def test_code_that_is_broken_during_a_run_is_told_as_such(project: Project) -> None:
+    project.segments(
+        s01=FIRST.format(before="", act="Path('src/demo/segments/s02.py').write_text('def')"),
+        s02=SECOND,
+    )
+    record = project.run()
+    assert (record["exit_code"], record["error"]["kind"]) == (2, "configuration")
+    assert "s02.py is not valid Python" in record["error"]["message"]
+    assert list(project.manifests()) == ["s01"]
+
+
 def test_an_input_that_is_edited_during_a_run_is_not_taken_for_what_was_there(
     project: Project,
 ) -> None:
@@ -46,6 +96,15 @@ def test_an_input_that_is_edited_during_a_run_is_not_taken_for_what_was_there(
     project.write("pipeline.toml", '[inputs]\ntext_file = "text.txt"\n')
     record = project.run()
     assert record["exit_code"] == 2
+    assert "text.txt changed while the pipeline ran" in record["error"]["message"]
+
+
+def test_an_input_that_is_removed_during_a_run_is_told_as_a_change(project: Project) -> None:
+    project.segments(s01=FIRST.format(before="text_file: Path", act="text_file.unlink()"))
+    project.write("text.txt", "original")
+    project.write("pipeline.toml", '[inputs]\ntext_file = "text.txt"\n')
+    record = project.run()
+    assert (record["exit_code"], record["error"]["kind"]) == (2, "configuration")
     assert "text.txt changed while the pipeline ran" in record["error"]["message"]
 
 

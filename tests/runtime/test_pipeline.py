@@ -100,6 +100,14 @@ REFUSED = {
         ["@step\ndef two(once: pd.DataFrame) -> int: ...\n"],
         "parameter `once` is one of [params]; annotate it as what TOML gives, such as `int`.",
     ),
+    "param of a class of the project's own": (
+        ["class Own: ...\n@step\ndef two(once: Own) -> int: ...\n"],
+        "parameter `once` is one of [params]; annotate it as what TOML gives, such as `int`.",
+    ),
+    "param as path": (
+        ["@step\ndef two(once: Path) -> int: ...\n"],
+        "parameter `once` is one of [params]; annotate it as what TOML gives, such as `int`.",
+    ),
     "workdir as text": (
         ["@step\ndef two(workdir: str) -> int: ...\n"],
         "parameter `workdir` is a fresh folder; annotate it `Path`.",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import pickle
+import sys
 import typing
 from datetime import date, time
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from flight_delays.checkpointing import Columns, Segment, step
+from flight_delays.checkpointing.bodies import undeclared_uses
 from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.steps import Step, segment_of, undeclared_uses
+from flight_delays.checkpointing.steps import Step, segment_of
 
 from .builders import FIRST_LINE, line_of, module, steps_of, write
 
@@ -352,3 +356,27 @@ def test_only_what_an_annotation_needs_is_kept_of_pandas(tmp_path: Path) -> None
 
     assert pd.DataFrame not in [p.annotation for p in one.parameters]
     assert typing.get_origin(one.parameters[0].annotation) is None
+
+
+def test_a_type_of_the_project_travels_by_its_structure_and_not_by_its_address(
+    tmp_path: Path,
+) -> None:
+    source = """
+    from typing import NewType, NotRequired, TypedDict
+    class Inner(TypedDict, total=False):
+        a: int
+    class Row(TypedDict):
+        inner: Inner
+        more: NotRequired[list[Inner]]
+    Minutes = NewType("Minutes", int)
+    @step
+    def one(row: Row, least: dict[str, Minutes]) -> int: ...
+    """
+    [one] = steps_of(tmp_path, source).values()
+    sent = ForkingPickler.dumps(one.parameters)
+    del sys.modules[one.module]
+    row, least = (parameter.annotation for parameter in pickle.loads(sent))
+
+    assert (row.__required_keys__, row.__optional_keys__) == ({"inner"}, {"more"})
+    assert typing.get_type_hints(row)["inner"].__optional_keys__ == {"a"}
+    assert least == dict[str, int]

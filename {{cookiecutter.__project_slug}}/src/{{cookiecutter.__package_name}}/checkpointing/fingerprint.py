@@ -12,9 +12,9 @@ import ast
 import functools
 import importlib.metadata
 import json
+import os
 import sys
-import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ from typing import Any
 import xxhash
 
 from .errors import ConfigurationError
+from .sources import OWN_HOME, RUNTIME, Home, home_of, read
 from .steps import Segment
 
 FORMAT_VERSION = 1
 
-_RUNTIME = Path(__file__).parent
 _ALWAYS_USED = ("numpy", "pandas", "pyarrow")  # codecs rest on them, whatever the steps import
 
 
@@ -55,41 +55,33 @@ class Ingredients:
         return xxhash.xxh3_128_hexdigest(text.encode())
 
 
-def code_of(segment: Segment) -> Code:
+def code_of(segment: Segment, read: Callable[[Path], bytes] = read) -> Code:
     """Digests of all first-party code that a segment's steps can reach by imports.
 
     The modules must have been imported, for the versions of their libraries are asked of them.
 
+    Args:
+        read: gives the bytes of a module's file; those that it was imported from, if it was.
+
     Raises:
-        ConfigurationError: a step's module has no source file.
+        ConfigurationError: a step's module has no source file, or one is not Python.
     """
-    source_root, packages = _source_root(segment)
-    digests: dict[str, str] = {}
-    libraries = set(_ALWAYS_USED)
-    waiting = {step.module for step in segment.steps}
-    waiting |= {f"{package}.adapters" for package in packages}
-    while waiting:
-        name = waiting.pop()
-        path = _module_file(source_root, name)
-        if path is None or name in digests or path.is_relative_to(_RUNTIME):
-            continue
-        tree = ast.parse(path.read_bytes(), filename=str(path))
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        for imported in _imports(tree, package):
-            top = imported.partition(".")[0]
-            if _module_file(source_root, top, folders=True) and _is_first_party(
-                source_root, top, packages
-            ):
-                waiting |= set(_with_parents(imported))
-            else:
-                libraries.add(top)
-        waiting |= set(_with_parents(name))
-        digests[name] = _digest(tree)
+    home = home_of_segment(segment)
+    modules = {step.module for step in segment.steps}
+    modules |= {f"{package}.adapters" for package in home.packages}
+    digests, libraries = _reached(home, modules, read)
     for step in segment.steps:
-        assert step.module in digests, f"{step.place}: not found as {step.module}"
-    for package in packages:
-        digests |= _data_files(source_root / package)
-    return Code(dict(sorted(digests.items())), _versions(libraries))
+        if step.module not in digests:
+            raise ConfigurationError(f"{step.place}: not found as {step.module}")
+    for package in home.packages:
+        digests |= _data_files(home.folder / package)
+    return Code(dict(sorted(digests.items())), _versions(libraries | {*_ALWAYS_USED}))
+
+
+def adapters_code() -> dict[str, str]:
+    """Digests of the project's adapters.py and of all first-party code that it reaches."""
+    names = {f"{package}.adapters" for package in OWN_HOME.packages}
+    return _reached(OWN_HOME, names, read)[0]
 
 
 def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
@@ -118,10 +110,13 @@ def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
     return sorted(name for name in names if before.get(name) != after.get(name))
 
 
-def _source_root(segment: Segment) -> tuple[Path, set[str]]:
-    """The folder that first-party imports start from, and the top-level packages in use."""
-    packages: set[str] = set()
-    root = Path()
+def home_of_segment(segment: Segment) -> Home:
+    """Where the code of a segment's steps lies.
+
+    Raises ConfigurationError for a step in no module.
+    """
+    packages: frozenset[str] = frozenset()
+    folder = Path()
     for step in segment.steps:
         file = Path(step.file)
         if not file.is_file() or step.module == "__main__":
@@ -129,23 +124,51 @@ def _source_root(segment: Segment) -> tuple[Path, set[str]]:
                 f"{step.place}: the step is in no module of the project. Move it to one, so that "
                 f"its checkpoint can follow its code."
             )
-        parts = step.module.split(".")
-        depth = len(parts) if file.name == "__init__.py" else len(parts) - 1
-        root = file.parents[depth]
-        packages |= set(parts[:depth][:1])
-    return root, packages
+        home = home_of(step.module, file)
+        folder, packages = home.folder, packages | home.packages
+    return Home(folder, packages)
 
 
-def _is_first_party(source_root: Path, top: str, packages: set[str]) -> bool:
-    installed = source_root == Path(sysconfig.get_path("purelib"))
-    return top in packages or not installed
+def _reached(
+    home: Home, modules: set[str], read: Callable[[Path], bytes]
+) -> tuple[dict[str, str], set[str]]:
+    """Digests of modules and of what they reach by imports, and the names of libraries."""
+    digests: dict[str, str] = {}
+    libraries: set[str] = set()
+    waiting = set(modules)
+    while waiting:
+        name = waiting.pop()
+        path = home.file_of(name)
+        if path is None or name in digests or path.is_relative_to(RUNTIME):
+            continue
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        digests[name], imports = _parsed(path, package, _bytes_of(path, read))
+        for imported in imports:
+            top = imported.partition(".")[0]
+            if home.has(top):
+                waiting |= set(_with_parents(imported))
+            else:
+                libraries.add(top)
+        waiting |= set(_with_parents(name))
+    return digests, libraries
 
 
-def _module_file(source_root: Path, name: str, *, folders: bool = False) -> Path | None:
-    place = source_root.joinpath(*name.split("."))
-    candidates = [place.with_name(place.name + ".py"), place / "__init__.py"]
-    found = next((path for path in candidates if path.is_file()), None)
-    return place if found is None and folders and place.is_dir() else found
+def _bytes_of(path: Path, read: Callable[[Path], bytes]) -> bytes:
+    try:
+        return read(path)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+
+
+@functools.cache
+def _parsed(path: Path, package: str, source: bytes) -> tuple[str, frozenset[str]]:
+    """The digest of a module's source, and the names that it imports."""
+    try:
+        tree = ast.parse(source, filename=str(path))
+    except (SyntaxError, ValueError) as error:  # ValueError: a null byte
+        raise ConfigurationError(f"{path} is not valid Python: {error}") from None
+    imports = frozenset(_imports(tree, package))
+    return _digest(tree), imports
 
 
 def _with_parents(name: str) -> Iterator[str]:
@@ -179,13 +202,17 @@ def _digest(tree: ast.Module) -> str:
 
 def _data_files(package: Path) -> dict[str, str]:
     found = {}
-    for path in sorted(package.rglob("*")):
-        hidden = any(p.startswith((".", "__pycache__")) for p in path.relative_to(package).parts)
-        is_data = path.is_file() and path.suffix != ".py" and not hidden
-        if is_data and not path.is_relative_to(_RUNTIME):
-            name = path.relative_to(package.parent).as_posix()
-            found[name] = xxhash.xxh3_128_hexdigest(path.read_bytes())
+    for folder, inner, names in os.walk(package):
+        inner[:] = [n for n in inner if not _is_hidden(n) and Path(folder, n) != RUNTIME]
+        for path in (Path(folder, n) for n in names if not _is_hidden(n)):
+            if path.suffix != ".py" and path.is_file():
+                name = path.relative_to(package.parent).as_posix()
+                found[name] = xxhash.xxh3_128_hexdigest(path.read_bytes())
     return found
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__pycache__"))
 
 
 def _is_text(node: ast.expr) -> bool:
@@ -195,10 +222,20 @@ def _is_text(node: ast.expr) -> bool:
 def _versions(libraries: Iterable[str]) -> dict[str, str]:
     versions = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     for name in sorted(set(libraries) - sys.stdlib_module_names):
-        version = _installed_version(name) or getattr(sys.modules.get(name), "__version__", None)
+        loaded = getattr(sys.modules.get(name), "__version__", None)
+        version = _installed_version(name) or loaded
         if isinstance(version, str):
-            versions[name] = ".".join(version.split(".")[:2])
+            versions[name] = _minor(version)
+        if name in _ALWAYS_USED and loaded and _minor(loaded) != versions[name]:
+            raise ConfigurationError(
+                f"{name} {version} was installed while {name} {loaded} is at work. Start the "
+                f"session again, so that it works with what is installed."
+            )
     return versions
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 def _installed_version(name: str) -> str | None:

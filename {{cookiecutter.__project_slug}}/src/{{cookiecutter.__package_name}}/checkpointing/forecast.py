@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from .codecs import codec_named
+from .codecs import family_known
 from .pipeline import Pipeline
 from .planner import Costs
 from .profile import Profile, SegmentProfile, StepMeasure
@@ -91,7 +91,7 @@ class Forecast:
         if value in self.loads or value not in self.measures:
             return self.loads.get(value, 0)
         memory = self.pipeline.settings.memory
-        is_table = codec_named(self._codecs[value] or "").family == "table"
+        is_table = family_known(self._codecs[value]) == "table"
         is_mapped = not (is_table and memory.checkpoints.format == "parquet")
         return 0 if is_mapped and memory.budget.count == "held" else self.measures[value].file_bytes
 

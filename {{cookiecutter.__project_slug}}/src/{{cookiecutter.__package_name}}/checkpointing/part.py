@@ -12,16 +12,14 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from . import meter
 from .calling import call, columns_read, freeze, seed, thaw
-from .codecs import codec_named, format_named, frozen_bytes
+from .codecs import Codec, codec_named, format_named, frozen_bytes
 from .commit import Commit, files_of, likely_bytes, sure_bytes
-from .errors import ConfigurationError
 from .events import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
-from .files import stamp
-from .fingerprint import code_of, differing
 from .forks import children_end_here
 from .gauge import LOOKING_BETWEEN_STEPS, Gauge
 from .loading import restoring
@@ -30,6 +28,7 @@ from .order import Order
 from .residency import Residency
 from .steps import WORKDIR, Parameter, Step
 from .store import Damaged, Store, is_sound
+from .unchanged import import_unchanged, require_unchanged
 
 
 class Part:
@@ -52,7 +51,7 @@ class Part:
         parent = multiprocessing.parent_process()
         root = parent.pid if parent and parent.pid else os.getpid()
         self.gauge = Gauge(root, order.count, looking=LOOKING_BETWEEN_STEPS)
-        self.codecs = {s.name: codec_named(s.codec) for s in order.steps if s.codec is not None}
+        self.codecs: dict[str, Codec] = {}
         self.last_use = {p.name: s.name for s in order.steps for p in s.parameters}
         self.columns = columns_read(order.steps)
 
@@ -68,7 +67,10 @@ class Part:
 
     def _run_steps(self, commit: Commit) -> Manifest:
         order, started = self.order, time.perf_counter()
-        self._require_same_sources()
+        code = {order.segment: order.ingredients["code"]}
+        with children_end_here():
+            import_unchanged(code, order.stamps)
+        self.codecs = {s.name: codec_named(s.codec) for s in order.steps if s.codec is not None}
         gc.freeze()  # what was imported stays, and need not be looked at after every step
         meter.give_back_memory()
         stop = order.part.start
@@ -79,22 +81,8 @@ class Part:
             self._run_step(step, commit)
             if stop < order.part.stop and not self.is_to_go_on():
                 break
-        self._require_same_sources()
+        require_unchanged(code, order.stamps, Path.read_bytes)
         return self._commit(commit, stop, time.perf_counter() - started)
-
-    def _require_same_sources(self) -> None:
-        """Refuse code and inputs that are not those of the key: somebody edits during the run."""
-        order = self.order
-        with children_end_here():
-            for step in order.segment.steps:
-                step.function()  # imports its module, so that what is compared is what runs
-        changed = differing(order.ingredients["code"], code_of(order.segment).modules)
-        changed += [str(path) for path, at in order.stamps.items() if stamp(path) != at]
-        if changed:
-            raise ConfigurationError(
-                f"{', '.join(changed)} changed while the pipeline ran, so the values of this "
-                f"segment would belong to neither version. Run again."
-            )
 
     def _is_written(self, value: str, stop: int) -> bool:
         """Whether a value of the part is kept or an output, if the part ends before `stop`."""

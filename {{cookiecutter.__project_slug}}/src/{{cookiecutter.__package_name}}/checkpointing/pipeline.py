@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .bodies import undeclared_uses
 from .codecs import codec_named, output_format
 from .errors import ConfigurationError
 from .settings import Settings, find_root, load_settings, nearest
-from .steps import WORKDIR, Parameter, Segment, Step, check_name, segment_of, undeclared_uses
+from .steps import WORKDIR, Parameter, Segment, Step, check_name, segment_of
 
 if TYPE_CHECKING:
     from .history import RunRecord
@@ -165,7 +166,7 @@ class Pipeline:
                 wanted = "`str`, for it is a URL" if is_url else "`Path`"
                 yield f"{where} is one of [inputs]; annotate it {wanted}."
         elif name in wiring.params:
-            if parameter.codec is not None and codec_named(parameter.codec).family != "json":
+            if parameter.annotation is None or parameter.annotation is Path:
                 yield f"{where} is one of [params]; annotate it as what TOML gives, such as `int`."
         elif any(name == later.name for later in self.steps):
             yield f"{where} is the value of a later step; move that step before this one."

@@ -7,21 +7,20 @@ that watches it, which never imports the project's own code.
 from __future__ import annotations
 
 import ast
-import builtins
-import dis
 import importlib
 import inspect
 import re
-import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .codecs import codec_of
 from .errors import ConfigurationError
+from .signatures import is_plain, problems_of_form
+from .sources import read
 
 WORKDIR = "workdir"
 
@@ -46,6 +45,11 @@ def step(function: Function) -> Function:
     return function
 
 
+def is_step(candidate: object) -> bool:
+    """Whether something was marked by `@step`."""
+    return hasattr(candidate, _MARK)
+
+
 @dataclass(frozen=True)
 class Columns:
     """The columns that a step loads of a table: `Annotated[pd.DataFrame, Columns("a", "b")]`."""
@@ -60,8 +64,8 @@ class Columns:
 class Parameter:
     """One parameter of a step: its name, the type it asks for, and how a value is loaded for it.
 
-    `annotation` is None for tables and arrays, whose type's name says enough: holding the class
-    would make every process that holds a Step import pandas.
+    `annotation` is None for tables and arrays, and for classes of the project's own. Their name
+    says enough, and holding the class would make every process that holds a Step import it.
     """
 
     name: str
@@ -94,8 +98,14 @@ class Step:
         return self.codec is None
 
     def function(self) -> Callable[..., Any]:
-        """The function itself; imports its module."""
-        found: Callable[..., Any] = getattr(importlib.import_module(self.module), self.name)
+        """The function itself; imports its module. Raises ConfigurationError when it is gone."""
+        module: Any = importlib.import_module(self.module)
+        if not hasattr(module, self.name):
+            raise ConfigurationError(
+                f"{self.module} has no step `{self.name}` any more. Build the pipeline again, from "
+                f"the steps that there are."
+            )
+        found: Callable[..., Any] = getattr(module, self.name)
         return found
 
 
@@ -103,17 +113,34 @@ class Step:
 class Segment:
     """A run of steps that ends in a checkpoint.
 
-    `Segment("clean", [flown, delays])` makes one without a module of its own.
+    `Segment("clean", [flown, delays])` makes one without a module of its own. `module` names the
+    one that all steps of a segment are read from, and None says that they were listed.
     """
 
     name: str
     steps: tuple[Step, ...]
+    module: str | None
 
-    def __init__(self, name: str, steps: typing.Iterable[Callable[..., Any] | Step]) -> None:
+    def __init__(
+        self,
+        name: str,
+        steps: typing.Iterable[Callable[..., Any] | Step],
+        module: str | None = None,
+    ) -> None:
         check_name("segment", name)
         read = tuple(s if isinstance(s, Step) else _read_step(s) for s in steps)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "steps", read)
+        object.__setattr__(self, "module", module)
+
+    def read_anew(self) -> Segment:
+        """The segment as its source says now, in a process that has not imported it before.
+
+        Raises ConfigurationError where a listed step is no more.
+        """
+        if self.module is not None:
+            return segment_of(importlib.import_module(self.module))
+        return Segment(self.name, [step.function() for step in self.steps])
 
 
 def check_name(what: str, name: str) -> None:
@@ -128,7 +155,7 @@ def segment_of(module: types.ModuleType) -> Segment:
         member
         for member in vars(module).values()
         if isinstance(member, types.FunctionType)
-        and hasattr(member, _MARK)
+        and is_step(member)
         and member.__module__ == module.__name__  # an imported step belongs to its own segment
     ]
     if not functions:
@@ -137,13 +164,13 @@ def segment_of(module: types.ModuleType) -> Segment:
             f"module out of the Pipeline."
         )
     _refuse_second_definitions(module, {function.__name__ for function in functions})
-    return Segment(module.__name__.rpartition(".")[2], functions)
+    return Segment(module.__name__.rpartition(".")[2], functions, module.__name__)
 
 
 def _refuse_second_definitions(module: types.ModuleType, steps: set[str]) -> None:
     """A second `def` of one name takes the place of the first without a word from Python."""
     source = Path(str(module.__file__))
-    body = ast.parse(source.read_bytes()).body if source.is_file() else []
+    body = ast.parse(read(source)).body if source.is_file() else []
     lines: dict[str, int] = {}
     for node in body:
         if isinstance(node, ast.FunctionDef) and node.name in steps:
@@ -155,23 +182,11 @@ def _refuse_second_definitions(module: types.ModuleType, steps: set[str]) -> Non
                 )
 
 
-def undeclared_uses(candidate: Step, earlier: set[str]) -> list[str]:
-    """Names of earlier steps that the body uses although they are no parameters of the step.
-
-    Such a name stands for the function, not for its value: a mistake that would show far from
-    its cause.
-    """
-    function: Any = inspect.unwrap(candidate.function())
-    used = set(_global_names(function.__code__)) & earlier
-    known = vars(builtins) | vars(sys.modules[function.__module__])
-    return sorted(name for name in used if name not in known or hasattr(known[name], _MARK))
-
-
 def _read_step(marked: Callable[..., Any]) -> Step:
     function: Any = inspect.unwrap(step(marked))  # as it was written, below other decorators
     code = function.__code__
     place = f"{code.co_filename}:{code.co_firstlineno} {function.__name__}"
-    problems = list(_problems_of_form(function))
+    problems = list(problems_of_form(function))
     if problems:
         raise ConfigurationError("\n".join(f"{place}: {problem}" for problem in problems))
     try:
@@ -203,26 +218,6 @@ def _read_step(marked: Callable[..., Any]) -> Step:
     )
 
 
-def _problems_of_form(function: types.FunctionType) -> Iterator[str]:
-    if function.__qualname__ != function.__name__:
-        yield "a step must be defined at the top of its module, where other processes can find it."
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        yield "a step cannot be `async`. Run the event loop inside: `asyncio.run(...)`."
-    elif inspect.isgeneratorfunction(function):
-        yield "a step cannot be a generator. Return the whole value instead of yielding parts."
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
-            yield f"`{stars}{parameter.name}`: name each value that the step needs as a parameter."
-        elif parameter.default is not parameter.empty:
-            yield (
-                f"parameter `{parameter.name}` has a default. Put the value under [params] in "
-                f"pipeline.toml and drop the default."
-            )
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            yield f"parameter `{parameter.name}` is keyword-only. Drop the `*` before it."
-
-
 def _parameter(name: str, annotation: Any) -> Parameter:
     columns = None
     if typing.get_origin(annotation) is typing.Annotated:
@@ -232,7 +227,8 @@ def _parameter(name: str, annotation: Any) -> Parameter:
     if codec is not None and codec.family not in ("json", "path"):
         return Parameter(name, codec.type_name, None, codec.name, columns)
     shown = annotation.__qualname__ if type(annotation) is type else repr(annotation)
-    return Parameter(name, shown, annotation, codec.name if codec else None, columns)
+    kept = annotation if is_plain(annotation) else None
+    return Parameter(name, shown, kept, codec.name if codec else None, columns)
 
 
 def _return_codec(place: str, annotation: Any) -> str | None:
@@ -248,12 +244,3 @@ def _return_codec(place: str, annotation: Any) -> str | None:
             f"lists; or register a codec in adapters.py."
         )
     return codec.name
-
-
-def _global_names(code: types.CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            yield instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _global_names(constant)

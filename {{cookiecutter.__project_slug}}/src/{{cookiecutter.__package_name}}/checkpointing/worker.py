@@ -21,6 +21,7 @@ from .interrupts import SIGNALS
 from .order import Order
 from .part import Part
 from .pipeline import Pipeline
+from .sources import OWN_HOME, import_afresh, read_once
 from .store import Damaged, Store
 from .traces import headline, user_traceback
 
@@ -56,6 +57,8 @@ def describe_pipeline(connection: Connection, reference: str, log: Path, root: P
     settle_in(connection, log, root)
     module, _, name = reference.partition(":")
     try:
+        read_once([OWN_HOME])
+        import_afresh()
         with children_end_here():
             pipeline = getattr(importlib.import_module(module), name)
         assert isinstance(pipeline, Pipeline), f"{reference} is not a Pipeline"

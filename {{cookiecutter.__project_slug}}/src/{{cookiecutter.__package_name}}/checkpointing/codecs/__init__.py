@@ -130,6 +130,7 @@ register(
 )
 register(Codec("Path", "pathlib.Path", "path", _late("paths", "freeze"), _late("paths", "thaw")))
 
+_BUILT_IN = frozenset(_CODECS), frozenset(_FORMATS)
 _PLAIN = (bool, int, float, str, type(None), dict, list, date, datetime, timedelta)
 _PUBLIC_NAMES = {"pyarrow.lib.Table": "pyarrow.Table"}
 
@@ -164,6 +165,15 @@ def _import_adapters() -> bool:
     return True
 
 
+def forget_adapters() -> None:
+    """Drop what the project registered: its adapters.py is about to be imported anew."""
+    codecs, formats = _BUILT_IN
+    for name in _CODECS.keys() - codecs:
+        del _CODECS[name]
+    for name in _FORMATS.keys() - formats:
+        del _FORMATS[name]
+
+
 def _is_plain(annotation: object) -> bool:
     if annotation is None or annotation in _PLAIN or typing.is_typeddict(annotation):
         return True
@@ -181,6 +191,16 @@ def codec_named(name: str) -> Codec:
     if name not in _CODECS:
         _import_adapters()
     return _CODECS[name]
+
+
+def is_own(name: str | None) -> bool:
+    """Whether a codec is the project's, so that its adapters.py has to be imported for it."""
+    return name is not None and name not in _BUILT_IN[0]
+
+
+def family_known(name: str | None) -> str | None:
+    """The family of a codec, as far as it is known without the project's adapters."""
+    return _CODECS[name].family if name in _CODECS else None
 
 
 def format_named(name: str) -> Format:

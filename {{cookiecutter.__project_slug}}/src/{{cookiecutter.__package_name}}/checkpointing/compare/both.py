@@ -150,6 +150,7 @@ def _script_order(
         root=pipeline.settings.root,
         folder=folder / "plain",
         segments=pipeline.segments,
+        code={name: code.modules for name, code in bound.code.items()},
         keys={manifest.segment: manifest.key for manifest in manifests},
         arguments={
             address: argument

@@ -26,6 +26,7 @@ from ..forks import children_end_here
 from ..gauge import LOOKING_BETWEEN_STEPS, Gauge
 from ..settings import Count
 from ..steps import WORKDIR, Parameter, Segment, Step
+from ..unchanged import import_unchanged
 from ..worker import as_failure, settle_in
 
 
@@ -35,6 +36,7 @@ class ScriptOrder:
 
     Attributes:
         folder: for the files that steps make, and for outputs while they are hashed.
+        code: of each segment, the digests of its modules and data files in the other run.
         keys: of each segment in the run with checkpoints; what is random is seeded from them.
         arguments: inputs and params by (step, parameter).
         outputs: the values whose bytes are to be compared.
@@ -43,6 +45,7 @@ class ScriptOrder:
     root: Path
     folder: Path
     segments: tuple[Segment, ...]
+    code: dict[str, dict[str, str]]
     keys: dict[str, str]
     arguments: dict[tuple[str, str], Any]
     outputs: tuple[str, ...]
@@ -94,8 +97,13 @@ class Script:
         self.gauge = Gauge(os.getpid(), order.count, alone=True, looking=LOOKING_BETWEEN_STEPS)
 
     def run(self) -> None:
-        """Call every step in order with what earlier steps returned, and keep what it returns."""
+        """Call every step in order with what earlier steps returned, and keep what it returns.
+
+        Raises ConfigurationError when it would not be the steps of the run with checkpoints.
+        """
+        code = {segment: self.order.code[segment.name] for segment in self.order.segments}
         with children_end_here():  # this imports their modules
+            import_unchanged(code, inputs={})
             functions = {name: step.function() for name, step in self.steps.items()}
         for segment in self.order.segments:
             for step in segment.steps:

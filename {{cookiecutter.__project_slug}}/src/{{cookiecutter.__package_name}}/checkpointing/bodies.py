@@ -1,0 +1,34 @@
+"""What the body of a step uses without having asked for it."""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import inspect
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from .steps import Step, is_step
+
+
+def undeclared_uses(candidate: Step, earlier: set[str]) -> list[str]:
+    """Names of earlier steps that the body uses although they are no parameters of the step.
+
+    Such a name stands for the function, not for its value: a mistake that would show far from
+    its cause.
+    """
+    function: Any = inspect.unwrap(candidate.function())
+    used = set(_global_names(function.__code__)) & earlier
+    known = vars(builtins) | vars(sys.modules[function.__module__])
+    return sorted(name for name in used if name not in known or is_step(known[name]))
+
+
+def _global_names(code: types.CodeType) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _global_names(constant)

@@ -1,0 +1,72 @@
+"""The signature of a step's function: what is refused, and what of it other processes can hold.
+
+A Step travels to the parent of a run, which has none of the project's code, or, in a notebook, has
+it as it was before the last edit. So no class of the project's own goes with it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import sysconfig
+import types
+import typing
+from collections.abc import Iterator
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import Any, NewType, NotRequired, Required, TypedDict
+
+_LIBRARIES = tuple(
+    Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+_WRAPPERS = (Required, NotRequired)
+
+
+def problems_of_form(function: types.FunctionType) -> Iterator[str]:
+    """Why a function cannot be a step, whatever its annotations are."""
+    if function.__qualname__ != function.__name__:
+        yield "a step must be defined at the top of its module, where other processes can find it."
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        yield "a step cannot be `async`. Run the event loop inside: `asyncio.run(...)`."
+    elif inspect.isgeneratorfunction(function):
+        yield "a step cannot be a generator. Return the whole value instead of yielding parts."
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
+            yield f"`{stars}{parameter.name}`: name each value that the step needs as a parameter."
+        elif parameter.default is not parameter.empty:
+            yield (
+                f"parameter `{parameter.name}` has a default. Put the value under [params] in "
+                f"pipeline.toml and drop the default."
+            )
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            yield f"parameter `{parameter.name}` is keyword-only. Drop the `*` before it."
+
+
+def is_plain(annotation: Any) -> bool:
+    """Whether a process can hold an annotation without the project's own code."""
+    if members := typing.get_args(annotation):
+        return all(map(is_plain, members))
+    if typing.is_typeddict(annotation) or isinstance(annotation, NewType):
+        return True  # sent by its structure, below
+    home = annotation if isinstance(annotation, type) else type(annotation)
+    file = getattr(sys.modules.get(home.__module__), "__file__", None)
+    return file is None or any(Path(file).is_relative_to(folder) for folder in _LIBRARIES)
+
+
+def _send_by_structure(kind: Any) -> tuple[Any, ...]:
+    """How a TypedDict travels: its fields, not the address of the class."""
+    fields = {}
+    for name, hint in typing.get_type_hints(kind, include_extras=True).items():
+        bare = typing.get_args(hint)[0] if typing.get_origin(hint) in _WRAPPERS else hint
+        wrapper = Required if name in kind.__required_keys__ else NotRequired
+        fields[name] = wrapper[bare]
+    return TypedDict, (kind.__name__, fields)
+
+
+ForkingPickler.register(type(TypedDict("_Any", {})), _send_by_structure)  # type: ignore[operator]
+ForkingPickler.register(NewType, lambda new: (_same, (new.__supertype__,)))
+
+
+def _same(kind: Any) -> Any:
+    return kind

@@ -49,6 +49,20 @@ for line in sys.stdin:
     print(json.dumps(record.as_json()), flush=True)
 """
 
+# One process that executes each line, a cell of code, in `__main__`, and answers what it prints.
+NOTEBOOK = """
+import contextlib, io, json, sys
+
+for _cell in sys.stdin:
+    _printed = io.StringIO()
+    with contextlib.redirect_stdout(_printed):
+        try:
+            exec(compile(json.loads(_cell), "<cell>", "exec"))
+        except Exception as _error:
+            print(f"{type(_error).__name__}: {_error}")
+    print(json.dumps(_printed.getvalue().strip()), flush=True)
+"""
+
 # Files of a pipeline's checkpoints that belong to no single checkpoint.
 SHARED = {"run.lock", "worker.lock", "run.json", "hashes.json"}
 
@@ -190,6 +204,31 @@ class Project:
                 return record
 
             yield run
+            asked.close()
+
+    @contextmanager
+    def notebook(self, **environment: str) -> Iterator[Callable[[str], str]]:
+        """A function that executes a cell of code, all in one process; what the cell prints.
+
+        An error is printed as its type and message.
+        """
+        with subprocess.Popen(
+            [sys.executable, "-c", NOTEBOOK],
+            cwd=self.folder,
+            env=self.environment(**environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            asked, answers = process.stdin, process.stdout
+
+            def execute(cell: str) -> str:
+                print(json.dumps(textwrap.dedent(cell)), file=asked, flush=True)
+                return str(json.loads(answers.readline()))
+
+            yield execute
             asked.close()
 
     def executed(self) -> list[str]:

@@ -164,3 +164,24 @@ def test_run_works_in_a_thread(done: Project) -> None:
     thread.join()
     """
     assert done.python(code) == "None\n"
+
+
+def test_a_value_that_the_last_run_did_not_keep_is_not_taken_from_a_former_one(
+    done: Project,
+) -> None:
+    s02 = done.folder / "src/demo/segments/s02.py"
+    s02.write_text(
+        s02.read_text().replace("table * 2", "table * 3")
+        + "\n@step\ndef rows_of(doubled: pd.DataFrame) -> int:\n    return len(doubled)\n"
+    )
+    done.write("pipeline.toml", "[params]\nrows = 3\n")
+    done.run()
+    code = """
+    from demo.pipeline import PIPELINE
+    print(PIPELINE.load("rows_of"))
+    try:
+        PIPELINE.load("doubled")
+    except Exception as error:
+        print(error)
+    """
+    assert done.python(code).startswith("3\nno checkpoint holds `doubled`. Run the pipeline;")

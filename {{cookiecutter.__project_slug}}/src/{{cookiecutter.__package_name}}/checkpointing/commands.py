@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
-import os
 import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from . import processes
 from .binding import Bound, Described, Standing, bind, standings
 from .budget import effective_budget, size
 from .console import closing_table, progress, short
-from .errors import BY_KIND, CheckpointingError, ConfigurationError, Interrupted
-from .events import PartFailed
+from .describing import describe_project
+from .errors import CheckpointingError, ConfigurationError, Interrupted
 from .files import total_bytes
 from .history import RunRecord
 from .interrupts import answered, interruptible
 from .limits import machine_limits
 from .loading import load_value
 from .runner import RunOptions, run
-from .settings import PIPELINE_FILE, find_root
 from .store import Store
-from .worker import describe_pipeline
 
 _ERROR_STYLE = "bold red"
 
@@ -145,33 +139,6 @@ def clean_command(package: str, old: bool, runs: bool) -> int:
     return code[0]
 
 
-def describe_project(package: str) -> Described:
-    """The project's pipeline, imported in a worker: this process stays free of its code.
-
-    Raises:
-        ConfigurationError: the project is not found, or its pipeline cannot be built.
-    """
-    processes.warm_up()
-    root = _project_root(package)
-    ending = processes.run_worker(
-        describe_pipeline,
-        (f"{package}.pipeline:PIPELINE", Path(os.devnull), root),
-        is_last=lambda message: True,
-        on_message=lambda message: None,
-        on_sample=lambda held: None,
-    )
-    match ending:
-        case processes.Finished(Described() as described):
-            return described
-        case processes.Finished(PartFailed() as failure):
-            details = {"traceback": failure.traceback} if failure.traceback else {}
-            raise BY_KIND[failure.kind](failure.message, step=failure.step, **details)
-    raise ConfigurationError(
-        f"{package}.pipeline cannot be imported: its process ended without a word. "
-        f"Try `python -c 'import {package}.pipeline'`."
-    )
-
-
 def parse_changes(described: Described, changes: list[str]) -> dict[str, Any]:
     """`--set NAME=VALUE` as values: text for inputs and for params annotated `str`, else TOML.
 
@@ -219,17 +186,6 @@ def _reported() -> Iterator[list[int]]:
     except CheckpointingError as error:
         print_error(Console(stderr=True), error)
         code[0] = error.exit_code
-
-
-def _project_root(package: str) -> Path:
-    found = importlib.util.find_spec(package)
-    places = [Path(found.origin).parent] if found and found.origin else []
-    for place in [*places, Path.cwd()]:
-        if (root := find_root(place)) is not None:
-            return root
-    raise ConfigurationError(
-        f"no {PIPELINE_FILE} in {Path.cwd()} or above it. Run the command in the project's folder."
-    )
 
 
 def _standing_table(bound: Bound, found: list[Standing]) -> Table:

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from .codecs import codec_named, format_named
+from .codecs import codec_named, format_named, is_own
 from .errors import CheckpointingError, ConfigurationError, InexactValue, StorageError
 from .pipeline import Pipeline
 from .settings import nearest
@@ -39,37 +39,47 @@ def restoring(value: str, *, is_stored: bool) -> Iterator[None]:
         ) from error
 
 
-def load_value(pipeline: Pipeline, value: str) -> Any:
-    """The form of a value that a run last made or reused, as the type that its step declares.
+def load_value(pipeline: Pipeline, value: str, imported: dict[str, str] | None = None) -> Any:
+    """A value as a run last made or reused it, of the type that its step returned then.
+
+    Args:
+        imported: the code of adapters.py that this process has imported; None if it has not yet.
 
     Raises:
-        ConfigurationError: no step makes that value.
-        StorageError: no checkpoint holds it, or its file is damaged or cannot be read.
+        ConfigurationError: no step makes that value, or a codec of adapters.py that made it is
+            not what this process has imported.
+        StorageError: the newest checkpoint of its segment does not hold it, or its file is damaged
+            or cannot be read.
     """
     made = {step.name: step for step in pipeline.steps if step.codec is not None}
     if value not in made:
         raise ConfigurationError(f"no step makes `{value}`{nearest(value, list(made))}")
     store = Store(pipeline.settings.checkpoints / pipeline.name)
     segment = pipeline.producer(value).name
-    for manifest in store.all_of(segment):
-        if (found := manifest.record(value)) is None:
-            continue
-        folder = store.path(segment, manifest.key)
-        if not is_sound(folder, found):
-            raise StorageError(f"{folder / found.file} is damaged; `run` will rebuild it.")
-        path = folder / found.file
-        codec = codec_named(made[value].codec or "")
-        try:
-            with restoring(value, is_stored=True):
-                return codec.thaw(
-                    path if found.format == "path" else format_named(found.format).read(path, None)
-                )
-        except Damaged as damage:
-            raise StorageError(
-                f"{path} cannot be read ({damage.__cause__}), though it is as it was committed. "
-                f"Make it anew with `run --rerun-from {segment}`."
-            ) from damage
-    raise StorageError(
-        f"no checkpoint holds `{value}`. Run the pipeline; a value stays on disk only when a later "
-        f"segment reads it, or nothing does."
-    )
+    newest = next(iter(store.all_of(segment)), None)  # an older one is of other code or inputs
+    found = newest.record(value) if newest is not None else None
+    if newest is None or found is None:
+        raise StorageError(
+            f"no checkpoint holds `{value}`. Run the pipeline; a value stays on disk only when a "
+            f"later segment reads it, or nothing does."
+        )
+    folder = store.path(segment, newest.key)
+    if not is_sound(folder, found):
+        raise StorageError(f"{folder / found.file} is damaged; `run` will rebuild it.")
+    if is_own(found.codec) and imported not in (None, pipeline.adapters):
+        raise ConfigurationError(
+            f"`{value}` is kept by the codec {found.codec} of adapters.py, whose code was edited "
+            f"after this session had imported it. Start the session again to load it."
+        )
+    path = folder / found.file
+    codec = codec_named(found.codec)
+    try:
+        with restoring(value, is_stored=True):
+            return codec.thaw(
+                path if found.format == "path" else format_named(found.format).read(path, None)
+            )
+    except Damaged as damage:
+        raise StorageError(
+            f"{path} cannot be read ({damage.__cause__}), though it is as it was committed. "
+            f"Make it anew with `run --rerun-from {segment}`."
+        ) from damage

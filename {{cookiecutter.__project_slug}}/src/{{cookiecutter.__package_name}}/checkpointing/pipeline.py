@@ -5,14 +5,16 @@ Steps are numbered through the whole pipeline; a part is a half-open range of th
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .bodies import undeclared_uses
-from .codecs import codec_named, output_format
+from .codecs import codec_named, is_own, output_format
 from .errors import ConfigurationError
+from .fingerprint import adapters_code
 from .settings import Settings, find_root, load_settings, nearest
 from .steps import WORKDIR, Parameter, Segment, Step, check_name, segment_of
 
@@ -31,12 +33,15 @@ class Pipeline:
         ConfigurationError: every problem of the graph and of the project's TOML files.
 
     The object holds plain data only (a step is known by its module and name), so it can be sent
-    to another process without the project's own code.
+    to another process without the project's own code. `steps`, `segments` and `settings` are what
+    the source and the TOML files said when it was built. `run` and `load` read them anew, so a
+    notebook that is open for days runs what is in the files.
     """
 
     def __init__(self, *segments: types.ModuleType | Segment, name: str = "main") -> None:
         check_name("pipeline", name)
         self.name = name
+        self.built_by = _building_module()
         self.segments = tuple(s if isinstance(s, Segment) else segment_of(s) for s in segments)
         self.steps = tuple(step for segment in self.segments for step in segment.steps)
         if not self.steps:
@@ -50,22 +55,36 @@ class Pipeline:
         if problems:
             listed = "\n".join(f"  {problem}" for problem in problems)
             raise ConfigurationError(f"pipeline `{name}` cannot be built:\n{listed}")
+        codecs = [s.codec for s in self.steps]
+        codecs += [p.codec for s in self.steps for p in s.parameters]
+        self.adapters = adapters_code() if any(map(is_own, codecs)) else {}
         self._made = {step.name: number for number, step in enumerate(self.steps)}
         self._last_use = dict(self._made)
         for number, step in enumerate(self.steps):
             self._last_use.update({p.name: number for p in self.values_of(step)})
 
     def load(self, value: str) -> Any:
-        """The form of a value that a run last made or reused. Raises StorageError."""
+        """A value as a run last made or reused it, of the type that its step returned then.
+
+        Raises ConfigurationError, StorageError; see `loading.load_value`.
+        """
+        from .describing import describe_again
         from .loading import load_value
 
-        return load_value(self, value)
+        return load_value(describe_again(self).pipeline, value, imported=self.adapters)
 
     def run(self, params: dict[str, Any] | None = None, budget: str | None = None) -> RunRecord:
         """Run what is not checkpointed yet. Raises CheckpointingError; see `runner.run`."""
         from .runner import RunOptions, run
 
         return run(self, RunOptions(params=params or {}, budget=budget))
+
+    def read_anew(self) -> Pipeline:
+        """The pipeline as its source says now, in a process that has not imported it before.
+
+        Raises ConfigurationError.
+        """
+        return Pipeline(*(segment.read_anew() for segment in self.segments), name=self.name)
 
     def span(self, segment: Segment) -> range:
         """The numbers of a segment's steps."""
@@ -196,6 +215,14 @@ class Pipeline:
                 yield from _problems_of_publishing(name, codecs[name], target.suffix)
             else:
                 yield f"pipeline.toml: [outputs] `{name}` is no step{nearest(name, list(codecs))}"
+
+
+def _building_module() -> str | None:
+    """The module whose own lines build a Pipeline now; None in a function."""
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_back if frame and frame.f_back else None
+    is_module = caller is not None and caller.f_code.co_name == "<module>"
+    return caller.f_globals.get("__name__") if caller and is_module else None
 
 
 def _problems_of_publishing(name: str, codec: str | None, suffix: str) -> Iterator[str]:

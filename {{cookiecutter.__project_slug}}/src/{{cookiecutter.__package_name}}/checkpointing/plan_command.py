@@ -9,7 +9,8 @@ from rich.console import Console
 
 from .binding import Bound, bind, identities, known_input_bytes, standings
 from .budget import EffectiveBudget, effective_budget
-from .commands import describe_project, parse_changes, print_error
+from .commands import parse_changes, print_error
+from .describing import describe_project
 from .errors import CheckpointingError, ConfigurationError
 from .forecast import PartForecast, forecast_of
 from .interrupts import answered

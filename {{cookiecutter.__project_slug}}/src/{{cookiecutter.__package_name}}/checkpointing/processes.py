@@ -65,6 +65,10 @@ class Died:
 Ending = Finished | OverBudget | Died
 
 
+class _NotStarted(Exception):
+    """There is no worker, for the process that was to fork it is gone."""
+
+
 def warm_up() -> None:
     """Start the process that workers are forked from, so that it imports libraries meanwhile."""
     if meter.START_METHOD != "forkserver":
@@ -114,33 +118,36 @@ def run_worker(
     between two looks at the worker, so that it cuts off nothing that happens here.
     """
     warm_up()
-    with held() as interrupt, _worker(target, arguments, interrupt) as (process, ours):
-        root = process.pid if alone else os.getpid()
-        gauge = Gauge(root, count, limit=limit, suspect=process.pid, alone=alone)
-        next_sample = time.monotonic()
-        while True:
-            interrupt.check()
-            ready = wait([ours, process.sentinel], max(0.0, next_sample - time.monotonic()))
-            if ours in ready:
-                try:
-                    message = ours.recv()
-                except (EOFError, OSError):
+    try:
+        with held() as interrupt, _worker(target, arguments, interrupt) as (process, ours):
+            root = process.pid if alone else os.getpid()
+            gauge = Gauge(root, count, limit=limit, suspect=process.pid, alone=alone)
+            next_sample = time.monotonic()
+            while True:
+                interrupt.check()
+                ready = wait([ours, process.sentinel], max(0.0, next_sample - time.monotonic()))
+                if ours in ready:
+                    try:
+                        message = ours.recv()
+                    except (EOFError, OSError):
+                        return _died(process, interrupt)
+                    if is_last(message):
+                        _let_end(process, interrupt)
+                        return Finished(message)
+                    answer = on_message(message)  # before the sample: that belongs to what begins now
+                    if answer is not None:
+                        _send(ours, answer)
+                elif process.sentinel in ready:
                     return _died(process, interrupt)
-                if is_last(message):
-                    _let_end(process, interrupt)
-                    return Finished(message)
-                answer = on_message(message)  # before the sample: that belongs to what begins now
-                if answer is not None:
-                    _send(ours, answer)
-            elif process.sentinel in ready:
-                return _died(process, interrupt)
-            held_bytes = gauge.sample()
-            next_sample = time.monotonic() + SAMPLE_SECONDS
-            if ours.poll():  # what it saw may be of the step that ended meanwhile, or of the next
-                continue
-            on_sample(held_bytes)
-            if limit is not None and held_bytes > limit:
-                return OverBudget(held_bytes)
+                held_bytes = gauge.sample()
+                next_sample = time.monotonic() + SAMPLE_SECONDS
+                if ours.poll():  # what it saw may be of the step that ended meanwhile, or of the next
+                    continue
+                on_sample(held_bytes)
+                if limit is not None and held_bytes > limit:
+                    return OverBudget(held_bytes)
+    except _NotStarted:
+        return Died(None)
 
 
 @contextmanager
@@ -158,7 +165,7 @@ def _worker(
     )
     try:
         with _environment(_ENVIRONMENT), _without_main(), interrupt.let_through():
-            process.start()
+            _start(process)
         theirs.close()
         yield process, ours
     finally:
@@ -169,6 +176,14 @@ def _worker(
             process.join(_EXIT_SECONDS)  # one that waits for a broken disk cannot even be killed
         theirs.close()
         ours.close()
+
+
+def _start(process: Any) -> None:
+    """Have the fork server start a worker; it falls over a project's broken `__init__.py`."""
+    try:
+        process.start()
+    except (EOFError, ConnectionError) as error:
+        raise _NotStarted from error
 
 
 def _died(process: Any, interrupt: Held) -> Died:

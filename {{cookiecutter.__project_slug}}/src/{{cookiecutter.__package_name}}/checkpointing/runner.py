@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .binding import Described, bind, describe
+from .binding import Described, bind
 from .budget import effective_budget
+from .describing import describe_again
 from .errors import CheckpointingError, ConfigurationError, Interrupted, StorageError
 from .events import Observer
 from .execution import Execution
@@ -43,6 +44,9 @@ def run(
 ) -> RunRecord:
     """Run what is not checkpointed yet.
 
+    Args:
+        pipeline: what `describe_project` found, or a Pipeline, whose source is then read anew.
+
     Returns:
         The record of the run, which is also kept in `runs/`.
 
@@ -51,11 +55,13 @@ def run(
             that was finished stays finished.
     """
     started = time.monotonic()
-    described = describe(pipeline) if isinstance(pipeline, Pipeline) else pipeline
-    record = RunRecord(described.pipeline.name)
+    name = pipeline.name if isinstance(pipeline, Pipeline) else pipeline.pipeline.name
+    record = RunRecord(name)
     timeline = Timeline(observe)
     folder = None
     try:
+        described = describe_again(pipeline) if isinstance(pipeline, Pipeline) else pipeline
+        record.pipeline = described.pipeline.name
         settings = described.pipeline.settings
         budget = effective_budget(settings.memory, machine_limits(), options.budget)
         record.budget_bytes, record.budget_source = budget.bytes, budget.source

@@ -14,14 +14,14 @@ from typing import Any
 
 from . import meter
 from .binding import describe
-from .errors import BudgetExceeded, CheckpointingError, StepFailed
+from .errors import BudgetExceeded, CheckpointingError, ConfigurationError, StepFailed
 from .events import DamageFound, PartCommitted, PartFailed
 from .forks import children_end_here, children_go_without, close_file
 from .interrupts import SIGNALS
 from .order import Order
 from .part import Part
 from .pipeline import Pipeline
-from .sources import OWN_HOME, import_afresh, read_once
+from .sources import Home, import_afresh, read_once
 from .store import Damaged, Store
 from .traces import headline, user_traceback
 
@@ -52,22 +52,41 @@ def as_failure(error: BaseException, step: str | None, root: Path) -> PartFailed
     return PartFailed(StepFailed.kind, headline(error), step, user_traceback(error, root))
 
 
-def describe_pipeline(connection: Connection, reference: str, log: Path, root: Path) -> None:
-    """Entry point of a worker: import `package.module:NAME` and send the pipeline as plain data."""
+def describe_pipeline(
+    connection: Connection,
+    source: str | Pipeline,
+    homes: tuple[Home, ...],
+    log: Path,
+    root: Path,
+) -> None:
+    """Entry point of a worker: read a pipeline from its source and send it as plain data.
+
+    Args:
+        source: `package.module:NAME`, or a pipeline as it once was, whose modules say what it is.
+        homes: where the project's own modules lie.
+    """
     settle_in(connection, log, root)
-    module, _, name = reference.partition(":")
     try:
-        read_once([OWN_HOME])
+        read_once(homes)
         import_afresh()
         with children_end_here():
-            pipeline = getattr(importlib.import_module(module), name)
-        assert isinstance(pipeline, Pipeline), f"{reference} is not a Pipeline"
+            pipeline = _found(source)
         connection.send(describe(pipeline))
     except CheckpointingError as error:
         connection.send(PartFailed(error.kind, error.message, error.step))
     except BaseException as error:  # importing runs the project's code, which may raise anything
         message = f"the pipeline cannot be imported: {headline(error)}"
         connection.send(PartFailed("configuration", message, None, user_traceback(error, root)))
+
+
+def _found(source: str | Pipeline) -> Pipeline:
+    if isinstance(source, Pipeline):
+        return source.read_anew()
+    module, _, name = source.partition(":")
+    pipeline = getattr(importlib.import_module(module), name, None)
+    if not isinstance(pipeline, Pipeline):
+        raise ConfigurationError(f"{module} has no Pipeline named {name}.")
+    return pipeline
 
 
 def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]:

@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..budget import size
-from ..commands import describe_project, parse_changes, print_error
+from ..commands import parse_changes, print_error
 from ..console import progress
+from ..describing import describe_project
 from ..errors import CheckpointingError, Interrupted
 from ..interrupts import interruptible
 from .both import CompareOptions, compare

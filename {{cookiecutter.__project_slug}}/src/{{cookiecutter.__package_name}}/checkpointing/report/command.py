@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..commands import describe_project, print_error
+from ..commands import print_error
 from ..console import short
+from ..describing import describe_project
 from ..errors import CheckpointingError, ConfigurationError
 from ..files import replace_text, storage_errors
 from ..interrupts import answered

@@ -134,15 +134,16 @@ def run_worker(
                     if is_last(message):
                         _let_end(process, interrupt)
                         return Finished(message)
-                    answer = on_message(message)  # before the sample: that belongs to what begins now
+                    # Before the sample, which belongs to what begins now.
+                    answer = on_message(message)
                     if answer is not None:
                         _send(ours, answer)
                 elif process.sentinel in ready:
                     return _died(process, interrupt)
                 held_bytes = gauge.sample()
                 next_sample = time.monotonic() + SAMPLE_SECONDS
-                if ours.poll():  # what it saw may be of the step that ended meanwhile, or of the next
-                    continue
+                if ours.poll():
+                    continue  # the sample may be of the step that ended meanwhile, or of the next
                 on_sample(held_bytes)
                 if limit is not None and held_bytes > limit:
                     return OverBudget(held_bytes)

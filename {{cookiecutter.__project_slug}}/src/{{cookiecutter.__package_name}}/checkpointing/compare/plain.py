@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..events import (
 )
 from ..history import SegmentRecord
 from ..limits import oom_kills
-from ..processes import Finished, OverBudget, run_worker
+from ..processes import Ending, Finished, OverBudget, run_worker
 from ..steps import Segment
 from ..verdicts import LogTail, exceedance, failure
 from ..watch import PartWatch
@@ -43,6 +44,10 @@ class PlainRun:
     figures: PlainFigures = field(default_factory=PlainFigures)
     identities: dict[str, str] | None = None
     error: CheckpointingError | None = None
+
+
+class _OverLimit(Exception):
+    """The script holds more than it may as a step begins; raised while it is watched, to end it."""
 
 
 def script_limit(machine: Iterable[Limit], asked: int | None) -> Limit:
@@ -67,24 +72,26 @@ def run_plain(
 ) -> None:
     """Run the script to its end or to the limit; `run` tells at any time how far it came."""
     figures = run.figures
-    watch = _ScriptWatch(order, budget.bytes, observe, figures)
+    watch = _ScriptWatch(order, budget.bytes, limit.bytes, observe, figures)
     log, kills = LogTail(order.log), oom_kills()
-    ending = run_worker(
-        run_script,
-        (order,),
-        is_last=lambda message: isinstance(message, OutputsHashed | PartFailed),
-        on_message=watch.on_message,
-        on_sample=watch.on_sample,
-        limit=limit.bytes,
-        count=order.count,
-        alone=True,
-    )
+    ending: Ending | None = None
+    with suppress(_OverLimit):
+        ending = run_worker(
+            run_script,
+            (order,),
+            is_last=lambda message: isinstance(message, OutputsHashed | PartFailed),
+            on_message=watch.on_message,
+            on_sample=watch.on_sample,
+            limit=limit.bytes,
+            count=order.count,
+            alone=True,
+        )
     if isinstance(ending, Finished) and isinstance(ending.last, OutputsHashed):
         run.identities = ending.last.identities
     if watch.ended:
         return
     figures.ended_in = watch.part.step
-    if isinstance(ending, OverBudget):
+    if ending is None or isinstance(ending, OverBudget):
         told = f"the limit on this machine is {size(limit.bytes)} ({limit.source})"
         figures.status, figures.why = "stopped", told
     elif exceeded := exceedance(ending, log, struck=oom_kills() > kills):
@@ -102,11 +109,17 @@ class _ScriptWatch:
     """
 
     def __init__(
-        self, order: ScriptOrder, budget: int, observe: Observer, figures: PlainFigures
+        self,
+        order: ScriptOrder,
+        budget: int,
+        limit: int,
+        observe: Observer,
+        figures: PlainFigures,
     ) -> None:
         self.ended = False
         self._order = order
         self._budget = budget
+        self._limit = limit
         self._observe = observe
         self._figures = figures
         self._started = time.monotonic()
@@ -116,6 +129,9 @@ class _ScriptWatch:
     def on_message(self, message: Any) -> None:
         match message:
             case StepStarted():
+                if message.held_bytes > self._limit:  # the step is not what took it
+                    self._note(message.held_bytes)
+                    raise _OverLimit
                 if message.step not in {step.name for step in self.segment.steps}:
                     self._begin_segment()
                 self.part.on_message(message)

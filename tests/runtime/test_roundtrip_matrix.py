@@ -26,18 +26,8 @@ REFUSED = {
     # Chunks of these cannot be given one dictionary.
     *("arrow dictionary with null", "arrow dictionary of nothing"),
     *("arrow dictionary of structs", "arrow dictionary of lists"),
-    # As labels: JSON has no such names, or two columns would have one name.
+    # As labels, for which JSON has no words.
     *("index of object bytes", "index of object Decimal"),
-    *(
-        "index of category of bool",
-        "index of category of boolean",
-        "index of category of arrow bool",
-    ),
-    *(
-        "index of category of nothing",
-        "index of category of pd.cut",
-        "index of category of pd.qcut",
-    ),
 }
 REFUSED_IN_PARQUET = {
     *("arrow month interval", "arrow empty struct", "arrow run ends"),
@@ -62,9 +52,11 @@ def require_exact_or_refused(outcomes: list[Outcome]) -> None:
     assert [o for o in outcomes if o.result == "wrong"] == []
     refused = [o for o in outcomes if o.result == "refused"]
     assert [o for o in refused if not NAMED.search(o.said)] == []
-    by_parquet = {o.kind for o in refused if o.kind and o.case.startswith("parquet")}
+    # Two labels of the same category are one name, which says nothing of the kind.
+    of_kinds = [o for o in refused if o.kind and "would share its name" not in o.said]
+    by_parquet = {o.kind for o in of_kinds if o.case.startswith("parquet")}
     assert by_parquet <= REFUSED | REFUSED_IN_PARQUET
-    assert {o.kind for o in refused if o.kind and not o.case.startswith("parquet")} <= REFUSED
+    assert {o.kind for o in of_kinds if not o.case.startswith("parquet")} <= REFUSED
 
 
 def test_a_sample_of_the_matrix_is_exact_or_refused_by_name(folder: Path) -> None:

@@ -129,7 +129,7 @@ def _first_rows(table: Any) -> Any:
     """The first rows, with as many entries of each dictionary, as a table of its own."""
     columns = [_cut_dictionary(one_chunk(column)) for column in table.slice(0, _ROWS).columns]
     first = pa.Table.from_arrays(columns, schema=table.schema)
-    rows = _ROWS
+    rows = first.num_rows  # of none pyarrow does not count the bytes: unions end the process
     while rows > 1 and first.slice(0, rows).nbytes > _MOST_BYTES:
         rows //= 2
     return tables.slice_rows(first, rows)

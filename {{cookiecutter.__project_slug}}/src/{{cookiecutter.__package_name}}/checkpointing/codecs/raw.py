@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from .memory import buffer_of
+from .slices import own
 
 Recipe = dict[str, Any]
 
@@ -25,7 +26,8 @@ def one_chunk(column: Any) -> Any:
 def write_batches(writer: Any, table: Any) -> None:
     """Write a table, as one record batch if no column is in chunks, through an Arrow writer."""
     if table.num_rows:
-        writer.write_table(table)
+        columns = [pa.chunked_array(map(own, c.chunks), c.type) for c in table.columns]
+        writer.write_table(pa.Table.from_arrays(columns, schema=table.schema))
     else:
         # write_table would write no batch at all, and lose the dictionaries; and of a slice without
         # rows the whole buffers would be written.

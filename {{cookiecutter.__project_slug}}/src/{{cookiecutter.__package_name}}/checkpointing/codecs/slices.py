@@ -1,0 +1,90 @@
+"""Slices: a file holds what a slice is, and nothing of what it was taken from.
+
+A slice of an Arrow array shares the buffers of the whole. Written as it is, some bytes beyond its
+end go along, whichever they happen to be: one value would get another file, and so another
+checksum, where a cut has it loaded from disk first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+_TEXT = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary())
+
+
+def own(array: Any) -> Any:
+    """An array over buffers that hold its elements only; of a whole one, that is itself.
+
+    Of a slice of text the characters stay where they are, all other slices are copied.
+    """
+    if _is_whole(array):
+        return array
+    if array.type in _TEXT and array.buffers()[1] is not None:
+        return _own_text(array)
+    try:
+        return pa.concat_arrays([array])
+    except pa.ArrowNotImplementedError:  # it copies not all types of Arrow
+        return array
+
+
+def _own_text(array: Any) -> Any:
+    offsets = _offsets(array)
+    first, last = int(offsets[0]), int(offsets[-1])
+    valid = pa.concat_arrays([array.is_valid()]).buffers()[1] if array.null_count else None
+    characters = array.buffers()[2]
+    if characters is not None:
+        characters = characters.slice(first, last - first)
+    buffers = [valid, pa.py_buffer(offsets - first), characters]
+    return pa.Array.from_buffers(array.type, len(array), buffers, array.null_count)
+
+
+def _is_whole(array: Any) -> bool:
+    """Whether all buffers end where the elements do; False as well where that is not certain."""
+    kind, count = array.type, len(array)
+    if array.offset:
+        return False
+    if pa.types.is_null(kind):
+        return True
+    if pa.types.is_dictionary(kind):
+        return _is_whole(array.indices) and _is_whole(array.dictionary)
+    if pa.types.is_struct(kind):
+        return all(_is_whole(array.field(number)) for number in range(kind.num_fields))
+    if pa.types.is_fixed_size_list(kind):
+        return len(array.values) == count * kind.list_size and _is_whole(array.values)
+    buffers = array.buffers()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
+        ends = _has_own_offsets(array) and _offsets(array)[-1] == len(array.values)
+        return bool(ends) and _is_whole(array.values)
+    if kind in _TEXT:
+        return _has_own_offsets(array) and int(_offsets(array)[-1]) == _size(buffers[2])
+    try:
+        bits = kind.bit_width
+    except ValueError:
+        return False
+    # Of single bits the buffer's size does not tell how many there are of them.
+    return bits >= 8 and _size(buffers[1]) == count * bits // 8
+
+
+def _has_own_offsets(array: Any) -> bool:
+    return _size(array.buffers()[1]) == (len(array) + 1) * _offset_type(array).itemsize
+
+
+def _size(buffer: Any) -> int:
+    return 0 if buffer is None else int(buffer.size)
+
+
+def _offsets(array: Any) -> npt.NDArray[Any]:
+    """Where each element begins, and where the last one ends, in items or bytes."""
+    dtype = _offset_type(array)
+    start = array.offset * dtype.itemsize
+    return np.frombuffer(array.buffers()[1], dtype, len(array) + 1, start)
+
+
+def _offset_type(array: Any) -> np.dtype[Any]:
+    kind = array.type
+    is_large = pa.types.is_large_list(kind) or kind in (pa.large_string(), pa.large_binary())
+    return np.dtype(np.int64 if is_large else np.int32)

@@ -13,7 +13,7 @@ from typing import Any
 def seconds_to_first_step(package: str) -> list[float]:
     """One figure a segment, in order; the processes that workers come from are up before."""
     runtime = f"{package}.checkpointing"
-    described = import_module(f"{runtime}.commands").describe_project(package)
+    described = import_module(f"{runtime}.describing").describe_project(package)
     runner, events = import_module(f"{runtime}.runner"), import_module(f"{runtime}.events")
     found: list[float] = []
     asked = 0.0

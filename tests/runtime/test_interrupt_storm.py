@@ -92,9 +92,13 @@ class Blow:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """How a command ends by itself: in seconds from when it listens, and with which exit code."""
+    """How a command ends by itself, in seconds from when it listens, and with which exit code.
 
-    seconds: float
+    `begins` is when it has taken the lock, 0 if it takes none: before, it only loads libraries.
+    """
+
+    begins: float
+    ends: float
     code: int
 
 
@@ -126,7 +130,7 @@ class Storm:
     def interrupt(self, arguments: Arguments, *, endless: bool = False) -> None:
         """Interrupt a command at a random moment; `endless` is one that would not end by itself."""
         blow, usual = self.random.choice(BLOWS), self._undisturbed(arguments)
-        moment = self.random.uniform(0, usual.seconds)
+        moment = self.random.uniform(self.random.choice([0, usual.begins]), usual.ends)
         told = f"{' '.join(arguments)}: {blow} after {moment:.3f} s"
         if endless:
             (self.project.folder / "endless.txt").touch()
@@ -175,10 +179,11 @@ class Storm:
         if arguments not in self.undisturbed:
             process = self.project.start(*arguments, **self._environment())
             until(lambda: answers(process), "the command to listen")
-            started = time.monotonic()
+            started = time.time()
             process.communicate(timeout=120)
-            seconds = time.monotonic() - started
-            self.undisturbed[arguments] = Undisturbed(seconds, process.returncode)
+            ends = time.time() - started
+            begins = (self.project.checkpoints() / "run.json").stat().st_mtime - started
+            self.undisturbed[arguments] = Undisturbed(max(0, begins), ends, process.returncode)
         return self.undisturbed[arguments]
 
     def _environment(self) -> dict[str, str]:
@@ -201,10 +206,11 @@ def answers(process: subprocess.Popen[str]) -> bool:
 
 
 @pytest.fixture
-def busy() -> Iterator[None]:
-    """A machine with a process at work on every core."""
+def busy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A machine with a process at work on every core, for as long as a slow test runs."""
     command = [sys.executable, "-c", "while True: pass"]
-    processes = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    cores = (os.cpu_count() or 1) if request.node.get_closest_marker("slow") else 0
+    processes = [subprocess.Popen(command) for _ in range(cores)]
     yield
     for process in processes:
         process.kill()

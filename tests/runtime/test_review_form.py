@@ -133,6 +133,7 @@ def test_the_inside_of_the_runtime_is_not_for_projects(
         ("segments/s09.py", "from ..checkpointing import Columns, step\n"),
         ("helpers.py", "from . import checkpointing\n\nstep = checkpointing.step\n"),
         ("cli.py", "from .checkpointing.cli import application\n"),
+        ("cli.py", "from .checkpointing.interrupts import listen\n"),
         ("__main__.py", "from .checkpointing.processes import warm_up\n"),
         ("adapters.py", "from .checkpointing.codecs import Codec, register\n"),
         ("adapters.py", "from .checkpointing.errors import InexactValue\n"),

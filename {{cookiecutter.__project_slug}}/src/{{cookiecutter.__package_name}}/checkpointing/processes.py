@@ -215,6 +215,8 @@ def _end_fork_server() -> None:
 
     The next worker has another one started.
     """
+    if meter.START_METHOD != "forkserver":
+        return
     from multiprocessing import forkserver
 
     server: Any = forkserver._forkserver

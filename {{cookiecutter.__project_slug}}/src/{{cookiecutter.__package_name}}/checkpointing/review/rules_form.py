@@ -15,8 +15,8 @@ EXPORTS = ("Columns", "Pipeline", "Segment", "step")
 # Where a project meets the inside of the runtime on purpose, and with which of its modules.
 _MEETING_POINTS = {
     "adapters": {"codecs", "errors"},
-    "cli": {"cli", "processes"},
-    "__main__": {"cli", "processes"},
+    "cli": {"cli", "interrupts", "processes"},
+    "__main__": {"cli", "interrupts", "processes"},
 }
 
 

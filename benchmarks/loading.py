@@ -16,7 +16,7 @@ import pyarrow.dataset  # noqa: F401  a worker has it imported when it starts
 from flight_delays.checkpointing.codecs import codec_named, format_named
 from flight_delays.checkpointing.manifest import FileRecord
 from flight_delays.checkpointing.store import is_sound
-from measure import held_bytes, timed
+from measure import mapped_bytes, timed
 
 COLUMN = "l_extendedprice"
 
@@ -57,14 +57,14 @@ LOADERS: dict[str, Callable[[Path], Any]] = {
 def load(kind: str, folder: Path) -> Load:
     """Load what checkpoint_io has written, as one of LOADERS."""
     verifying = timed(lambda: _verify(folder)) if kind == "checkpoint" else 0.0
-    before = held_bytes(os.getpid())
+    before = mapped_bytes(os.getpid())
     started = time.perf_counter()
     loaded = LOADERS[kind](folder)
     seconds = time.perf_counter() - started
-    held = held_bytes(os.getpid())
+    held = mapped_bytes(os.getpid())
     if isinstance(loaded, pd.DataFrame):
         loaded[COLUMN].sum()
-    return Load(verifying, seconds, held - before, held_bytes(os.getpid()) - before)
+    return Load(verifying, seconds, held - before, mapped_bytes(os.getpid()) - before)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 
 from flight_delays.checkpointing import meter, processes
 from flight_delays.checkpointing.gauge import Gauge
-from measure import held_bytes, in_turns
+from measure import in_turns, mapped_bytes
 
 CHILDREN = 4
 
@@ -73,7 +73,7 @@ def main(work: str, size: int, seconds: float, rounds: int) -> dict[str, list[fl
     found = in_turns(
         rounds,
         gauge=lambda: cpu_share(gauge.sample, seconds),
-        sum=lambda: cpu_share(lambda: held_bytes(os.getpid()), seconds),
+        sum=lambda: cpu_share(lambda: mapped_bytes(os.getpid()), seconds),
     )
     ours.send("end")
     worker.join()

@@ -221,7 +221,8 @@ def test_a_person_sees_a_table_and_what_it_means(heavy: Project) -> None:
     done = heavy.command("compare", "--budget", "480MB")
     assert done.returncode == 0
     table, sentences = done.stdout[: done.stdout.rindex("┘")], done.stdout.splitlines()[-4:]
-    for row in ("peak held memory", "of budget", "time", "bytes written", "bytes read"):
+    rows = ("peak held memory", "of it before any step", "of budget", "time", "bytes written")
+    for row in (*rows, "bytes read"):
         assert f" {row} " in table
     assert sentences[0].startswith("The plain script held up to ")
     assert sentences[1].startswith("It would have exceeded the budget of 480 MB in step `array_3_")

@@ -126,6 +126,11 @@ class Outlook:
         return sum(planned.read for planned in self.declared.values())
 
     @property
+    def fixed(self) -> int:
+        """What is held before any step: Python, its libraries, the processes of the runtime."""
+        return max(self.forecast.baselines.values(), default=0)
+
+    @property
     def usable(self) -> int:
         return usable(self.budget, self.headroom)
 

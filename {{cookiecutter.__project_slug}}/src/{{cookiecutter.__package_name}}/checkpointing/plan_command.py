@@ -104,7 +104,7 @@ def outlook_json(
       without the headroom; `outputs`: the values that are written in any case;
     - `measured`: false when nothing is known; sizes are then 0. `unknown`: the steps that were
       never measured, and count as nothing; `outdated`: the segments that were measured with other
-      code, params or inputs;
+      code, params or inputs; `fixed_bytes`: what is held before any step;
     - `declared`: the plan with the declared boundaries; `best`: without them, where `before` lists
       the steps before which it cuts. `lower_bound_bytes`: no parts write and read less;
     - `segments`: [{`name`, `parts`: [{`steps`, `why`, `peak_bytes`, `peak_step`, `bytes_written`,
@@ -130,6 +130,7 @@ def outlook_json(
         "usable_bytes": told.usable,
         "outputs": list(pipeline.outputs(range(len(names)))),
         "measured": told.is_measured,
+        "fixed_bytes": told.fixed,
         "unknown": list(told.unknown),
         "outdated": outdated,
         "declared": _sums(count, told.peak, told.written, told.read),

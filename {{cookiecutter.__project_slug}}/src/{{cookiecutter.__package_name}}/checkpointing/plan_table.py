@@ -165,6 +165,7 @@ def _notes(told: Outlook, outdated: Sequence[str], refused: Collection[str]) -> 
         yield "Nothing is measured yet: `run` once, and `plan` tells what each part will take."
         return
     yield from _misfits(told, refused)
+    yield f"{size(told.fixed)} of every peak is held before any step: Python and its libraries."
     if told.budget >= told.peak > told.usable:
         yield f"Some step needs more than {size(told.usable)}, so the headroom is not kept whole."
     if told.peak <= told.usable:

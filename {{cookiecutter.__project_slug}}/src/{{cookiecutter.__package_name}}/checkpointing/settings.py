@@ -81,7 +81,10 @@ class Cluster(_Table):
 
 
 class Budget(_Table):
-    """How memory is counted: `held` leaves out what the kernel can drop, `rss` counts it."""
+    """How memory is counted: `held` leaves out what the kernel can drop, `rss` counts it.
+
+    What processes share counts once as `held`, and once for each of them as `rss`.
+    """
 
     count: Count = "held"
     """`rss` is for schedulers that count mapped pages too, such as YARN and Kubernetes."""

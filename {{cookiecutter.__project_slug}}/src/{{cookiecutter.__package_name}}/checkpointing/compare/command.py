@@ -71,6 +71,7 @@ def comparison_table(found: Comparison, plain: PlainFigures, checkpoints: Figure
     peak, took = (_ratio(ratio) for ratio in (found.peak_ratio, found.time_ratio))
     memory = size(checkpoints.peak_bytes)
     table.add_row("peak held memory", more + size(plain.peak_bytes), memory, peak and less + peak)
+    table.add_row("of it before any step", *(size(run.fixed_bytes) for run in (plain, checkpoints)))
     table.add_row("of budget", more + share[0], share[1])
     table.add_row("time", f"{more}{plain.seconds:.1f} s", f"{checkpoints.seconds:.1f} s", took)
     for name, figure in _DISK.items():

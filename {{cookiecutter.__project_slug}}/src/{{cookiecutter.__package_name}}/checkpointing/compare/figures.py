@@ -24,6 +24,12 @@ class Figures:
     disk_bytes: int = 0
     segments: list[SegmentRecord] = field(default_factory=list)
 
+    @property
+    def fixed_bytes(self) -> int:
+        """What was held before any step: Python, its libraries, the processes of the runtime."""
+        began = (step.began_bytes for segment in self.segments for step in segment.steps)
+        return min(began, default=0)
+
 
 @dataclass
 class PlainFigures(Figures):

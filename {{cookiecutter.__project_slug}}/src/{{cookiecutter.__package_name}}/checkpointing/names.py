@@ -1,0 +1,96 @@
+"""Names that we give, and that prove it: by its name alone a sweep knows what is ours to remove.
+
+What we make under a name of its own carries a seal in it: random digits, and check digits of them,
+of the rest of the name and of the checkpoint that it was made for. So a file that a person puts
+beside ours is never taken for one of ours, whatever its name looks like, and neither is a copy of
+ours under another name or in another segment's folder. A name that a person makes up would have to
+hit eight hexadecimal check digits.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+import xxhash
+
+_SEAL = "(?P<seal>[0-9a-f]{16})"
+_VALUE = re.compile(rf"(?P<value>[^.]+)\.{_SEAL}(?P<suffix>.*)", re.DOTALL)
+_TEMPORARY = re.compile(rf"\.(?P<name>.+)\.{_SEAL}\.tmp", re.DOTALL)
+_ASIDE = re.compile(rf"(?P<key>.+)\.damaged-{_SEAL}", re.DOTALL)
+_RUN = re.compile(rf"(?P<moment>\d{{8}}T\d{{6}})-{_SEAL}")
+
+
+def new_number() -> str:
+    """Random digits that no other name has."""
+    return secrets.token_hex(4)
+
+
+def value_name(checkpoint: Path, value: str, number: str, suffix: str = "") -> str:
+    """The name, in a checkpoint's folder, of a value's file or of a folder for a step's files."""
+    seal = _sealed(number, "value", *_checkpoint(checkpoint), value, suffix)
+    return f"{value}.{seal}{suffix}"
+
+
+def is_value_name(checkpoint: Path, name: str) -> bool:
+    """Whether we gave it, to a value of the checkpoint in that folder or of the one set aside."""
+    found = _VALUE.fullmatch(name)
+    return found is not None and _is_sealed(
+        found, "value", *_checkpoint(checkpoint), found["value"], found["suffix"]
+    )
+
+
+def temporary_name(name: str) -> str:
+    """A name beside `name`, for what is to take its place or is on its way out."""
+    return f".{name}.{_sealed(new_number(), 'temporary', name)}.tmp"
+
+
+def is_temporary_name(temporary: str, name: str | None = None) -> bool:
+    """Whether we gave it; with `name`, to what lay beside that one."""
+    found = _TEMPORARY.fullmatch(temporary)
+    is_wanted = found is not None and name in (None, found["name"])
+    return found is not None and is_wanted and _is_sealed(found, "temporary", found["name"])
+
+
+def aside_name(segment: str, key: str) -> str:
+    """A name, in a segment's folder, for a damaged checkpoint that is set aside."""
+    return f"{key}.damaged-{_sealed(new_number(), 'aside', segment, key)}"
+
+
+def is_aside_name(segment: str, name: str) -> bool:
+    """Whether we gave it, to a checkpoint of that segment that was set aside."""
+    found = _ASIDE.fullmatch(name)
+    return found is not None and _is_sealed(found, "aside", segment, found["key"])
+
+
+def run_name(moment: datetime, number: str) -> str:
+    """The name of a run's folder: sorted by name, runs are in the order in which they began."""
+    text = f"{moment:%Y%m%dT%H%M%S}"
+    return f"{text}-{_sealed(number, 'run', text)}"
+
+
+def is_run_name(name: str) -> bool:
+    """Whether we gave it, to the folder of a run."""
+    found = _RUN.fullmatch(name)
+    return found is not None and _is_sealed(found, "run", found["moment"])
+
+
+def checkpoint_key(folder: Path) -> str:
+    """The key of the checkpoint in a folder, be it in its place or set aside."""
+    is_aside = is_aside_name(folder.parent.name, folder.name)
+    return folder.name.rpartition(".damaged-")[0] if is_aside else folder.name
+
+
+def _checkpoint(folder: Path) -> tuple[str, str]:
+    return folder.parent.name, checkpoint_key(folder)
+
+
+def _sealed(number: str, *context: str) -> str:
+    text = "\0".join((*context, number)).encode("utf-8", "surrogatepass")
+    return number + xxhash.xxh3_64_hexdigest(text)[:8]
+
+
+def _is_sealed(found: re.Match[str], *context: str) -> bool:
+    return _sealed(found["seal"][:8], *context) == found["seal"]

@@ -15,7 +15,9 @@ from flight_delays.checkpointing.codecs import Codec, codec_named, format_named
 from flight_delays.checkpointing.commit import Commit
 from flight_delays.checkpointing.errors import ConfigurationError
 from flight_delays.checkpointing.manifest import Manifest
+from flight_delays.checkpointing.owner import Owner
 from flight_delays.checkpointing.pipeline import Pipeline
+from flight_delays.checkpointing.place import Place
 from flight_delays.checkpointing.steps import Step, segment_of
 from flight_delays.checkpointing.store import Store
 
@@ -43,6 +45,13 @@ def write(path: Path, text: str) -> Path:
     """A text file in a folder that is made when missing; the text may be indented."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+    return path
+
+
+def link(path: Path, target: Path | str) -> Path:
+    """A symbolic link in a folder that is made when missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
     return path
 
 
@@ -95,6 +104,11 @@ def problems(folder: Path, *sources: str, wiring: str = "", memory: str = MEMORY
     raise AssertionError("the pipeline was not refused")
 
 
+def claim_runs(runs: Path) -> None:
+    """Make the folder of a project's runs what it is after a first run."""
+    Place(runs, "runs", Owner(runs.parent, None), "").claim()
+
+
 def table(rows: int = 3) -> pa.Table:
     """A small table, as the codec of a DataFrame would freeze it."""
     return TABLE.freeze(pa.table({"x": list(range(rows))}).to_pandas())
@@ -110,6 +124,7 @@ def commit(
     committed_at: str = "2026-01-01T00:00:00.000000+00:00",
 ) -> Manifest:
     """A real checkpoint, committed to a store."""
+    store.folder.mkdir(parents=True, exist_ok=True)
     making = Commit(store.path(segment, key), PLENTY)
     frozen: dict[str, Any] = {"flights": table()} if values is None else values
     manifest = Manifest(

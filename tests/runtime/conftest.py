@@ -64,7 +64,7 @@ for _cell in sys.stdin:
 """
 
 # Files of a pipeline's checkpoints that belong to no single checkpoint.
-SHARED = {"run.lock", "worker.lock", "run.json", "hashes.json"}
+SHARED = {"owner.json", "run.lock", "worker.lock", "run.json", "hashes.json"}
 
 
 class Project:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flight_delays.checkpointing.profile import PROFILE, SegmentProfile, StepMeasure
 
+from .builders import claim_runs
 from .conftest import Project
 
 BUDGET = "4GB"  # far more than any test holds
@@ -35,6 +36,7 @@ def choose_cuts(
                 drift_bytes=_MORE_THAN_HALF if following in cuts else 0,
             )
         profile[segment] = [asdict(SegmentProfile(1, 0, measures))]
+    claim_runs(project.folder / "runs")
     project.write(f"runs/{PROFILE}", json.dumps({"demo": profile}))
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from flight_delays.checkpointing.names import run_name
+
+from .builders import claim_runs
 
 MB = 10**6
 BUDGET = 400 * MB
@@ -112,10 +117,23 @@ def timeline() -> dict[str, Any]:
     }
 
 
-def leave(runs: Path, name: str, content: dict[str, Any] | str, over_time: Any = None) -> Path:
+def name_of(run: str) -> str:
+    """The name of a run's folder, of a moment and a letter such as 20260101T000000-a."""
+    moment, _, letter = run.partition("-")
+    return run_name(datetime.strptime(moment, "%Y%m%dT%H%M%S"), f"{ord(letter):08x}")
+
+
+def leave_nothing(runs: Path, run: str) -> Path:
+    """Leave the folder of a run that was killed before it left anything."""
+    claim_runs(runs)
+    folder = runs / name_of(run)
+    folder.mkdir()
+    return folder
+
+
+def leave(runs: Path, run: str, content: dict[str, Any] | str, over_time: Any = None) -> Path:
     """Leave a run's folder; text in the place of a record is written as it is."""
-    folder = runs / name
-    folder.mkdir(parents=True)
+    folder = leave_nothing(runs, run)
     text = content if isinstance(content, str) else json.dumps(content)
     (folder / "record.json").write_text(text, encoding="utf-8")
     if over_time is not None:

@@ -77,4 +77,4 @@ def test_the_core_is_small() -> None:
     """What makes and guards checkpoints, apart from formats, planning and the terminal."""
     core = [path for floor, paths in floor_files().items() if floor in CORE for path in paths]
     assert len(CORE) > 15
-    assert sum(map(code_lines, core)) < 2700
+    assert sum(map(code_lines, core)) < 3000

@@ -26,6 +26,7 @@ from flight_delays.checkpointing.commit import Commit
 from flight_delays.checkpointing.errors import ConfigurationError
 from flight_delays.checkpointing.fingerprint import Code
 from flight_delays.checkpointing.manifest import MANIFEST, FileRecord, Manifest
+from flight_delays.checkpointing.place import claim_places
 
 from .builders import JSON, PLENTY, pipeline, toml_files, write
 
@@ -54,6 +55,7 @@ CODE = Code({"demo": "1"}, {"pandas": "3.1"})
 def bound(tmp_path: Path) -> Bound:
     write(tmp_path / "data/x.csv", "1")
     built = pipeline(tmp_path, FIRST, SECOND, wiring=WIRING)
+    claim_places(built.settings, "demo")
     return bind(Described(built, {"s01": CODE, "s02": CODE}), {})
 
 
@@ -184,8 +186,10 @@ def test_the_nearest_former_checkpoint_explains_what_changed(bound: Bound) -> No
 def test_a_checkpoint_that_lies_under_another_key_is_taken_for_removed(bound: Bound) -> None:
     manifest = commit(bound, stand(bound, "s01"))
     folder = bound.store.path("s01", manifest.key)
-    folder.rename(folder.with_name("moved"))
+    moved = folder.rename(folder.with_name("moved"))
+    assert stand(bound, "s01").reasons == ("has not run yet",)
 
+    replace(manifest, key="moved").write(moved)
     assert stand(bound, "s01").reasons == ("its checkpoint was removed",)
 
 
@@ -295,3 +299,12 @@ def test_a_pipeline_is_described_with_the_code_of_each_segment(
         "s01": ["described.s01"],
         "s02": ["described.s02"],
     }
+
+
+def test_binding_writes_nothing_before_a_run_has_claimed_the_place(tmp_path: Path) -> None:
+    source = write(tmp_path / "data/x.csv", "1")
+    os.utime(source, ns=(10**18, 10**18))
+    built = pipeline(tmp_path, FIRST, SECOND, wiring=WIRING)
+    bind(Described(built, {"s01": CODE, "s02": CODE}), {})
+
+    assert not (tmp_path / "checkpoints").exists()

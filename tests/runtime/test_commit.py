@@ -85,12 +85,27 @@ def test_what_was_written_and_is_not_in_the_manifest_goes(tmp_path: Path) -> Non
 
 
 def test_an_abandoned_commit_leaves_nothing(tmp_path: Path) -> None:
-    making = Commit(tmp_path, PLENTY)
+    making = Commit(tmp_path / "key", PLENTY)
     making.write("flights", table(), TABLE, format_named("arrow"))
     write(making.workdir("page") / "x.html", "")
     making.abandon()
 
     assert names_in(tmp_path) == []
+
+
+def test_a_commit_that_writes_nothing_makes_no_folder(tmp_path: Path) -> None:
+    Commit(tmp_path / "key", PLENTY).abandon()
+
+    assert names_in(tmp_path) == []
+
+
+def test_an_abandoned_commit_leaves_what_somebody_else_keeps_in_its_folder(tmp_path: Path) -> None:
+    making = Commit(tmp_path / "key", PLENTY)
+    making.workdir("page")
+    write(tmp_path / "key/notes.txt", "")
+    making.abandon()
+
+    assert names_in(tmp_path / "key") == ["notes.txt"]
 
 
 def test_files_that_a_step_made_are_kept_where_they_are(tmp_path: Path) -> None:
@@ -145,8 +160,17 @@ def test_a_workdir_is_fresh_and_belongs_to_one_step(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "s01", "a file where a folder should be")
 
-    with pytest.raises(StorageError, match=r"Making a checkpoint's folder in .* failed: Not a dir"):
-        Commit(tmp_path / "s01/key", PLENTY)
+    making = Commit(tmp_path / "s01/key", PLENTY)
+    with pytest.raises(StorageError, match=r"Making a checkpoint's folder in .* failed: File exi"):
+        making.require_room(1)
+    assert (tmp_path / "s01").read_text() == "a file where a folder should be"
+
+
+def test_a_commit_never_makes_the_folder_of_all_checkpoints_anew(tmp_path: Path) -> None:
+    making = Commit(tmp_path / "removed by a person/s01/key", PLENTY)
+    with pytest.raises(StorageError, match=r"Making a checkpoint's folder in .* failed: No such"):
+        making.workdir("page")
+    assert names_in(tmp_path) == []
 
 
 def test_what_does_not_fit_on_the_disk_is_refused_before_it_is_written(tmp_path: Path) -> None:
@@ -291,4 +315,4 @@ def test_a_full_disk_refuses_what_does_not_fit_but_can_be_locked_to_clean_it(
     with pytest.raises(StorageError, match=r"the checkpoint needs 1 B, .* has 0 B free"):
         making.require_room(1)
     with store.lock():
-        assert store.clear() > 0
+        assert store.clear().bytes > 0

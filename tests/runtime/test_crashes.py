@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from flight_delays.checkpointing.names import new_number, temporary_name, value_name
 
 from .conftest import Project, until
 
@@ -45,7 +46,7 @@ def arm(process: str) -> None:
 
         return call
 
-    for name in ("fsync", "replace", "unlink", "mkdir"):
+    for name in ("fsync", "replace", "link", "unlink", "mkdir"):
         setattr(os, name, counted(name, getattr(os, name)))
     HashingFile.write = counted("write", HashingFile.write)
 
@@ -153,7 +154,7 @@ def calls(project: Project, process: str, arguments: list[str]) -> list[str]:
 
 
 def published(project: Project) -> dict[str, bytes]:
-    """The bytes of all published outputs."""
+    """The bytes of all published outputs, and of what tells that they are."""
     return {p.name: p.read_bytes() for p in sorted((project.folder / "data").iterdir())}
 
 
@@ -276,6 +277,26 @@ def test_a_parent_killed_while_it_publishes_or_records_loses_nothing(
             check_resume(crashing, run, expected)
 
 
+def claiming(names: list[str]) -> list[int]:
+    """Around the two links that make a place ours."""
+    links = [number for number, name in enumerate(names, start=1) if name == "link"]
+    return sorted({number + by for number in links for by in (0, 1)})
+
+
+@pytest.mark.parametrize("choose", [claiming, pytest.param(every, marks=pytest.mark.slow)])
+def test_a_parent_killed_in_a_phase_of_the_very_first_run_leaves_nothing_in_its_way(
+    crashing: Project, choose: Choice
+) -> None:
+    phases = calls(crashing, "parent", [])
+    expected = published(crashing)
+    for point in choose(phases):
+        for folder in ("checkpoints", "runs", "data"):
+            shutil.rmtree(crashing.folder / folder)
+        plan(crashing, process="parent", point=point, victim="self")
+        crash(crashing)
+        check_resume(crashing, crashing.run, expected)
+
+
 @pytest.mark.parametrize(
     "work",
     [
@@ -353,9 +374,10 @@ def victims(parent: int, victim: str) -> Iterator[int]:
 def test_folders_of_a_run_that_was_killed_do_no_harm(crashing: Project, tmp_path: Path) -> None:
     crashing.run()
     [folder] = (crashing.checkpoints() / "s02").iterdir()
-    (folder / "left.0123abcd.arrow").write_bytes(b"half")
-    (folder / ".manifest.json.0123abcd.tmp").write_bytes(b"half")
-    (crashing.checkpoints() / "s02" / "0123456789abcdef").mkdir()
+    (folder / value_name(folder, "left", new_number(), ".arrow")).write_bytes(b"half")
+    (folder / temporary_name("manifest.json")).write_bytes(b"half")
+    other = folder.with_name("0123456789abcdef")
+    (other / value_name(other, "page", new_number())).mkdir(parents=True)
     crashing.run()
     assert crashing.strays() == []
     assert [path.name for path in (crashing.checkpoints() / "s02").iterdir()] == [folder.name]

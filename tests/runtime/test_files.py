@@ -10,7 +10,13 @@ import pytest
 import xxhash
 from flight_delays.checkpointing import files
 from flight_delays.checkpointing.errors import StorageError
-from flight_delays.checkpointing.files import HashingFile, checksum, publish, replace_text
+from flight_delays.checkpointing.files import (
+    HashingFile,
+    checksum,
+    create_text,
+    publish,
+    replace_text,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,31 +161,51 @@ def test_a_file_is_published_to_a_folder_that_is_made(tmp_path: Path) -> None:
     assert source.exists()
 
 
-@pytest.mark.parametrize("former", ["file", "link"])
-def test_what_is_published_takes_the_place_of_what_was_there(tmp_path: Path, former: str) -> None:
-    elsewhere = write(tmp_path / "elsewhere/y", "not to be touched").parent
+@pytest.mark.parametrize("made", ["file", "folder"])
+@pytest.mark.parametrize("former", ["file", "folder"])
+def test_what_is_published_takes_the_place_of_what_was_there(
+    tmp_path: Path, former: str, made: str
+) -> None:
     target = tmp_path / "out/x"
-    if former == "file":
-        write(target, "former")
-    else:
-        target.parent.mkdir()
-        target.symlink_to(elsewhere)
-    publish(write(tmp_path / "source", "content"), target)
+    write(target if former == "file" else target / "former", "former")
+    source = write(tmp_path / "made/new", "new")
+    publish(source if made == "file" else source.parent, target)
 
-    assert target.read_text() == "content"
     assert names_in(target.parent) == ["x"]
-    assert names_in(elsewhere) == ["y"]
+    assert target.is_file() == (made == "file")
+    if made == "folder":
+        assert names_in(target) == ["new"]
 
 
-def test_a_folder_takes_the_place_of_a_folder_and_a_file_does_not(tmp_path: Path) -> None:
-    target = write(tmp_path / "out/x/former", "former").parent
-    with pytest.raises(IsADirectoryError):
-        publish(write(tmp_path / "source", "content"), target)
-    assert names_in(target) == ["former"]
+def test_what_is_about_to_be_published_is_announced_while_the_former_is_there(
+    tmp_path: Path,
+) -> None:
+    target = write(tmp_path / "out/x", "former")
+    seen = []
+    publish(
+        write(tmp_path / "source", "new"),
+        target,
+        lambda copy: seen.append((copy.read_text(), target.read_text())),
+    )
 
-    publish(write(tmp_path / "made/new", "new").parent, target)
-    assert names_in(target) == ["new"]
+    assert seen == [("new", "former")]
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize("former", ["file", "folder"])
+def test_what_is_refused_when_it_is_announced_leaves_what_was_there(
+    tmp_path: Path, former: str
+) -> None:
+    def refuse(copy: Path) -> None:
+        raise KeyError(copy)
+
+    target = tmp_path / "out/x"
+    write(target if former == "file" else target / "former", "former")
+    with pytest.raises(KeyError):
+        publish(write(tmp_path / "made/new", "new").parent, target, refuse)
+
     assert names_in(target.parent) == ["x"]
+    assert target.is_file() or names_in(target) == ["former"]
 
 
 def test_a_folder_is_published_whole(tmp_path: Path) -> None:
@@ -214,8 +240,12 @@ def test_removing_takes_files_folders_and_links_but_not_what_they_link_to(tmp_pa
     assert kept.exists()
 
 
-def test_names_of_new_files_differ() -> None:
-    assert len({files.new_token() for _ in range(100)}) == 100
+def test_a_text_is_created_once_and_stays(tmp_path: Path) -> None:
+    create_text(tmp_path / "x", "first")
+    create_text(tmp_path / "x", "second")
+
+    assert (tmp_path / "x").read_text() == "first"
+    assert names_in(tmp_path) == ["x"]
 
 
 @pytest.mark.parametrize(

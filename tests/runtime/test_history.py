@@ -15,20 +15,36 @@ from flight_delays.checkpointing.history import (
     RunRecord,
     SegmentRecord,
     StepRecord,
+    clear_runs,
     new_run,
+    run_folders,
     write_record,
 )
 
 from .builders import write
+from .past_runs import name_of
 
 
 def test_a_run_has_a_folder_named_by_its_time(tmp_path: Path) -> None:
-    folder = new_run(tmp_path / "runs")
-    moment, _, token = folder.name.partition("-")
+    folder = new_run(tmp_path)
+    moment, _, seal = folder.name.partition("-")
 
     assert folder.is_dir()
     assert datetime.strptime(moment, "%Y%m%dT%H%M%S")
-    assert len(token) == 8
+    assert len(seal) == 16
+
+
+def test_clearing_takes_what_runs_have_left_and_nothing_else(tmp_path: Path) -> None:
+    folder = new_run(tmp_path)
+    for name in (f"{folder.name}/record.json", f"{folder.name}/run.log", "profile.json"):
+        write(tmp_path / name, "12345")
+    mine = [write(tmp_path / name, "") for name in ("notes.txt", "run.log", "2026/record.json")]
+    (tmp_path / f"{folder.name}-copy").symlink_to(folder)
+    cleared = clear_runs(tmp_path)
+
+    assert (cleared.bytes, cleared.failures) == (15, [])
+    assert {p for p in tmp_path.rglob("*") if p.is_file()} == set(mine)
+    assert not folder.exists()
 
 
 def test_runs_of_one_second_have_folders_of_their_own(tmp_path: Path) -> None:
@@ -36,16 +52,20 @@ def test_runs_of_one_second_have_folders_of_their_own(tmp_path: Path) -> None:
 
 
 def test_the_oldest_runs_go(tmp_path: Path) -> None:
-    for number in range(history._KEPT_RUNS + 2):
-        write(tmp_path / f"2020{number:04}T000000-x" / RECORD, "{}")
-    write(tmp_path / "0-notes.txt", "not a run")
+    former = [tmp_path / name_of(f"2020010{n // 24 + 1}T{n % 24:02}0000-a") for n in range(52)]
+    for folder in former:
+        write(folder / RECORD, "{}")
+    mine = [
+        write(tmp_path / "0-notes.txt", "not a run"),
+        write(tmp_path / "00000000T000000-notes" / RECORD, "no run's"),
+        write(former[0] / "notes.txt", "what I think of this run"),
+    ]
     folder = new_run(tmp_path)
-    left = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
 
-    assert len(left) == history._KEPT_RUNS
-    assert left[0] == "20200003T000000-x"
-    assert left[-1] == folder.name
-    assert (tmp_path / "0-notes.txt").exists()
+    assert run_folders(tmp_path) == [former[0], *former[3:], folder]
+    assert len(run_folders(tmp_path)) == history._KEPT_RUNS + 1
+    assert sorted(former[0].iterdir()) == [mine[2]]
+    assert all(path.exists() for path in mine)
 
 
 def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:

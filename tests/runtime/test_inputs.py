@@ -157,13 +157,21 @@ def settled(path: Path, content: str, moment: int = LONG_AGO) -> Path:
 
 def test_a_file_that_has_not_changed_is_not_hashed_again(tmp_path: Path) -> None:
     path = settled(tmp_path / "x", "one")
-    cache = HashCache(tmp_path / "made/hashes.json")
+    cache = HashCache(tmp_path / "hashes.json")
     first = cache.checksum(path)
     cache.save()
     settled(path, "two")  # the same size, time and inode: not to be told from the former
 
     assert first != checksum(path)
-    assert HashCache(tmp_path / "made/hashes.json").checksum(path) == first
+    assert HashCache(tmp_path / "hashes.json").checksum(path) == first
+
+
+def test_a_cache_makes_no_folder_to_lie_in(tmp_path: Path) -> None:
+    cache = HashCache(tmp_path / "gone/hashes.json")
+    cache.checksum(settled(tmp_path / "x", "one"))
+    cache.save()
+
+    assert not (tmp_path / "gone").exists()
 
 
 @pytest.mark.parametrize("change", ["size", "time", "inode"])

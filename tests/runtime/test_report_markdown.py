@@ -18,7 +18,7 @@ HOSTILE = "`a``|b|\n# head <b>@team</b> [x](http://y) *z* _w_ ~v~ ![i](j) &amp; 
 
 
 def written(folder: Path, *runs: dict[str, Any]) -> str:
-    for number, run in enumerate(runs):
+    for number, run in enumerate(runs, start=1):
         leave(folder / "runs", f"2026010{number}T000000-a", run)
     return markdown(read_content(pipeline(folder, *SOURCES, wiring=WIRING)))
 

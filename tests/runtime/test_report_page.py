@@ -19,6 +19,7 @@ from .past_runs import (
     WIRING,
     first,
     leave,
+    leave_nothing,
     record,
     second,
     segment,
@@ -76,7 +77,7 @@ class Read(HTMLParser):
 
 def written(folder: Path, *runs: Any) -> str:
     """The page of a project in which these runs were, the last one last: (record, timeline)."""
-    for number, run in enumerate(runs):
+    for number, run in enumerate(runs, start=1):
         content, over_time = run if isinstance(run, tuple) else (run, None)
         leave(folder / "runs", f"2026010{number}T000000-a", content, over_time)
     return page(read_content(pipeline(folder, *SOURCES, wiring=WIRING)))
@@ -275,7 +276,7 @@ def test_a_budget_far_above_the_peaks_is_named_and_does_not_flatten_them(tmp_pat
 
 
 def test_notes_stand_at_the_top(tmp_path: Path) -> None:
-    (tmp_path / "runs" / "20270101T000000-killed").mkdir(parents=True)
+    killed = leave_nothing(tmp_path / "runs", "20270101T000000-k").name
     found = Read(written(tmp_path, record(second())))
 
-    assert "A later run, 20270101T000000-killed, has left no record" in found.text
+    assert f"A later run, {killed}, has left no record" in found.text

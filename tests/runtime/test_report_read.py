@@ -26,6 +26,7 @@ from .past_runs import (
     WIRING,
     first,
     leave,
+    name_of,
     record,
     second,
     segment,
@@ -49,12 +50,12 @@ def marks() -> tuple[Mark, ...]:
 
 
 def test_the_last_run_comes_first_and_those_of_one_second_by_their_end(tmp_path: Path) -> None:
-    for number, name in enumerate(["20260102T000000-b", "20260102T000000-a", "20260101T000000-z"]):
-        leave(tmp_path, name, record())
-        os.utime(tmp_path / name / "record.json", (number, number))
+    left = ["20260102T000000-b", "20260102T000000-a", "20260101T000000-z"]
+    for number, run in enumerate(left):
+        os.utime(leave(tmp_path, run, record()) / "record.json", (number, number))
 
     found = [run.folder.name for run in past_runs(tmp_path, "demo")]
-    assert found == ["20260102T000000-a", "20260102T000000-b", "20260101T000000-z"]
+    assert found == [name_of(left[number]) for number in (1, 0, 2)]
 
 
 def test_runs_of_another_pipeline_are_left_out(tmp_path: Path) -> None:
@@ -120,12 +121,14 @@ def test_memory_over_time_that_was_not_kept_or_is_damaged_is_empty(
 
 def test_a_later_folder_without_record_is_found(tmp_path: Path) -> None:
     leave(tmp_path, "20260102T000000-b", record())
-    (tmp_path / "20260101T000000-killed").mkdir()
+    (tmp_path / name_of("20260101T000000-k")).mkdir()
     [run] = past_runs(tmp_path, "demo")
 
     assert later_without_record(tmp_path, run) is None
-    (tmp_path / "20260102T000001-at-work").mkdir()
-    assert later_without_record(tmp_path, run) == "20260102T000001-at-work"
+    (tmp_path / "20270101T000000-of-my-own").mkdir()
+    assert later_without_record(tmp_path, run) is None
+    (tmp_path / name_of("20260102T000001-w")).mkdir()
+    assert later_without_record(tmp_path, run) == name_of("20260102T000001-w")
 
 
 def test_marks_are_stretches_of_time() -> None:
@@ -273,7 +276,7 @@ def test_steps_that_changed_since_the_run_are_noted(tmp_path: Path) -> None:
 
 def test_a_later_run_without_record_is_noted(tmp_path: Path) -> None:
     leave(tmp_path / "runs", "20260101T000000-a", record())
-    (tmp_path / "runs" / "20260102T000000-killed").mkdir()
+    (tmp_path / "runs" / name_of("20260102T000000-k")).mkdir()
     [note] = content_of(tmp_path).notes
 
-    assert "20260102T000000-killed, has left no record" in note
+    assert f"{name_of('20260102T000000-k')}, has left no record" in note

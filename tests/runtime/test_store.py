@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from flight_delays.checkpointing import store as store_file
 from flight_delays.checkpointing.errors import Locked, StorageError
 from flight_delays.checkpointing.manifest import MANIFEST
+from flight_delays.checkpointing.names import new_number, temporary_name, value_name
 from flight_delays.checkpointing.store import Store
 
 from .builders import commit, table, write
@@ -22,11 +24,24 @@ from .builders import commit, table, write
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "checkpoints")
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    return Store(folder)
 
 
 def files(store: Store) -> set[str]:
     return {p.relative_to(store.folder).as_posix() for p in store.folder.rglob("*") if p.is_file()}
+
+
+def left_by_a_kill(checkpoint: Path, value: str, suffix: str = "") -> Path:
+    """The path of what a killed run was about to write for a value, in a folder that is there."""
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    path = checkpoint / value_name(checkpoint, value, new_number(), suffix)
+    if suffix:
+        path.write_bytes(b"half")
+    else:
+        path.mkdir()
+    return path
 
 
 def keys(store: Store) -> list[str]:
@@ -157,17 +172,69 @@ def test_a_sweep_removes_exactly_what_no_manifest_names(store: Store) -> None:
     write(store.folder / "run.json", "{}")
     write(store.folder / "hashes.json", "{}")
     kept = files(store)
-    write(store.path("s01", "a") / "flights.123.arrow", "")
-    write(store.path("s01", "a") / ".manifest.json.123.tmp", "")
-    write(store.path("s01", "b") / "page.123/x.html", "")
-    write(store.path("s01", "unfinished") / "x.arrow", "")
-    write(store.path("s09", "unfinished") / "page.1/x.html", "")
-    write(store.folder / ".run.json.123.tmp", "")
+    left = [
+        left_by_a_kill(store.path("s01", "a"), "flights", ".arrow"),
+        write(store.path("s01", "a") / temporary_name("manifest.json"), ""),
+        write(left_by_a_kill(store.path("s01", "b"), "page") / "x.html", "").parent,
+        left_by_a_kill(store.path("s01", "unfinished"), "x", ".arrow").parent,
+        write(left_by_a_kill(store.path("s09", "unfinished"), "page") / "x.html", "").parent,
+        write(store.folder / temporary_name("run.json"), ""),
+    ]
     store.sweep()
 
     assert files(store) == kept
-    assert not store.path("s01", "unfinished").exists()
-    assert not (store.path("s01", "b") / "page.123").exists()
+    assert not any(path.exists() for path in left)
+
+
+def test_nothing_that_a_person_put_between_checkpoints_is_ever_removed(store: Store) -> None:
+    ours = {f"s01/a/{name}" for name in (MANIFEST, *commit(store, "a").entries)}
+    ours |= {f"s01/b/{name}" for name in (MANIFEST, *commit(store, "b").entries)}
+    [value] = store.path("s01", "a").glob("flights.*")
+    elsewhere = write(store.folder.parent / "elsewhere" / value.name, "behind a link")
+    for link in ("s02", "s01/c", "s01/a/link", f"s01/a/{value.name}.link"):
+        (store.folder / link).symlink_to(elsewhere.parent)
+    shutil.copytree(store.path("s01", "a"), store.path("s01", "a copy"), symlinks=True)
+    shutil.copytree(store.folder / "s01", store.folder / "s01 as it was", symlinks=True)
+    for name in (
+        "notes.txt",
+        ".notes.0123456789abcdef.tmp",
+        "2024/january/sales.csv",
+        "2024/january/manifest.json",
+        "s01/notes.txt",
+        "s01/a.damaged-0123456789abcdef/manifest.json",
+        "s01/a/notes.txt",
+        "s01/a/x.0123456789abcdef.arrow",
+        f"s01/a/{value.name}.bak",
+        f"s01/a/other_{value.name}",
+        "s01/unfinished/x.arrow",
+    ):
+        write(store.folder / name, "mine")
+    links = {path for path in store.folder.rglob("*") if path.is_symlink()}
+    kept = files(store) - ours
+    store.set_aside("s01", "b")
+    store.sweep()
+    store.retire("s01", "none", keep=0)
+    store.clear()
+
+    assert files(store) == kept
+    assert {path for path in store.folder.rglob("*") if path.is_symlink()} == links
+    assert elsewhere.read_text() == "behind a link"
+
+
+@pytest.mark.parametrize("linked", ["s01", "s01/a"])
+def test_checkpoints_that_a_person_moved_and_linked_to_are_read_and_never_removed(
+    store: Store, linked: str
+) -> None:
+    made = commit(store, "a")
+    elsewhere = (store.folder / linked).rename(store.folder.parent / "another disk")
+    (store.folder / linked).symlink_to(elsewhere)
+    store.sweep()
+    store.retire("s01", "none", keep=0)
+    store.clear()
+
+    assert (store.folder / linked).is_symlink()
+    assert store.find("s01", "a") == made
+    assert store.damaged(made, hash_all=True) == []
 
 
 def test_there_may_be_nothing_to_sweep(store: Store) -> None:
@@ -237,7 +304,7 @@ def test_clearing_spares_what_it_is_told_and_counts_what_is_freed(store: Store) 
     assert {
         path.split("/")[0] + "/" + path.split("/")[1] for path in files(store) if "/" in path
     } == {"s01/b"}
-    assert freed == before - store.used_bytes() > 0
+    assert freed.bytes == before - store.used_bytes() > 0
     assert "run.json" in files(store)
 
 
@@ -247,9 +314,9 @@ def test_clearing_all_leaves_no_checkpoint(store: Store) -> None:
     store.set_aside("s01", "key")
     commit(store)
 
-    assert store.clear() > 0
+    assert store.clear().bytes > 0
     assert files(store) == set()
-    assert store.clear() == 0
+    assert store.clear().bytes == 0
 
 
 def test_the_bytes_of_all_checkpoints_are_counted(store: Store) -> None:
@@ -329,7 +396,6 @@ def test_a_lock_is_free_after_an_error(store: Store) -> None:
 
 
 def test_a_worker_that_outlives_its_run_is_awaited(store: Store) -> None:
-    store.folder.mkdir()
     code = """
 import sys
 from pathlib import Path
@@ -371,11 +437,12 @@ def test_a_lock_that_cannot_be_taken_is_a_storage_error(store: Store, blocked: s
         raise AssertionError("the lock was taken")
 
 
-def test_a_folder_that_cannot_be_made_is_a_storage_error(store: Store) -> None:
-    write(store.folder, "a file where a folder should be")
+def test_a_folder_that_is_gone_is_not_made_anew_for_its_lock(store: Store) -> None:
+    store.folder.rmdir()
 
     with (
-        pytest.raises(StorageError, match=r"Taking the lock in .* failed: File exists"),
+        pytest.raises(StorageError, match=r"Taking the lock in .* failed: No such file"),
         store.lock(),
     ):
         raise AssertionError("the lock was taken")
+    assert not store.folder.exists()

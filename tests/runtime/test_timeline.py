@@ -19,7 +19,8 @@ from flight_delays.checkpointing.events import (
     SegmentStarted,
     StepStarted,
 )
-from flight_delays.checkpointing.timeline import MOST_SAMPLES, TIMELINE, Peaks, Timeline
+from flight_delays.checkpointing.history import TIMELINE
+from flight_delays.checkpointing.timeline import MOST_SAMPLES, Peaks, Timeline
 from hypothesis import given
 from hypothesis import strategies as st
 

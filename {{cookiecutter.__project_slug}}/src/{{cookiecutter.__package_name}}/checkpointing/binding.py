@@ -12,6 +12,7 @@ from .fingerprint import Code, Ingredients, code_of, explain
 from .inputs import HashCache, Input, argument, check_names, check_params, find_inputs
 from .manifest import FileRecord, Manifest
 from .pipeline import Pipeline
+from .place import checkpoints_place
 from .steps import Segment
 from .store import Store
 
@@ -64,16 +65,22 @@ def describe(pipeline: Pipeline) -> Described:
 def bind(described: Described, changed: Mapping[str, Any]) -> Bound:
     """Find inputs and params, with `changed` taking the place of what is configured.
 
+    Checksums of inputs are kept for later where a run has claimed the place of the checkpoints.
+
     Raises:
-        ConfigurationError: an input is missing, or a param does not fit its annotation.
+        ConfigurationError: an input is missing, a param does not fit its annotation, or the place
+            of the checkpoints is somebody else's.
     """
     pipeline = described.pipeline
+    place = checkpoints_place(pipeline.settings, pipeline.name)
+    is_claimed = place.is_ours()
     check_names(pipeline, changed)
     params = check_params(pipeline, changed)
-    store = Store(pipeline.settings.checkpoints / pipeline.name)
-    cache = HashCache(store.folder / "hashes.json")
+    cache = HashCache(place.folder / "hashes.json")
     inputs = find_inputs(pipeline, changed, cache)
-    cache.save()
+    if is_claimed:
+        cache.save()
+    store = Store(place.folder)
     return Bound(pipeline, described.code, inputs, params, store, cache)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -19,13 +18,14 @@ from .budget import effective_budget, size
 from .console import closing_table, progress, short
 from .describing import describe_project
 from .errors import CheckpointingError, ConfigurationError, Interrupted
-from .files import total_bytes
-from .history import RunRecord
+from .history import RunRecord, clear_runs
 from .interrupts import answered, interruptible
 from .limits import machine_limits
 from .loading import load_value
+from .place import checkpoints_place, runs_place
 from .runner import RunOptions, run
 from .store import Store
+from .sweeping import Cleared
 
 _ERROR_STYLE = "bold red"
 
@@ -121,21 +121,30 @@ def _as_text(found: Any) -> str:
 
 @answered
 def clean_command(package: str, old: bool, runs: bool) -> int:
-    """Remove checkpoints, and run records if asked; the exit code."""
+    """Remove checkpoints, and run records if asked; the exit code.
+
+    What no run has made stays, and a place that no run has claimed is left as it is.
+    """
     with _reported() as code:
         described = describe_project(package)
         settings = described.pipeline.settings
-        store = Store(settings.checkpoints / described.pipeline.name)
-        with store.lock():
-            spare = None
-            if old:
-                found = standings(bind(described, {}))
-                spare = {(s.segment.name, s.key) for s in found if s.reusable and s.key}
-            freed = store.clear(spare=spare)
-        if runs and settings.runs.is_dir():
-            freed += total_bytes(settings.runs)
-            shutil.rmtree(settings.runs)
-        print(f"{size(freed)} set free")
+        checkpoints = checkpoints_place(settings, described.pipeline.name)
+        records = runs_place(settings)
+        has_records = records.is_ours() if runs else False  # refuses before anything is removed
+        cleared = Cleared()
+        if checkpoints.is_ours():
+            store = Store(checkpoints.folder)
+            with store.lock():
+                spare = None
+                if old:
+                    found = standings(bind(described, {}))
+                    spare = {(s.segment.name, s.key) for s in found if s.reusable and s.key}
+                cleared += store.clear(spare=spare)
+        if has_records:
+            cleared += clear_runs(records.folder)
+            records.give_up()
+        print(f"{size(cleared.bytes)} set free")
+        cleared.require_complete()
     return code[0]
 
 

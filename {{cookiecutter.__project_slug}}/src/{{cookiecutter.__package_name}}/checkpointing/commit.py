@@ -6,6 +6,7 @@ rewritten. Until the manifest is replaced, the former checkpoint of the same key
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,6 @@ from .errors import StorageError
 from .files import (
     HashingFile,
     checksum,
-    new_token,
     remove,
     stamp,
     storage_errors,
@@ -34,6 +34,8 @@ from .files import (
     total_bytes,
 )
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
+from .names import new_number, value_name
+from .sweeping import discard
 
 
 @dataclass(frozen=True)
@@ -66,22 +68,21 @@ class Commit:
     """One checkpoint in the making.
 
     Args:
-        folder: the checkpoint's folder, made when missing.
+        folder: the checkpoint's folder, made when something is to be written to it.
         allowance: the most bytes that checkpoints may still take (`max_disk`).
     """
 
     def __init__(self, folder: Path, allowance: int) -> None:
         self.folder = folder
         self._allowance = allowance
-        self._token = new_token()
+        self._number = new_number()
         self._spent = 0
+        self._has_folder = self._is_new = False
         self._written: list[Path] = []
-        with storage_errors("Making a checkpoint's folder", folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            sync_folder(folder.parent)
 
     def require_room(self, needed: int) -> None:
         """Refuse before anything is written what cannot fit. `needed` in bytes."""
+        self._require_folder()
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise StorageError(
@@ -95,7 +96,8 @@ class Commit:
 
         Raises StorageError, and InexactValue if the file does not give back what was written.
         """
-        path = self.folder / f"{value}.{self._token}{form.suffix}"
+        self._require_folder()
+        path = self.folder / value_name(self.folder, value, self._number, form.suffix)
         with storage_errors(f"Writing `{value}`", self.folder):
             self._written.append(path)
             with exactly(value, path, frozen, codec, form):
@@ -111,6 +113,7 @@ class Commit:
 
     def workdir(self, value: str) -> Path:
         """A fresh folder for a step that makes files, within the checkpoint's own folder."""
+        self._require_folder()
         path = self.workdir_path(value)
         with storage_errors(f"Making a folder for `{value}`", self.folder):
             self._written.append(path)
@@ -119,7 +122,7 @@ class Commit:
 
     def workdir_path(self, value: str) -> Path:
         """Where the folder of a step lies, if it asked for one."""
-        return self.folder / f"{value}.{self._token}"
+        return self.folder / value_name(self.folder, value, self._number)
 
     def take(self, value: str, path: Path, codec: Codec) -> FileRecord:
         """Keep a file or folder that a step made in its workdir. Raises StorageError."""
@@ -149,20 +152,38 @@ class Commit:
         checkpoint stays. Raises StorageError.
         """
         name = PARTIAL if partial else MANIFEST
+        self._require_folder()
         with storage_errors("Writing the manifest", self.folder):
             sync_folder(self.folder)
             manifest.write(self.folder, name)
         spared = {name, *manifest.entries}
         if partial and (former := read_manifest(self.folder)) is not None:
             spared |= {MANIFEST, *former.entries}
-        for entry in self.folder.iterdir():
-            if entry.name not in spared:
-                remove(entry)
+        discard(self.folder, spared)
 
     def abandon(self) -> None:
-        """Take back everything that was written."""
+        """Take back everything that was written; what cannot be removed is swept away later."""
         for path in self._written:
-            remove(path)
+            with contextlib.suppress(OSError):
+                remove(path)
+        if self._is_new:
+            with contextlib.suppress(OSError):  # somebody keeps something in it already
+                self.folder.rmdir()
+
+    def _require_folder(self) -> None:
+        """Have the checkpoint's folder, within the one of all checkpoints.
+
+        That one is not made here: without its mark it would be nobody's. Raises StorageError.
+        """
+        if self._has_folder:
+            return
+        segment = self.folder.parent
+        self._is_new = not self.folder.exists()
+        with storage_errors("Making a checkpoint's folder", self.folder):
+            for folder in (segment, self.folder):
+                folder.mkdir(exist_ok=True)
+            sync_folder(segment)
+        self._has_folder = True
 
     def _spend(self, count: int) -> None:
         """Count bytes that are on disk now against what max_disk leaves."""

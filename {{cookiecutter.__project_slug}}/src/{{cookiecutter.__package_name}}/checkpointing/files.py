@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import xxhash
 
 from .errors import StorageError
+from .names import temporary_name
 
-TEMPORARY = ".tmp"
 _CHUNK = 1 << 22  # bytes hashed at a time
 
 
@@ -73,11 +72,6 @@ class HashingFile:
         return self._hash.hexdigest()
 
 
-def new_token() -> str:
-    """A short name part that no other file has."""
-    return secrets.token_hex(4)
-
-
 def checksum(path: Path) -> str:
     """xxh3_128 of a file's bytes, or of the names and bytes of all files in a folder."""
     digest: Hash = xxhash.xxh3_128()
@@ -121,39 +115,66 @@ def sync_folder(folder: Path) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small file so that a reader sees the former text or this one, never a part."""
-    temporary = path.with_name(f".{path.name}.{new_token()}{TEMPORARY}")
+    with _written_beside(path, text) as temporary:
+        os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def create_text(path: Path, text: str) -> None:
+    """Write a small file, whole from its first moment; one that is there already stays.
+
+    Of two processes that do so at once, exactly one writes it.
+    """
+    with _written_beside(path, text) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without hard links
+            if not os.path.lexists(path):
+                os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path, text: str) -> Iterator[Path]:
+    """A durable file under a temporary name; it is gone afterwards, if it was not moved."""
+    temporary = path.with_name(temporary_name(path.name))
     try:
         with open(temporary, "x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
-def publish(source: Path, target: Path) -> None:
-    """Copy a file or folder to `target`, which changes at once or not at all.
+def publish(
+    source: Path, target: Path, announce: Callable[[Path], None] = lambda copy: None
+) -> None:
+    """Copy a file or folder to `target`, whose contents change at once or not at all.
 
-    A folder takes the place of a folder in two renames, with a moment between them in which there
-    is neither. Raises IsADirectoryError rather than put a file in the place of a folder.
+    A folder takes the place of anything, and anything that of a folder, in two renames, with a
+    moment between them in which there is neither. `announce` is called with the copy just before.
     """
-    is_folder = target.is_dir() and not target.is_symlink()
-    if is_folder and not source.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "a folder is in the place of the file", str(target))
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary, former = (
-        target.with_name(f".{target.name}.{new_token()}{TEMPORARY}") for _ in range(2)
-    )
+    copy, former = (target.with_name(temporary_name(target.name)) for _ in range(2))
     try:
-        copy_durably(source, temporary)
-        if is_folder:
-            os.replace(target, former)  # a rename cannot replace a folder that is not empty
-        os.replace(temporary, target)
+        copy_durably(source, copy)
+        announce(copy)
+        if os.path.lexists(target) and (_is_folder(copy) or _is_folder(target)):
+            os.replace(target, former)  # a rename puts no folder in the place of what is there
+        try:
+            os.replace(copy, target)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):  # it was not moved
+                os.replace(former, target)
+            raise
     finally:
-        remove(temporary)
-        remove(former)
+        with contextlib.suppress(OSError):  # what stays is swept away by a later run
+            remove(copy)
+            remove(former)
     sync_folder(target.parent)
 
 
@@ -177,9 +198,12 @@ def sync_tree(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder with all in it; one that is not there is fine."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+    """Delete a file, a link or a folder with all in it; one that is not there is fine.
+
+    What links in the folder lead to stays. Raises OSError when something cannot be deleted.
+    """
+    if _is_folder(path):
+        shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
@@ -196,12 +220,15 @@ def storage_errors(doing: str, folder: Path) -> Iterator[None]:
             errno.EDQUOT: "Your disk quota is used up: free some room or ask for more.",
             errno.EACCES: "Check who owns the folder and may write there.",
             errno.EROFS: "The file system is read-only.",
-            errno.EISDIR: "Name a file under [outputs] in pipeline.toml.",
         }.get(error.errno or 0, "Check the disk and run again.")
         raise StorageError(
             f"{doing} in {folder} failed: {error.strerror or error}. {remedy} "
             f"Earlier checkpoints are untouched."
         ) from error
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _hash_all(file: BinaryIO, digest: Hash) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
-import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +14,16 @@ from typing import Any
 
 import psutil
 
-from .files import TEMPORARY, new_token, remove, replace_text, storage_errors
+from .files import replace_text, storage_errors
+from .names import is_run_name, new_number, run_name
+from .profile import PROFILE
+from .sweeping import Cleared, sweep_temporaries
 
 RECORD = "record.json"
 LOG = "run.log"
+TIMELINE = "timeline.json"
+PAGE = "report.html"
+COMPARE_LOG = "compare.log"
 _KEPT_RUNS = 50
 
 
@@ -120,14 +126,52 @@ def new_run(runs: Path) -> Path:
 
     What a run left that was killed while it wrote its record or the profile goes as well.
     """
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{new_token()}"
+    folder = runs / run_name(datetime.now(UTC), new_number())
     with storage_errors("Making the run's folder", runs):
-        (runs / name).mkdir(parents=True)
-        for former in sorted(p for p in runs.iterdir() if p.is_dir())[:-_KEPT_RUNS]:
-            shutil.rmtree(former, ignore_errors=True)
-        for left in runs.rglob(f".*{TEMPORARY}"):
-            remove(left)
-    return runs / name
+        folder.mkdir()
+        for former in run_folders(runs)[:-_KEPT_RUNS]:
+            _discard_run(former)
+        for place in (runs, *run_folders(runs)):
+            sweep_temporaries(place)
+    return folder
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """The folders of runs, the oldest first; what a person keeps beside them is left out."""
+    if not runs.is_dir():
+        return []
+    return sorted(
+        path
+        for path in runs.iterdir()
+        if is_run_name(path.name) and path.is_dir() and not path.is_symlink()
+    )
+
+
+def clear_runs(runs: Path) -> Cleared:
+    """Remove all that runs have left there; tells what went. What else is there stays."""
+    cleared = sweep_temporaries(runs)
+    for folder in run_folders(runs):
+        cleared += _discard_run(folder)
+    for name in (PROFILE, COMPARE_LOG):
+        cleared += _discard_file(runs / name)
+    return cleared
+
+
+def _discard_run(folder: Path) -> Cleared:
+    """Remove what we wrote into a run's folder, and the folder if nothing else is in it."""
+    cleared = sweep_temporaries(folder)
+    for name in (RECORD, LOG, TIMELINE, PAGE):
+        cleared += _discard_file(folder / name)
+    with contextlib.suppress(OSError):  # somebody keeps something else in it
+        folder.rmdir()
+    return cleared
+
+
+def _discard_file(path: Path) -> Cleared:
+    cleared = Cleared()
+    if path.is_file() and not path.is_symlink():
+        cleared.take(path)
+    return cleared
 
 
 def write_record(folder: Path, record: RunRecord) -> None:

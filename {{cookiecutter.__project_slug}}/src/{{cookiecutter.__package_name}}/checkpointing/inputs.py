@@ -68,7 +68,6 @@ class HashCache:
         """Keep what was learnt for the next run, where there is room for it."""
         if self._changed:
             with contextlib.suppress(OSError):  # on a full disk, `clean` has to work all the same
-                self._path.parent.mkdir(parents=True, exist_ok=True)
                 replace_text(self._path, json.dumps(self._known, indent=0))
             self._changed = False
 

@@ -12,6 +12,7 @@ from typing import Any
 from .codecs import codec_named, format_named, is_own
 from .errors import CheckpointingError, ConfigurationError, InexactValue, StorageError
 from .pipeline import Pipeline
+from .place import checkpoints_place
 from .settings import nearest
 from .store import Damaged, Store, is_sound
 
@@ -46,15 +47,17 @@ def load_value(pipeline: Pipeline, value: str, imported: dict[str, str] | None =
         imported: the code of adapters.py that this process has imported; None if it has not yet.
 
     Raises:
-        ConfigurationError: no step makes that value, or a codec of adapters.py that made it is
-            not what this process has imported.
+        ConfigurationError: no step makes that value, the checkpoints are another project's, or a
+            codec of adapters.py that made it is not what this process has imported.
         StorageError: the newest checkpoint of its segment does not hold it, or its file is damaged
             or cannot be read.
     """
     made = {step.name: step for step in pipeline.steps if step.codec is not None}
     if value not in made:
         raise ConfigurationError(f"no step makes `{value}`{nearest(value, list(made))}")
-    store = Store(pipeline.settings.checkpoints / pipeline.name)
+    place = checkpoints_place(pipeline.settings, pipeline.name)
+    place.is_ours()
+    store = Store(place.folder)
     segment = pipeline.producer(value).name
     newest = next(iter(store.all_of(segment)), None)  # an older one is of other code or inputs
     found = newest.record(value) if newest is not None else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from .binding import Bound
-from .files import TEMPORARY, checksum, publish, remove, storage_errors
+from .files import checksum, publish, storage_errors
 from .manifest import FileRecord, Manifest
+from .settings import Settings
 from .store import Damaged, is_sound
+from .sweeping import sweep_temporaries
 
 
 def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[str, str]:
@@ -47,9 +48,8 @@ def _holds(bound: Bound, target: Path, record: FileRecord) -> bool:
     return target.is_file() and bound.hashes.checksum(target) == record.checksum
 
 
-def sweep_outputs(root: Path, outputs: Mapping[str, str]) -> None:
+def sweep_outputs(settings: Settings) -> None:
     """Remove what a run that was killed while it published left beside the targets."""
-    for text in outputs.values():
-        target = root / text
-        for left in target.parent.glob(f".{target.name}.*{TEMPORARY}"):
-            remove(left)
+    for text in settings.wiring.outputs.values():
+        target = settings.root / text
+        sweep_temporaries(target.parent, target.name)

@@ -17,6 +17,7 @@ from .interrupts import answered
 from .limits import machine_limits
 from .mermaid import flowchart
 from .outlook import Boundary, Outlook, outlook
+from .place import runs_place
 from .plan_table import print_outlook
 from .planner import Choice
 from .planning import peak_step
@@ -60,6 +61,7 @@ def plan_command(
 def _look_out(bound: Bound, budget: EffectiveBudget) -> Outlook:
     """The outlook for inputs of the size that they have now, where they exist."""
     pipeline = bound.pipeline
+    runs_place(pipeline.settings).is_ours()
     found = standings(bound)
     upstream = {s.segment.name: s.manifest for s in found if s.reusable and s.manifest is not None}
     profile = read_profile(pipeline.settings.runs, pipeline.name, budget.count)

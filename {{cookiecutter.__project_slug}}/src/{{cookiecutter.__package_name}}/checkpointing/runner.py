@@ -20,7 +20,8 @@ from .interrupts import held
 from .limits import machine_limits
 from .outputs import sweep_outputs
 from .pipeline import Pipeline
-from .settings import Settings, nearest
+from .place import claim_places
+from .settings import nearest
 from .store import Store
 from .timeline import Timeline
 
@@ -68,9 +69,10 @@ def run(
         record.count, record.environment = budget.count, environment()
         forced = _forced(described.pipeline, options)
         store = Store(settings.checkpoints / described.pipeline.name)
+        claim_places(settings, described.pipeline.name)
         with store.lock():
             folder = new_run(settings.runs)
-            with _swept(store, settings):
+            with _swept(store, described.pipeline):
                 bound = bind(described, options.params)
                 log, told = folder / LOG, timeline.observe
                 execution = Execution(bound, budget, forced, record, log, told)
@@ -126,12 +128,12 @@ def _open(record: RunRecord) -> str | None:
 
 
 @contextlib.contextmanager
-def _swept(store: Store, settings: Settings) -> Iterator[None]:
+def _swept(store: Store, pipeline: Pipeline) -> Iterator[None]:
     """Clear away what a killed run left, and, when this one fails, what it leaves itself."""
 
     def sweep() -> None:
         store.sweep()
-        sweep_outputs(settings.root, settings.wiring.outputs)
+        sweep_outputs(pipeline.settings)
 
     sweep()
     try:

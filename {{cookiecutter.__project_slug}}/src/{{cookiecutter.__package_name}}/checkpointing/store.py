@@ -1,11 +1,13 @@
 """Checkpoints on disk: find, verify, set aside, retire; and the lock that guards them.
 
 Layout: `checkpoints/<pipeline>/<segment>/<key>/`, with the manifest and the values' files in it.
+Whose folder that is tells `place.py`, what in it is ours to remove `sweeping.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -16,10 +18,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .errors import Locked, StorageError
-from .files import TEMPORARY, checksum, new_token, remove, storage_errors, total_bytes
+from .files import checksum, replace_text, storage_errors
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
+from .names import aside_name, is_aside_name
+from .sweeping import Cleared, discard, ours_in, sweep_temporaries
 
-_SET_ASIDE = ".damaged-"
 _WORKER_SECONDS = 10.0  # an orphaned worker ends within milliseconds of its parent
 
 
@@ -30,8 +33,10 @@ class Damaged(Exception):
 class Store:
     """The checkpoints of one pipeline.
 
-    Only the holder of `lock` may change anything; reading needs no lock, for files are never
-    rewritten in place.
+    Nothing here asks whose the folder is: whoever writes has claimed its place before. Only the
+    holder of `lock` may write and remove, and only what is ours; the lock keeps runs apart, not
+    people, who may put what they like between the checkpoints: it stays where it is. Reading needs
+    no lock, for files are never rewritten in place, but what was found may be gone a moment later.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,8 +48,6 @@ class Store:
 
         A worker that outlived its run for a moment holds a lock of its own, which is awaited.
         """
-        with storage_errors("Taking the lock", self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
         lock = _acquired(self.folder / "run.lock", 0)
         if lock is None:
             raise Locked(
@@ -54,7 +57,7 @@ class Store:
         try:
             note = {"pid": os.getpid(), "host": socket.gethostname()}
             with contextlib.suppress(OSError):  # on a full disk, `clean` has to work all the same
-                (self.folder / "run.json").write_text(json.dumps(note))
+                replace_text(self.folder / "run.json", json.dumps(note))
             with self.worker_lock():
                 pass
             yield
@@ -100,11 +103,15 @@ class Store:
         self.tidy(partial.segment, partial.key)
 
     def all_of(self, segment: str) -> list[Manifest]:
-        """The sound checkpoints of a segment, the last made or reused first."""
+        """The sound checkpoints of a segment, the last made or reused first.
+
+        A copy of one in a folder of another name is none.
+        """
         found = []
         for folder in _folders(self.folder / segment):
             with contextlib.suppress(StorageError, FileNotFoundError):  # a run may remove it
-                if _SET_ASIDE not in folder.name and (manifest := read_manifest(folder)):
+                manifest = read_manifest(folder)
+                if manifest and (manifest.segment, manifest.key) == (segment, folder.name):
                     used = (folder / MANIFEST).stat().st_mtime_ns
                     found.append((used, manifest.committed_at, manifest))
         return [manifest for *_, manifest in sorted(found, key=lambda f: f[:2], reverse=True)]
@@ -127,26 +134,34 @@ class Store:
         ]
 
     def set_aside(self, segment: str, key: str) -> Path:
-        """Move a damaged checkpoint out of the way, for a person to look at; keep the last one."""
+        """Move a damaged checkpoint out of the way, for a person to look at; keep the last one.
+
+        What else lies in its folder stays there.
+        """
         folder = self.path(segment, key)
+        aside = folder.with_name(aside_name(segment, key))
         with storage_errors("Setting a damaged checkpoint aside", folder.parent):
-            for former in folder.parent.glob(f"*{_SET_ASIDE}*"):
-                remove(former)
-            aside = folder.with_name(f"{key}{_SET_ASIDE}{new_token()}")
-            os.replace(folder, aside)
+            found = ours_in(folder)
+            aside.mkdir()
+            for path in found:
+                os.replace(path, aside / path.name)
+            with contextlib.suppress(OSError):  # somebody keeps something else in it
+                folder.rmdir()
+        for former in self._set_aside(folder.parent):
+            if former != aside:
+                discard(former)
         return aside
 
     def sweep(self) -> None:
-        """Remove what a killed run left behind: files that no manifest names.
+        """Remove what a killed run left behind: files of ours that no manifest names.
 
         What finished parts of an unfinished segment left stays, to be gone on from.
         """
-        for segment in _folders(self.folder):
-            for folder in _folders(segment):
-                if _SET_ASIDE not in folder.name:
+        for segment in _own_folders(self.folder):
+            for folder in _own_folders(segment):
+                if not is_aside_name(segment.name, folder.name):
                     self.tidy(segment.name, folder.name)
-        for left in self.folder.glob(f".*{TEMPORARY}"):
-            remove(left)
+        sweep_temporaries(self.folder)
 
     def tidy(self, segment: str, key: str) -> None:
         """Remove what no manifest names of one checkpoint, or all of it when there is none."""
@@ -157,12 +172,7 @@ class Store:
             return  # found and set aside when its key is asked for
         if manifest is None:
             manifest, name = self.find_partial(segment, key), PARTIAL
-        if manifest is None:
-            remove(folder)
-            return
-        for entry in folder.iterdir():
-            if entry.name not in {name, *manifest.entries}:
-                remove(entry)
+        discard(folder, {name, *manifest.entries} if manifest else ())
 
     def retire(self, segment: str, current: str, keep: int) -> None:
         """Remove all but the current and the `keep` last used others for each set of params.
@@ -177,27 +187,23 @@ class Store:
             for manifest in manifests[keep:]:
                 self.remove(manifest)
         now = self.find(segment, current)
-        for folder in _folders(self.folder / segment):
+        for folder in _own_folders(self.folder / segment):
             partial = self.find_partial(segment, folder.name)
             if partial and now and partial.params == now.params:
-                remove(folder)  # of code or inputs that are no longer there
+                discard(folder)  # of code or inputs that are no longer there
 
     def remove(self, manifest: Manifest) -> None:
         """Remove one checkpoint, its manifest first: half a checkpoint is none."""
-        folder = self.path(manifest.segment, manifest.key)
-        (folder / MANIFEST).unlink(missing_ok=True)
-        remove(folder)
+        discard(self.path(manifest.segment, manifest.key))
 
-    def clear(self, *, spare: set[tuple[str, str]] | None = None) -> int:
-        """Remove all checkpoints but the (segment, key) pairs to spare; the bytes set free."""
-        freed = 0
-        for segment in _folders(self.folder):
-            for folder in _folders(segment):
+    def clear(self, *, spare: set[tuple[str, str]] | None = None) -> Cleared:
+        """Remove all checkpoints but the (segment, key) pairs to spare; tells what went."""
+        cleared = sweep_temporaries(self.folder)
+        for segment in _own_folders(self.folder):
+            for folder in _own_folders(segment):
                 if (segment.name, folder.name) not in (spare or set()):
-                    freed += total_bytes(folder)
-                    (folder / MANIFEST).unlink(missing_ok=True)
-                    remove(folder)
-        return freed
+                    cleared += discard(folder)
+        return cleared
 
     def used_bytes(self) -> int:
         """Bytes that all checkpoints of the pipeline take on disk, while others may change them."""
@@ -205,8 +211,11 @@ class Store:
         for folder, _, names in os.walk(self.folder):
             for name in names:
                 with contextlib.suppress(FileNotFoundError):
-                    total += os.stat(os.path.join(folder, name)).st_size
+                    total += os.lstat(os.path.join(folder, name)).st_size
         return total
+
+    def _set_aside(self, segment: Path) -> list[Path]:
+        return [f for f in _own_folders(segment) if is_aside_name(segment.name, f.name)]
 
     def _holder(self) -> str:
         try:
@@ -228,6 +237,8 @@ def _acquired(path: Path, seconds: float) -> FileLock | None:
     """A lock, taken; None when another process still holds it after so many seconds."""
     lock = FileLock(path)
     with storage_errors("Taking the lock", path.parent):
+        if not path.parent.is_dir():  # a lock alone in a new folder would keep it from being ours
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
         try:
             lock.acquire(timeout=seconds)
         except Timeout:
@@ -236,4 +247,12 @@ def _acquired(path: Path, seconds: float) -> FileLock | None:
 
 
 def _folders(parent: Path) -> list[Path]:
-    return sorted(p for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else []
+    try:
+        return sorted(path for path in parent.iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+
+
+def _own_folders(parent: Path) -> list[Path]:
+    """The folders that may hold what is ours: behind a link nothing is."""
+    return [path for path in _folders(parent) if not path.is_symlink()]

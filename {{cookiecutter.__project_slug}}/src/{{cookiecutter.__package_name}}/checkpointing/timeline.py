@@ -21,8 +21,8 @@ from .events import (
     StepStarted,
 )
 from .files import replace_text, storage_errors
+from .history import TIMELINE
 
-TIMELINE = "timeline.json"
 MOST_SAMPLES = 2000
 _SHORTEST_SECONDS = 0.001  # below what lies between two samples of a worker
 

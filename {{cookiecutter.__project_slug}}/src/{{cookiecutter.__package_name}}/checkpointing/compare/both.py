@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,21 @@ from ..budget import EffectiveBudget, effective_budget, parse_size, size
 from ..errors import CheckpointingError, Interrupted, StorageError
 from ..events import Noticed, Observer, SegmentEnded, ValueLoaded, WriteEnded
 from ..execution import Execution
-from ..files import TEMPORARY, new_token, remove, storage_errors
-from ..history import RunRecord
+from ..files import remove, storage_errors
+from ..history import COMPARE_LOG, RunRecord
 from ..interrupts import held
 from ..limits import machine_limits
 from ..manifest import Manifest
+from ..names import temporary_name
 from ..pipeline import Pipeline
+from ..place import claim_places
 from ..store import Store
+from ..sweeping import sweep_temporaries
 from .figures import Comparison, Figures
 from .plain import PlainRun, run_plain, script_limit
 from .script import ScriptOrder
 
-LOG = "compare.log"
-_SCRATCH = ".compare."
+_SCRATCH = "compare"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def _compare(
     asked = None if options.limit is None else parse_size(options.limit, "--limit")
     found.budget_bytes, found.budget_source = budget.bytes, budget.source
     store = Store(settings.checkpoints / described.pipeline.name)
+    claim_places(settings, described.pipeline.name)
     with store.lock(), _scratch(store.folder) as folder:
         log = _new_log(settings.runs)
         aside = _aside(described.pipeline, folder, store.used_bytes())
@@ -193,23 +196,23 @@ def _scratch(store: Path) -> Iterator[Path]:
 
     What a killed comparison left goes too. Its name is one that a run sweeps away as well.
     """
-    for left in store.glob(f"{_SCRATCH}*{TEMPORARY}"):
-        remove(left)
-    folder = store / f"{_SCRATCH}{new_token()}{TEMPORARY}"
+    sweep_temporaries(store, _SCRATCH)
+    folder = store / temporary_name(_SCRATCH)
     with storage_errors("Making a folder for the comparison", store):
         folder.mkdir()
     try:
         yield folder
     finally:
-        with held():  # an impatient second Ctrl-C does not leave gigabytes behind
+        # An impatient second Ctrl-C does not leave gigabytes behind. What cannot be removed is swept
+        # away by a later run, or `clean` says why not.
+        with held(), suppress(OSError):
             remove(folder)
 
 
 def _new_log(runs: Path) -> Path:
     """An empty log for what the steps of both runs print."""
-    log = runs / LOG
+    log = runs / COMPARE_LOG
     with storage_errors("Making the log", runs):
-        runs.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         log.touch()
     return log

@@ -13,10 +13,10 @@ from ..console import short
 from ..describing import describe_project
 from ..errors import CheckpointingError, ConfigurationError
 from ..files import replace_text, storage_errors
+from ..history import PAGE
 from ..interrupts import answered
 from .content import Content, read_content
 
-PAGE = "report.html"
 _LIBRARIES = ("altair", "markupsafe", "vl_convert")  # the extra `report` in pyproject.toml
 
 

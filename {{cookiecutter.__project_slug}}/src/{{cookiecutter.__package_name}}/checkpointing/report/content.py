@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..history import RunRecord
 from ..pipeline import Pipeline
+from ..place import runs_place
 from .graph import Graph, graph
 from .measures import Measured, Row, measured, rows
 from .read import (
@@ -46,7 +47,11 @@ class Content:
 
 
 def read_content(pipeline: Pipeline) -> Content:
-    """What the runs of a pipeline have left. Raises as `past_runs` does."""
+    """What the runs of a pipeline have left.
+
+    Raises as `past_runs` does, and ConfigurationError when the records are another project's.
+    """
+    runs_place(pipeline.settings).is_ours()
     runs = past_runs(pipeline.settings.runs, pipeline.name)
     segments = measured(runs)
     timeline_run, timeline = _last_timeline(runs)

@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import ConfigurationError, StorageError
-from ..history import RECORD, RunRecord
-from ..timeline import TIMELINE, Mark
+from ..history import RECORD, TIMELINE, RunRecord, run_folders
+from ..timeline import Mark
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def past_runs(runs: Path, pipeline: str) -> tuple[PastRun, ...]:
         StorageError: the last run's record is damaged.
     """
     found: list[PastRun] = []
-    folders = [path.parent for path in runs.glob(f"*/{RECORD}")]
+    folders = [folder for folder in run_folders(runs) if (folder / RECORD).exists()]
     for folder in sorted(folders, key=_age, reverse=True):
         try:
             run = PastRun(folder, _RECORD.validate_json((folder / RECORD).read_bytes()))
@@ -77,7 +77,7 @@ def memory_over_time(run: PastRun) -> MemoryOverTime:
 
 def later_without_record(runs: Path, run: PastRun) -> str | None:
     """The last folder of a run that started in a later second and has left no record, if any."""
-    names = [path.name for path in runs.iterdir() if path.is_dir()]
+    names = [folder.name for folder in run_folders(runs)]
     later = [name for name in names if _second(name) > _second(run.folder.name)]
     return max((n for n in later if not (runs / n / RECORD).exists()), default=None)
 

@@ -162,18 +162,6 @@ def test_an_output_never_takes_the_place_of_what_a_project_needs(
     assert (project.folder / "data/raw/kept.txt").read_text() == "kept"
 
 
-def test_a_file_is_not_published_in_the_place_of_a_folder(project: Project) -> None:
-    project.segments(
-        s01="@step\ndef one(workdir: Path) -> Path:\n"
-        "    (workdir / 'x').write_text('made')\n    return workdir / 'x'\n",
-    )
-    project.write("results/kept.txt", "kept")
-    project.write("pipeline.toml", '[outputs]\none = "results"\n')
-    record = project.run()
-    assert (record["exit_code"], record["error"]["kind"]) == (5, "storage")
-    assert (project.folder / "results/kept.txt").read_text() == "kept"
-
-
 def test_a_codec_of_the_projects_own_serves_in_every_process(project: Project) -> None:
     project.write(
         "src/demo/money.py",

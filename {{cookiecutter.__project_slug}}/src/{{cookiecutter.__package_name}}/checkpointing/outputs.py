@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from .binding import Bound
+from .claims import Target, targets
 from .files import checksum, publish, storage_errors
 from .manifest import FileRecord, Manifest
 from .settings import Settings
 from .store import Damaged, is_sound
 from .sweeping import sweep_temporaries
+
+
+def require_targets(settings: Settings, pipeline: str) -> None:
+    """Refuse, before anything runs, to publish in the place of what a person keeps there.
+
+    Raises ConfigurationError.
+    """
+    for target in targets(settings, pipeline).values():
+        with storage_errors(f"Looking where `{target.value}` is published", target.path.parent):
+            target.require_ours()
 
 
 def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[str, str]:
@@ -20,36 +29,38 @@ def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[s
 
     Raises:
         Damaged: an output's file is not what was committed; the former file is as it was.
+        ConfigurationError: by now something is there that no run has published.
         StorageError: an output could not be written; the former file is as it was.
     """
-    wiring = bound.pipeline.settings.wiring
+    named = targets(bound.pipeline.settings, bound.pipeline.name)
     folder = bound.store.path(manifest.segment, manifest.key)
     places = {}
     for value, record in manifest.outputs.items():
         source = folder / record.file
-        if value not in wiring.outputs:
+        if (target := named.get(value)) is None:
             places[value] = str(source)
             continue
-        target = bound.pipeline.settings.root / wiring.outputs[value]
-        with storage_errors(f"Publishing `{value}`", target.parent):
+        with storage_errors(f"Publishing `{value}`", target.path.parent):
+            target.require_ours()
             if not _holds(bound, target, record):
                 if verify and not is_sound(folder, record):
                     raise Damaged(value)
-                publish(source, target)
-        places[value] = str(target)
+                publish(source, target.path, target.announce)
+                target.settle()
+        places[value] = str(target.path)
     with storage_errors("Remembering checksums", bound.store.folder):
         bound.hashes.save()
     return places
 
 
-def _holds(bound: Bound, target: Path, record: FileRecord) -> bool:
-    if target.is_dir():
-        return checksum(target) == record.checksum
-    return target.is_file() and bound.hashes.checksum(target) == record.checksum
-
-
-def sweep_outputs(settings: Settings) -> None:
+def sweep_outputs(settings: Settings, pipeline: str) -> None:
     """Remove what a run that was killed while it published left beside the targets."""
-    for text in settings.wiring.outputs.values():
-        target = settings.root / text
-        sweep_temporaries(target.parent, target.name)
+    for target in targets(settings, pipeline).values():
+        for path in (target.path, target.claim):
+            sweep_temporaries(path.parent, path.name)
+
+
+def _holds(bound: Bound, target: Target, record: FileRecord) -> bool:
+    if target.path.is_dir():
+        return checksum(target.path) == record.checksum
+    return target.path.is_file() and bound.hashes.checksum(target.path) == record.checksum

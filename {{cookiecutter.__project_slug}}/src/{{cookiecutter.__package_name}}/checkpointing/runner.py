@@ -18,7 +18,7 @@ from .execution import Execution
 from .history import LOG, RunRecord, environment, new_run, write_record
 from .interrupts import held
 from .limits import machine_limits
-from .outputs import sweep_outputs
+from .outputs import require_targets, sweep_outputs
 from .pipeline import Pipeline
 from .place import claim_places
 from .settings import nearest
@@ -69,6 +69,7 @@ def run(
         record.count, record.environment = budget.count, environment()
         forced = _forced(described.pipeline, options)
         store = Store(settings.checkpoints / described.pipeline.name)
+        require_targets(settings, described.pipeline.name)
         claim_places(settings, described.pipeline.name)
         with store.lock():
             folder = new_run(settings.runs)
@@ -133,7 +134,7 @@ def _swept(store: Store, pipeline: Pipeline) -> Iterator[None]:
 
     def sweep() -> None:
         store.sweep()
-        sweep_outputs(pipeline.settings)
+        sweep_outputs(pipeline.settings, pipeline.name)
 
     sweep()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -133,6 +134,23 @@ def test_an_output_that_is_a_folder_is_refused(done: Project) -> None:
 
     assert said.returncode == 2
     assert "--output runs is a folder. Name a file." in said.stderr
+
+
+def test_an_output_that_is_a_link_or_no_file_at_all_stays_what_it_is(
+    done: Project, tmp_path: Path
+) -> None:
+    former, link, pipe = (tmp_path / name for name in ("former.md", "link.md", "pipe.md"))
+    former.touch()
+    link.symlink_to(former)
+    os.mkfifo(pipe)
+    written, refused = (
+        done.command("report", "--markdown", "--output", str(path)) for path in (link, pipe)
+    )
+
+    assert (written.returncode, refused.returncode) == (0, 2)
+    assert link.is_symlink()
+    assert former.read_text(encoding="utf-8").startswith("### `demo`")
+    assert pipe.is_fifo()
 
 
 def test_without_its_libraries_the_page_is_refused_and_markdown_is_not(done: Project) -> None:

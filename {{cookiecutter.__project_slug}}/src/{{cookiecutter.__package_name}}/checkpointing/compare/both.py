@@ -203,8 +203,8 @@ def _scratch(store: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        # An impatient second Ctrl-C does not leave gigabytes behind. What cannot be removed is swept
-        # away by a later run, or `clean` says why not.
+        # An impatient second Ctrl-C leaves no gigabytes behind. What cannot be removed, a later run
+        # sweeps away, or `clean` says why not.
         with held(), suppress(OSError):
             remove(folder)
 

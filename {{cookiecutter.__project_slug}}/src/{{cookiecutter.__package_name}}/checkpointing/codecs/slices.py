@@ -57,8 +57,8 @@ def _is_whole(array: Any) -> bool:
         return len(array.values) == count * kind.list_size and _is_whole(array.values)
     buffers = array.buffers()
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
-        ends = _has_own_offsets(array) and _offsets(array)[-1] == len(array.values)
-        return bool(ends) and _is_whole(array.values)
+        is_whole = _has_own_offsets(array) and int(_offsets(array)[-1]) == len(array.values)
+        return is_whole and _is_whole(array.values)
     if kind in _TEXT:
         return _has_own_offsets(array) and int(_offsets(array)[-1]) == _size(buffers[2])
     try:
@@ -66,11 +66,11 @@ def _is_whole(array: Any) -> bool:
     except ValueError:
         return False
     # Of single bits the buffer's size does not tell how many there are of them.
-    return bits >= 8 and _size(buffers[1]) == count * bits // 8
+    return bool(bits >= 8 and _size(buffers[1]) == count * bits // 8)
 
 
 def _has_own_offsets(array: Any) -> bool:
-    return _size(array.buffers()[1]) == (len(array) + 1) * _offset_type(array).itemsize
+    return _size(array.buffers()[1]) == (len(array) + 1) * int(_offset_type(array).itemsize)
 
 
 def _size(buffer: Any) -> int:

@@ -1,4 +1,4 @@
-"""Publishing replaces what a run of the same pipeline has published, and nothing else."""
+"""Publishing replaces what a run of the same project has published, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .builders import link, write
 @pytest.fixture
 def target(tmp_path: Path) -> Target:
     root = write(tmp_path / "project" / PIPELINE_FILE, "").parent
-    return Target("pages", root / "out/pages", Owner(root, "demo"))
+    return Target("pages", root / "out/pages", Owner(root, None))
 
 
 def put(target: Target, *names: str) -> None:
@@ -89,7 +89,6 @@ def test_what_a_run_has_published_is_ours(target: Target, published: tuple[str, 
     assert json.loads(target.claim.read_text()) == {
         "format": 1,
         "holds": "pages",
-        "pipeline": "demo",
         "project": "..",
         "entries": ["c.html"],
     }
@@ -140,16 +139,12 @@ def test_what_comes_to_a_folder_while_the_new_one_is_copied_is_not_lost(target: 
     assert (target.path / "a.html").read_text() == "a.html"
 
 
-def test_where_another_project_or_pipeline_publishes_is_refused_by_name(
-    target: Target, tmp_path: Path
-) -> None:
+def test_where_another_project_publishes_is_refused_by_name(target: Target, tmp_path: Path) -> None:
     put(target)
     second = write(tmp_path / "second" / PIPELINE_FILE, "").parent
     for _ in range(2):
-        told = refusal(Target("pages", target.path, Owner(second, "demo")))
+        told = refusal(Target("pages", target.path, Owner(second, None)))
         assert f"belongs to the project in {target.owner.root}" in told
-        told = refusal(Target("pages", target.path, Owner(target.owner.root, "other")))
-        assert "belongs to the pipeline `demo`" in told
         target.path.unlink(missing_ok=True)
 
 

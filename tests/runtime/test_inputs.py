@@ -307,11 +307,10 @@ def test_an_annotation_that_nothing_can_check_is_refused(tmp_path: Path) -> None
     with pytest.raises(ConfigurationError) as caught:
         params(tmp_path, "type('Odd', (), {})", "3")
 
-    assert caught.value.message == (
+    assert caught.value.message.endswith(
         f"{tmp_path}/s01.py:{FIRST_LINE + 1} one: parameter `x` is one of [params]; annotate it as "
         f"what TOML gives, such as `int`, not as Odd."
     )
-    assert caught.value.step == "one"
 
 
 def test_a_changed_param_takes_the_place_of_what_is_configured_and_is_checked(

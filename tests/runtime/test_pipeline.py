@@ -102,7 +102,8 @@ REFUSED = {
     ),
     "param of a class of the project's own": (
         ["class Own: ...\n@step\ndef two(once: Own) -> int: ...\n"],
-        "parameter `once` is one of [params]; annotate it as what TOML gives, such as `int`.",
+        "parameter `once` is one of [params]; annotate it as what TOML gives, such as `int`, not "
+        "as Own.",
     ),
     "param as path": (
         ["@step\ndef two(once: Path) -> int: ...\n"],

@@ -1,4 +1,4 @@
-"""What may be replaced by publishing: only what a run of the same pipeline has published there.
+"""What may be replaced by publishing: only what a run of the same project has published there.
 
 A hidden file beside the target tells so. It lies there, and not with the checkpoints, because these
 may be deleted at any time, and what they were published to is a result all the same.
@@ -32,7 +32,7 @@ class Target:
         return self.path.with_name(f".{self.path.name}.published")
 
     def require_ours(self) -> Note | None:
-        """Refuse a target that holds anything that no run of the pipeline has published.
+        """Refuse a target that holds anything that no run of the project has published.
 
         Returns:
             What was published there, None if nothing.
@@ -55,7 +55,7 @@ class Target:
         foreign = sorted(present.difference(note.entries if note else ()))
         if foreign == [_FILE] or (foreign and note is None):
             raise ConfigurationError(
-                f"{where} exists, and no run of this pipeline has published it, so it is not "
+                f"{where} exists, and no run of this project has published it, so it is not "
                 f"replaced. Move it away. {instead}"
             )
         if foreign:
@@ -84,9 +84,13 @@ class Target:
             replace_text(self.claim, note.text())
 
 
-def targets(settings: Settings, pipeline: str) -> dict[str, Target]:
-    """Where each published value goes, by its name."""
-    owner = Owner(settings.root, pipeline)
+def targets(settings: Settings) -> dict[str, Target]:
+    """Where each published value goes, by its name.
+
+    `[outputs]` is of the project, so a pipeline that is renamed or cut in two publishes where the
+    former one did.
+    """
+    owner = Owner(settings.root, None)
     return {
         value: Target(value, settings.root / text, owner)
         for value, text in settings.wiring.outputs.items()

@@ -11,12 +11,12 @@ from .store import Damaged, is_sound
 from .sweeping import sweep_temporaries
 
 
-def require_targets(settings: Settings, pipeline: str) -> None:
+def require_targets(settings: Settings) -> None:
     """Refuse, before anything runs, to publish in the place of what a person keeps there.
 
     Raises ConfigurationError.
     """
-    for target in targets(settings, pipeline).values():
+    for target in targets(settings).values():
         with storage_errors(f"Looking where `{target.value}` is published", target.path.parent):
             target.require_ours()
 
@@ -32,7 +32,7 @@ def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[s
         ConfigurationError: by now something is there that no run has published.
         StorageError: an output could not be written; the former file is as it was.
     """
-    named = targets(bound.pipeline.settings, bound.pipeline.name)
+    named = targets(bound.pipeline.settings)
     folder = bound.store.path(manifest.segment, manifest.key)
     places = {}
     for value, record in manifest.outputs.items():
@@ -53,9 +53,9 @@ def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[s
     return places
 
 
-def sweep_outputs(settings: Settings, pipeline: str) -> None:
+def sweep_outputs(settings: Settings) -> None:
     """Remove what a run that was killed while it published left beside the targets."""
-    for target in targets(settings, pipeline).values():
+    for target in targets(settings).values():
         for path in (target.path, target.claim):
             sweep_temporaries(path.parent, path.name)
 

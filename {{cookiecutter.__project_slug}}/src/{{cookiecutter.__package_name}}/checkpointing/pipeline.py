@@ -186,7 +186,11 @@ class Pipeline:
                 yield f"{where} is one of [inputs]; annotate it {wanted}."
         elif name in wiring.params:
             if parameter.annotation is None or parameter.annotation is Path:
-                yield f"{where} is one of [params]; annotate it as what TOML gives, such as `int`."
+                other = "" if parameter.codec else f", not as {parameter.type_name}"
+                yield (
+                    f"{where} is one of [params]; annotate it as what TOML gives, such as `int`"
+                    f"{other}."
+                )
         elif any(name == later.name for later in self.steps):
             yield f"{where} is the value of a later step; move that step before this one."
         else:

@@ -213,7 +213,8 @@ def _let_end(process: Any, interrupt: Held) -> None:
 def _end_fork_server() -> None:
     """Kill the process that workers are forked from: it may have forked one that nobody knows.
 
-    The next worker has another one started.
+    The next worker has another one started. This one is awaited: as long as it is dying it counts
+    as running, and would be asked in vain.
     """
     if meter.START_METHOD != "forkserver":
         return
@@ -222,6 +223,7 @@ def _end_fork_server() -> None:
     server: Any = forkserver._forkserver
     if server._forkserver_pid is not None:
         meter.kill_tree(server._forkserver_pid)
+        server._stop()
 
 
 def _send(connection: Connection, answer: Any) -> None:

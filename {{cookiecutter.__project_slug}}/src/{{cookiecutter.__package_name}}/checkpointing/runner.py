@@ -69,7 +69,7 @@ def run(
         record.count, record.environment = budget.count, environment()
         forced = _forced(described.pipeline, options)
         store = Store(settings.checkpoints / described.pipeline.name)
-        require_targets(settings, described.pipeline.name)
+        require_targets(settings)
         claim_places(settings, described.pipeline.name)
         with store.lock():
             folder = new_run(settings.runs)
@@ -134,7 +134,7 @@ def _swept(store: Store, pipeline: Pipeline) -> Iterator[None]:
 
     def sweep() -> None:
         store.sweep()
-        sweep_outputs(pipeline.settings, pipeline.name)
+        sweep_outputs(pipeline.settings)
 
     sweep()
     try:

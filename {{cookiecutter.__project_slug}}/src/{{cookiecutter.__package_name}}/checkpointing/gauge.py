@@ -28,27 +28,54 @@ _FRUITLESS = 4  # looks in a row that found nothing new and made the next one wa
 
 @dataclass(frozen=True)
 class _Look:
-    """What was held at one moment, in bytes, and what was mapped before and after.
+    """How the processes of a tree shared memory at one moment; sizes in bytes.
 
     Attributes:
-        faults: up to `before`, of the processes that share pages and may so come to copy them.
-        spared: how much more they would hold if they shared no anonymous pages.
-        blur: by how much `held` may be wrong because processes came, ended or let go of shared
-            memory meanwhile: what was told as a half of one is then told as all of another.
+        mapped: what each had mapped.
+        spared: how much less than that is held, since they share anonymous pages.
+        shared: what they held of memory that is shared on purpose.
+        faults: of those that share pages, and may so come to copy them.
+        blur: by how much this may be wrong because processes came, ended or let go of pages
+            meanwhile: what was told as a half of one is then told as all of another.
     """
 
-    held: int = 0
-    before: dict[int, Reading] = field(default_factory=dict)
-    after: dict[int, Reading] = field(default_factory=dict)
-    faults: dict[int, int] = field(default_factory=dict)
+    mapped: dict[int, Reading] = field(default_factory=dict)
     spared: int = 0
+    shared: int = 0
+    faults: dict[int, int] = field(default_factory=dict)
     blur: int = 0
 
+    def least(self, now: dict[int, Reading]) -> int:
+        """The least that is held when this is mapped; all of it is, unless sharing has changed.
+
+        What a process has mapped since is its own, and what it shared can only have become less.
+        One that came since counts nothing. Of one that has ended all goes, though others may still
+        hold some of it. Shared memory that grew may be another's, mapped once more.
+        """
+        held = self.shared - self.spared
+        for pid, seen in self.mapped.items():
+            reading = now.get(pid, _NOTHING)
+            held += reading.anonymous - max(0, seen.shared - reading.shared)
+        return max(0, held)
+
+    def most(self, now: dict[int, Reading]) -> int:
+        """The most that can be held when this is mapped, by the pages that were touched since."""
+        held = self.least(now)
+        for pid in self.mapped.keys() | now.keys():
+            seen, reading = self.mapped.get(pid, _NOTHING), now.get(pid, _NOTHING)
+            if pid in self.faults:
+                held += (procfs.faults(pid) - self.faults[pid]) * meter.PAGE_BYTES
+            if pid not in self.mapped or pid not in now:
+                held += seen.bytes + reading.bytes
+            else:
+                held += abs(reading.shared - seen.shared)
+        return min(held, _mapped(now))
+
     def differs_from(self, former: _Look) -> bool:
-        """Whether this look saw others share, or share otherwise, than a former one."""
-        mapped, formerly = (sum(r.shared for r in look.before.values()) for look in (self, former))
-        change = abs(self.spared - former.spared) + abs(mapped - formerly)
-        return self.before.keys() != former.before.keys() or change > _CLOSE * self.held
+        """Whether others share, or share otherwise, than in a former look."""
+        change = abs(self.spared - former.spared) + abs(self.shared - former.shared)
+        is_more = change > _CLOSE * _mapped(self.mapped)
+        return is_more or self.mapped.keys() != former.mapped.keys()
 
 
 class Gauge:
@@ -60,10 +87,10 @@ class Gauge:
     the truth, but takes about 1.5 ms a process and 10 ms a gigabyte. So between two looks the truth
     lies between bounds:
 
-    - at least what the last look saw, and what the processes that it saw have mapped since: what
-      is new to a process is its own, and what it shared can only have become less;
-    - at most what is mapped, all in all, or else what the last look saw, what was mapped since,
-      and a page for every fault since: a copy of a shared page, on its first write, is a fault.
+    - at least what is mapped by the processes that the last look saw, less what they shared then:
+      what is new to a process is its own, and what it shared can only have become less;
+    - at most that and all that others map, and a page for every fault since: the copy of a shared
+      page, on its first write, is one.
 
     A sample is the lower bound: more is never said to be held than is certain. The wider the bounds
     are, the sooner comes the next look; a process that only computes has no faults and is not
@@ -104,87 +131,71 @@ class Gauge:
         self._fruitless = 0
 
     def sample(self) -> int:
-        """What is held now, in bytes: seen by a look, or the least that is certain."""
+        """What is held now, in bytes: the least that is certain, by the last look or a new one."""
         now = meter.tree_readings(self._root, self._count)
-        mapped = sum(reading.bytes for reading in now.values())
         if not self._sees_sharing:
-            return mapped
-        least = self._least(now)
+            return _mapped(now)
+        least = self._last.least(now)
         if self._limit is not None and least > self._limit:
             with meter.paused(self._suspect) if self._suspect else nullcontext():
-                self._last = self._look()
-            return self._last.held
+                return self._look_again(is_final=True)
         # What is mapped tells at once that there is little to find; faults take some more reading.
-        if not (self._is_due(least, mapped) and self._is_due(least, min(mapped, self._most(now)))):
-            return least
-        look = self._look()
-        is_new = look.differs_from(self._last)
-        self._fruitless = 0 if is_new else min(_FRUITLESS, self._fruitless + 1)
-        if look.blur > _CLOSE * look.held:
-            return least
-        self._last = look
-        return look.held
+        if self._is_due(least, _mapped(now)) and self._is_due(least, self._last.most(now)):
+            return self._look_again()
+        return least
+
+    def _look_again(self, *, is_final: bool = False) -> int:
+        """Look, and tell what is held. A blurred look is of no use, unless it is all there is."""
+        look, now = self._look()
+        if is_final or look.blur <= _CLOSE * _mapped(now):
+            self._fruitless = 0 if look.differs_from(self._last) else self._fruitless + 1
+            self._last = look
+        else:
+            self._fruitless += 1
+        return self._last.least(now)
 
     def _is_due(self, least: int, most: int) -> bool:
         """Whether the bounds are wide enough for the time that has passed since the last look."""
         if most <= least:
             return False
-        doubt = (most - least) / most
-        share = self._looking
+        share, doubt = self._looking, (most - least) / most
         if self._limit is None or most <= self._limit:
-            share *= min(1.0, doubt / _WIDE) / 2**self._fruitless if doubt > _CLOSE else 0.0
+            if doubt <= _CLOSE:
+                return False
+            share *= min(1.0, doubt / _WIDE) / 2 ** min(self._fruitless, _FRUITLESS)
         return (time.monotonic() - self._looked_at) * share >= self._look_seconds
 
-    def _least(self, now: dict[int, Reading]) -> int:
-        """The least that can be held, by what is mapped now.
+    def _look(self) -> tuple[_Look, dict[int, Reading]]:
+        """Have the kernel tell how processes share; what it will not tell counts in full.
 
-        What the look saw of a process that has ended since goes as a whole, though others may
-        still hold some of it. Shared memory that grew may be another's, mapped once more.
+        Also what is mapped when it has told.
         """
-        seen = self._last.after
-        change = -sum(reading.bytes for reading in seen.values())
-        for pid in seen.keys() & now.keys():
-            change += now[pid].anonymous + min(now[pid].shared, seen[pid].shared)
-        return max(0, self._last.held + change)
-
-    def _most(self, now: dict[int, Reading]) -> int:
-        """The most that can be held, by what was mapped and touched since the last look."""
-        seen, found = self._last.before, self._last.held
-        for pid, reading in now.items():
-            former = seen.get(pid)
-            if former is None:
-                found += reading.bytes
-            else:
-                found += max(0, reading.bytes - former.bytes)
-            if pid in self._last.faults:
-                found += (procfs.faults(pid) - self._last.faults[pid]) * meter.PAGE_BYTES
-        return found
-
-    def _look(self) -> _Look:
-        """Have the kernel tell each process's share. What it will not tell counts in full."""
         started = time.thread_time()
-        before = meter.tree_readings(self._root)
-        faults = {pid: procfs.faults(pid) for pid in before}
+        mapped = meter.tree_readings(self._root)
+        faults = {pid: procfs.faults(pid) for pid in mapped}
         shares = {
-            pid: procfs.share(pid) or Share(reading.bytes, reading.bytes)
-            for pid, reading in before.items()
+            pid: procfs.share(pid) or Share(shared=reading.shared)
+            for pid, reading in mapped.items()
         }
-        held = sum(share.bytes for share in shares.values())
+        spared = sum(share.spared for share in shares.values())
         if self._origin:
-            of_origin = procfs.share(self._origin) or Share(0)
-            held += max(0, of_origin.bytes - of_origin.private)
-        after = meter.tree_readings(self._root)
-        blur = sum(after[pid].bytes for pid in after.keys() - before.keys())
-        for pid, reading in before.items():
-            let_go = reading.bytes - after.get(pid, _NOTHING).bytes
-            blur += max(0, min(let_go, reading.bytes - shares[pid].private))
-        self._look_seconds = time.thread_time() - started
-        self._looked_at = time.monotonic()
-        return _Look(
-            held,
-            before,
-            {pid: after.get(pid, _NOTHING) for pid in before},
+            spared -= (procfs.share(self._origin) or Share()).common
+        now = meter.tree_readings(self._root)
+        blur = sum((mapped.get(pid) or now[pid]).bytes for pid in mapped.keys() ^ now.keys())
+        for pid in mapped.keys() & now.keys():
+            let_go = mapped[pid].bytes - now[pid].bytes
+            blur += max(0, min(let_go, shares[pid].spared + shares[pid].common))
+        look = _Look(
+            mapped,
+            spared,
+            sum(share.shared for share in shares.values()),
             {pid: count for pid, count in faults.items() if shares[pid].spared > _FEW},
-            sum(share.spared for share in shares.values()),
             blur,
         )
+        self._look_seconds = time.thread_time() - started
+        self._looked_at = time.monotonic()
+        return look, now
+
+
+def _mapped(readings: dict[int, Reading]) -> int:
+    return sum(reading.bytes for reading in readings.values())

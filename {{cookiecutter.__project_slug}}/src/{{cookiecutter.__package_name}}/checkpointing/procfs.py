@@ -20,7 +20,7 @@ _ANONYMOUS = {"held": (b"\nRssAnon:", b"\nVmSwap:"), "rss": (b"\nVmRSS:", b"\nVm
 _SHARED = {"held": (b"\nRssShmem:",), "rss": ()}
 _PARENT = b"\nPPid:"
 _SHARE = re.compile(
-    rb"^(?:Pss_Anon|Pss_Shmem|Private_Dirty|Anonymous|SwapPss): +(\d+)", re.MULTILINE
+    rb"^(?:Pss_Anon|Pss_Shmem|Private_Dirty|Anonymous|Swap|SwapPss): +(\d+)", re.MULTILINE
 )
 
 
@@ -40,15 +40,18 @@ class Reading(NamedTuple):
 
 
 class Share(NamedTuple):
-    """The held memory of a process, in bytes: of a page that n processes map, 1/n.
+    """How a process shares its held memory, in bytes.
 
-    `private` are the pages that it maps alone, `spared` is what it would hold more if it had all
-    of its anonymous pages to itself.
+    Attributes:
+        spared: what it would hold more if all its anonymous pages were its own: of a page that n
+            processes map, all but 1/n.
+        shared: what others map on purpose too, by the same share.
+        common: its share of all pages that it does not map alone.
     """
 
-    bytes: int
-    private: int = 0
     spared: int = 0
+    shared: int = 0
+    common: int = 0
 
 
 def readings(root: int, count: Count) -> dict[int, Reading]:
@@ -82,7 +85,7 @@ def faults(pid: int) -> int:
 
 
 def share(pid: int) -> Share | None:
-    """The share of a process in what it has mapped.
+    """How a process shares what it has mapped; nothing when it is gone.
 
     The kernel walks through all its pages for that: 1 ms, and 10 ms for each gigabyte. None when
     it does not tell: of another user's process, or before Linux 5.4.
@@ -90,13 +93,15 @@ def share(pid: int) -> Share | None:
     try:
         fields = _SHARE.findall(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
     except (FileNotFoundError, ProcessLookupError):
-        return Share(0)
+        return Share()
     except OSError:
         return None
-    if len(fields) != 5:
+    if len(fields) != 6:
         return None
-    anonymous, shared, private, whole, swapped = (int(field) << 10 for field in fields)
-    return Share(anonymous + shared + swapped, private, whole - anonymous)
+    anonymous, shared, private, whole, swapped, swap_share = (int(field) << 10 for field in fields)
+    held = anonymous + shared + swap_share
+    spared = whole - anonymous + swapped - swap_share
+    return Share(spared, shared, max(0, held - private - swap_share))
 
 
 def parent(pid: int) -> int:

@@ -90,7 +90,7 @@ def spawned_over_shared_memory() -> None:
     memory.buf[:SIZE] = data.view(np.uint8)
     data = np.empty(0)
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(read_shared, [memory.name] * 2, [HOLD] * 2))
+        list(pool.map(read_shared, [memory.name] * 2, [2 * HOLD] * 2))
     memory.close()
     memory.unlink()
 
@@ -127,7 +127,7 @@ def after(shared: int) -> int:
 WIRING = """
 [params]
 way = "forked_pool"
-seconds = 0.4
+seconds = 0.5
 """
 SHARING = [
     "forked_pool",
@@ -216,6 +216,6 @@ def test_a_plain_script_is_counted_alike(sharing: Project) -> None:
 
     assert done.returncode == 0, done.stderr
     assert found["plain"]["over_budget_in"] is None
-    assert found["checkpoints"]["peak_bytes"] < BUDGET / 2
+    assert found["checkpoints"]["peak_bytes"] < 0.6 * BUDGET
     # The script has no processes but its own, yet all of its libraries.
     assert 200 * MB < found["plain"]["peak_bytes"] < found["checkpoints"]["peak_bytes"]

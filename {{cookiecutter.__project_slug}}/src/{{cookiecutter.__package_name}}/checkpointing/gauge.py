@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # for real it would load pydantic before the fork server is s
 
 _NOTHING = Reading(0)
 LOOKING = 0.1  # the most of the time that a watch spends on looking
+LOOKING_AT_LIMIT = 0.5  # where a process may already hold too much
 LOOKING_BETWEEN_STEPS = 0.5  # there a reading is not one of many
 _WIDE = 0.2  # bounds that lie so far apart, as a share of what may be held, get all of it
 _CLOSE = 0.01  # and those that are so close are as good as a look
@@ -50,13 +51,16 @@ class _Look:
 
         What a process has mapped since is its own, and what it shared can only have become less.
         One that came since counts nothing. Of one that has ended all goes, though others may still
-        hold some of it. Shared memory that grew may be another's, mapped once more.
+        hold some of it. Shared memory that grew may be another's, mapped once more; but what one
+        process maps of it is held.
         """
-        held = self.shared - self.spared
+        own, shared = -self.spared, self.shared
         for pid, seen in self.mapped.items():
             reading = now.get(pid, _NOTHING)
-            held += reading.anonymous - max(0, seen.shared - reading.shared)
-        return max(0, held)
+            own += reading.anonymous
+            shared -= max(0, seen.shared - reading.shared)
+        largest = max((reading.shared for reading in now.values()), default=0)
+        return max(0, own) + max(shared, largest)
 
     def most(self, now: dict[int, Reading]) -> int:
         """The most that can be held when this is mapped, by the pages that were touched since."""
@@ -147,22 +151,22 @@ class Gauge:
     def _look_again(self, *, is_final: bool = False) -> int:
         """Look, and tell what is held. A blurred look is of no use, unless it is all there is."""
         look, now = self._look()
+        self._fruitless = 0 if look.differs_from(self._last) else self._fruitless + 1
         if is_final or look.blur <= _CLOSE * _mapped(now):
-            self._fruitless = 0 if look.differs_from(self._last) else self._fruitless + 1
             self._last = look
-        else:
-            self._fruitless += 1
         return self._last.least(now)
 
     def _is_due(self, least: int, most: int) -> bool:
         """Whether the bounds are wide enough for the time that has passed since the last look."""
         if most <= least:
             return False
-        share, doubt = self._looking, (most - least) / most
-        if self._limit is None or most <= self._limit:
-            if doubt <= _CLOSE:
-                return False
-            share *= min(1.0, doubt / _WIDE) / 2 ** min(self._fruitless, _FRUITLESS)
+        doubt = (most - least) / most
+        if self._limit is not None and most > self._limit:
+            share = LOOKING_AT_LIMIT
+        elif doubt > _CLOSE:
+            share = self._looking * min(1.0, doubt / _WIDE) / 2 ** min(self._fruitless, _FRUITLESS)
+        else:
+            return False
         return (time.monotonic() - self._looked_at) * share >= self._look_seconds
 
     def _look(self) -> tuple[_Look, dict[int, Reading]]:

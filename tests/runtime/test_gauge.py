@@ -147,6 +147,16 @@ def test_shared_memory_that_several_map_counts_once() -> None:
     os.close(memory)
 
 
+def test_shared_memory_that_nobody_else_maps_counts_at_once() -> None:
+    gauge = Gauge(os.getpid())
+    before = gauge.sample()
+    shared = mmap.mmap(-1, 32 * MB)
+    for page in range(0, len(shared), mmap.PAGESIZE):
+        shared[page] = 1
+
+    assert gauge.sample() - before == pytest.approx(32 * MB, abs=2 * MB)
+
+
 def test_one_alone_counts_all_that_it_shares_with_the_process_that_it_was_forked_from() -> None:
     held = np.ones(64 * MB, dtype=np.uint8)
     with forked() as child:

@@ -146,7 +146,10 @@ MORE_EDITS = {
     "a step renamed": Edit(
         {S01: {"def second": "def tenfold"}, S02: {"second": "tenfold"}}, ran="s01 s02"
     ),
-    "a step added": Edit({S02: {NAMES: AFTER + NAMES}}, {"after": "-8"}),
+    "a step added": Edit(
+        {S02: {NAMES: AFTER + NAMES}},
+        {"after": "-8", "minus": GONE},  # read within its segment now, so it is not kept
+    ),
     "a step removed": Edit({S02: {NAMES: "def names("}}, {"names": GONE}, ran="s01 s02"),
     "a step moved to another segment": Edit(
         {S01: {SECOND: ""}, S02: {MINUS: f"{SECOND}\n\n{MINUS}"}}, ran="s01 s02"

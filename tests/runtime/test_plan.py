@@ -207,7 +207,7 @@ def test_the_table_is_printed_for_people(measured: Project) -> None:
     done = measured.command("plan", "--budget", "1GB", COLUMNS="120")
 
     assert done.returncode == 0
-    assert done.stdout.startswith("demo: budget 1 GB (--budget), planned to 950 MB")
+    assert done.stdout.startswith("demo: budget 1 GB (--budget), planned to 900 MB")
     assert re.search(r"│ s01 +│ wide … small \(3\) +│ +\d+ MB +\d+% │", done.stdout)
     assert re.search(r"│ best cuts +│ 1 part ", done.stdout)
     assert re.search(r"s02 +64 MB +costs 128 MB of I/O: memory does not need it", done.stdout)

@@ -99,7 +99,8 @@ class Gauge:
     A sample is the lower bound: more is never said to be held than is certain. The wider the bounds
     are, the sooner comes the next look; a process that only computes has no faults and is not
     looked at again. Nothing is above the limit unless a look at that moment says so.
-    Pages that a process outside of the tree maps too count by the share of the tree.
+    Pages that a process outside of the tree maps too count by the share of the tree, but shared
+    memory never less than the most that one process of the tree maps.
 
     Args:
         root: the process.

@@ -56,7 +56,7 @@ class Target:
         if foreign == [_FILE] or (foreign and note is None):
             raise ConfigurationError(
                 f"{where} exists, and no run of this project has published it, so it is not "
-                f"replaced. Move it away. {instead}"
+                f"replaced. Move it away, or name another path in {PIPELINE_FILE}."
             )
         if foreign:
             raise ConfigurationError(

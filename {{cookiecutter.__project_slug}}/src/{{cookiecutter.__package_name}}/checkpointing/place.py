@@ -43,8 +43,8 @@ class Place:
         if note is None and others:
             raise ConfigurationError(
                 f"{self.folder} is to be the folder of {self.holds}, but {_listed(others)} "
-                f"in it, and no {MARK}, so no run has made it. {self.instead} Or move it away, or "
-                f"what is in it; if an earlier version of this runtime made it, delete it."
+                f"in it, and no {MARK}: no run made it, so nothing in it is touched. "
+                f"{self.instead} Or move it away, or what is in it."
             )
         if note is None:
             return False

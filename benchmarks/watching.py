@@ -26,7 +26,9 @@ def run(bench: Bench) -> list[Row]:
         size = min(size, QUICK_BYTES) if bench.quick else size
         seconds, rounds = ("0.2", "2") if bench.quick else ("2", "7")
         script = Path(watch_one.__file__)
-        done = watch([sys.executable, script, work, str(size), seconds, rounds], bench.folder)
+        # -B: what it imports may be linked to the template, where no bytecode must be left.
+        command = [sys.executable, "-B", script, work, str(size), seconds, rounds]
+        done = watch(command, bench.folder)
         found = json.loads(done.expected().out)
         ratio = ratios(found["gauge"], found["sum"])
         is_single = work != "share"

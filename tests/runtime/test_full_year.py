@@ -16,7 +16,7 @@ from .cutting import BUDGET, choose_cuts, contents, steps_of
 pytestmark = pytest.mark.slow
 
 SETTINGS = 10
-NOISE = 1.03  # of a peak, from run to run
+NOISE = 1.08  # of a peak, from run to run: what a worker shares with its origin varies too
 
 CONVERT = """
 import sys

@@ -18,6 +18,7 @@ from .conftest import until
 from .test_meter import started
 
 MB = 10**6
+COPIED = 30 * MB  # by forks that touch little: the tracer of coverage touches some more
 
 # A process with 60 MB that answers each line it is given: how it forks, and what children do.
 FAMILY = """
@@ -92,9 +93,9 @@ def test_what_a_fork_shares_counts_once(family: Family) -> None:
     family.ask("fork", "fork", "fork")
 
     assert meter.tree_bytes(family.pid) > before + 180 * MB
-    assert gauge.sample() < before + 10 * MB
+    assert gauge.sample() < before + COPIED
     until(lambda: gauge.sample() > before, "a look at the children")
-    assert gauge.sample() < before + 10 * MB
+    assert gauge.sample() < before + COPIED
 
 
 def test_no_sample_is_ever_above_what_is_held(family: Family) -> None:
@@ -102,7 +103,7 @@ def test_no_sample_is_ever_above_what_is_held(family: Family) -> None:
     before = gauge.sample()
     for asked in ("fork", "fork", "end", "fork", "fork", "end"):
         family.ask(asked)
-        assert gauge.sample() < before + 10 * MB
+        assert gauge.sample() < before + COPIED
 
 
 def test_a_copy_that_a_child_writes_to_counts(family: Family) -> None:

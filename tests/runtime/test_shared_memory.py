@@ -198,7 +198,8 @@ def test_copies_that_children_write_count_each(sharing: Project) -> None:
 
     assert record["exit_code"] == 3
     assert record["error"]["step"] == "shared"
-    assert BUDGET < record["error"]["held_bytes"] < BUDGET + 200 * MB
+    # Four of them copy at once, faster than anybody can look: what all of them hold is the bound.
+    assert BUDGET < record["error"]["held_bytes"] < 5 * 160 * MB + 150 * MB
 
 
 def test_a_command_that_a_step_starts_does_not_count_as_the_step_once_more(

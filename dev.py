@@ -125,19 +125,27 @@ def lint() -> None:
         run(python, "-m", "mypy", "--cache-dir", BUILD / f"mypy-{folder.name}", cwd=folder)
 
 
-def test(slow: bool, arguments: Sequence[str]) -> None:
-    """The tests of the template and its runtime, then those of the generated project."""
+def test(slow: bool, exhaustive: bool, arguments: Sequence[str]) -> None:
+    """The tests of the template and its runtime, then those of the generated project.
+
+    Coverage is measured on the default tests alone: tracing costs the slow ones most.
+    """
     python = dev()
+    in_parallel = ("-m", "pytest", "-n", "auto", "--dist", "worksteal")
+    further = "exhaustive or slow" if exhaustive else "slow and not exhaustive"
+    if arguments:  # a choice of tests says nothing about coverage
+        default = "not slow and not exhaustive"
+        chosen = f"{further} or ({default})" if slow or exhaustive else default
+        run(python, *in_parallel, "-m", chosen, *arguments)
+        return
     shutil.rmtree(BUILD / "coverage", ignore_errors=True)
     (BUILD / "coverage").mkdir()
-    chosen = () if slow else ("-m", "not slow")
-    pytest = (python, "-m", "coverage", "run", "-m", "pytest", "-n", "auto", "--dist", "worksteal")
-    run(*pytest, *chosen, *arguments)
-    if arguments:
-        return  # a choice of tests says nothing about coverage
+    run(python, "-m", "coverage", "run", *in_parallel, "-m", "not slow and not exhaustive")
     run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=DEV)
     run(python, "-m", "coverage", "combine", "--quiet")
     run(python, "-m", "coverage", "report")
+    if slow or exhaustive:
+        run(python, *in_parallel, "-m", further)
 
 
 def demo() -> None:
@@ -179,12 +187,14 @@ def main() -> None:
         purpose = str(command.__doc__).splitlines()[0]
         commands.add_parser(command.__name__, help=purpose, description=purpose)
     more = "further arguments go to pytest, such as a file or -k WORD"
-    commands.choices["test"].epilog = more
-    commands.choices["test"].add_argument("--slow", action="store_true", help="the slow tests too")
+    tests = commands.choices["test"]
+    tests.epilog = more
+    tests.add_argument("--slow", action="store_true", help="all that holds before a merge")
+    tests.add_argument("--exhaustive", action="store_true", help="every case; takes an hour")
     chosen, arguments = parser.parse_known_args()
     match chosen.command:
         case "test":
-            test(chosen.slow, arguments)
+            test(chosen.slow, chosen.exhaustive, arguments)
         case "bench":
             bench(arguments)
         case _ if arguments:

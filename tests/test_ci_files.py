@@ -15,7 +15,7 @@ from dev import scripts
 from .ci_jobs import FILES, jobs
 from .conftest import ROOT, Bakery, Project
 
-TEMPLATE_WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+TEMPLATE_WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
 TOOLS = ("ruff format", "ruff check", "mypy", "pytest")
 
 
@@ -29,10 +29,10 @@ def project(bakery: Bakery, ci: str) -> Project:
     return bakery.bake(ci=ci, project_name="Night Batch")
 
 
-@pytest.fixture(params=["the template's", "a project's"])
+@pytest.fixture(params=[*TEMPLATE_WORKFLOWS, "a project's"], ids=lambda path: Path(path).name)
 def workflow(request: pytest.FixtureRequest, default_project: Project) -> Path:
-    own = request.param == "the template's"
-    return TEMPLATE_WORKFLOW if own else default_project.folder / FILES["github"]
+    own = isinstance(request.param, Path)
+    return request.param if own else default_project.folder / FILES["github"]
 
 
 def must(*command: str | Path) -> None:
@@ -77,8 +77,9 @@ def test_a_token_may_only_read(workflow: Path) -> None:
 
 
 def test_the_same_action_has_the_same_pin_everywhere(default_project: Project) -> None:
-    texts = TEMPLATE_WORKFLOW.read_text(encoding="utf-8") + default_project.text(FILES["github"])
-    pins = set(re.findall(r"uses: (\S+)@(\w+)", texts))
+    texts = [path.read_text(encoding="utf-8") for path in TEMPLATE_WORKFLOWS]
+    texts.append(default_project.text(FILES["github"]))
+    pins = set(re.findall(r"uses: (\S+)@(\w+)", "\n".join(texts)))
     assert len(pins) == len({action for action, _ in pins})
 
 

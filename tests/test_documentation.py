@@ -19,7 +19,6 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -103,8 +102,14 @@ def all_pages(project: Project) -> list[str]:
     return ["AGENTS.md", "README.md", *sorted(p for p in project.files() if p.startswith("docs/"))]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("page", "language"), [*product(PAGES, LANGUAGES), ("AGENTS.md", "en")])
+FOLLOWED = [
+    *(pytest.param(page, "en", marks=pytest.mark.slow) for page in (*PAGES, "AGENTS.md")),
+    # Another test holds that the code of a page is the same in every language.
+    *(pytest.param(page, "es", marks=pytest.mark.exhaustive) for page in PAGES),
+]
+
+
+@pytest.mark.parametrize(("page", "language"), FOLLOWED)
 def test_what_a_page_says_can_be_followed_from_top_to_bottom(
     bakery: Bakery, page: str, language: str
 ) -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -208,15 +209,23 @@ def handful(names: list[str]) -> list[int]:
     return sorted(firsts | {last_rename, last_rename + 1, len(names)})
 
 
+def each_kind(names: list[str]) -> list[int]:
+    """The first and the last of every row of equal calls, as the writes of one file are."""
+    ends = [n for n, (one, other) in enumerate(pairwise(names), start=1) if one != other]
+    return sorted({1, *ends, *(end + 1 for end in ends), len(names)})
+
+
 def every(names: list[str]) -> list[int]:
     """All points."""
     return list(range(1, len(names) + 1))
 
 
 Choice = Callable[[list[str]], list[int]]
-in_phases = pytest.mark.parametrize(
-    "choose", [handful, pytest.param(every, marks=pytest.mark.slow)]
+SOME, ALL = (
+    pytest.param(each_kind, marks=pytest.mark.slow),
+    pytest.param(every, marks=pytest.mark.exhaustive),
 )
+in_phases = pytest.mark.parametrize("choose", [handful, SOME, ALL])
 
 
 @in_phases
@@ -283,7 +292,7 @@ def claiming(names: list[str]) -> list[int]:
     return sorted({number + by for number in links for by in (0, 1)})
 
 
-@pytest.mark.parametrize("choose", [claiming, pytest.param(every, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("choose", [claiming, SOME, ALL])
 def test_a_parent_killed_in_a_phase_of_the_very_first_run_leaves_nothing_in_its_way(
     crashing: Project, choose: Choice
 ) -> None:
@@ -324,7 +333,14 @@ def test_a_worker_whose_parent_died_ends_without_a_checkpoint(project: Project, 
 
 
 @pytest.mark.parametrize("victim", ["worker", "parent", "tree"])
-@pytest.mark.parametrize("moments", [1, pytest.param(34, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "moments",
+    [
+        1,
+        pytest.param(10, marks=pytest.mark.slow),
+        pytest.param(34, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_kill_at_any_moment_loses_nothing(crashing: Project, victim: str, moments: int) -> None:
     crashing.run()
     expected = published(crashing)

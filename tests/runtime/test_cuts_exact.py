@@ -50,6 +50,11 @@ def test_the_sample_gives_the_same_results_under_some_cuts(sample: Project) -> N
 
 
 @pytest.mark.slow
+def test_the_sample_gives_the_same_results_under_many_sets_of_cuts(sample: Project) -> None:
+    check_same_results(sample, 15, random.Random(2))
+
+
+@pytest.mark.exhaustive
 def test_the_sample_gives_the_same_results_under_every_possible_set_of_cuts(
     sample: Project,
 ) -> None:
@@ -84,7 +89,7 @@ def test_random_pipelines_give_the_same_results_under_random_cuts(
     check_sketch(sketch, chance)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @given(sketches(), st.randoms(use_true_random=False))
 @settings(REAL_RUNS, max_examples=60)
 def test_many_random_pipelines_give_the_same_results_under_random_cuts(

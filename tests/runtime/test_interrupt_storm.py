@@ -205,11 +205,16 @@ def answers(process: subprocess.Popen[str]) -> bool:
     return process.poll() is not None or all(caught >> (number - 1) & 1 for number in numbers)
 
 
+SOME = pytest.param(16, marks=pytest.mark.slow)
+MANY = pytest.param(100, marks=pytest.mark.exhaustive)
+
+
 @pytest.fixture
 def busy(request: pytest.FixtureRequest) -> Iterator[None]:
     """A machine with a process at work on every core, for as long as a slow test runs."""
     command = [sys.executable, "-c", "while True: pass"]
-    cores = (os.cpu_count() or 1) if request.node.get_closest_marker("slow") else 0
+    marks = {mark.name for mark in request.node.iter_markers()}
+    cores = (os.cpu_count() or 1) if marks & {"slow", "exhaustive"} else 0
     processes = [subprocess.Popen(command) for _ in range(cores)]
     yield
     for process in processes:
@@ -236,8 +241,8 @@ def test_a_few_interrupts_end_every_command_and_spoil_nothing(storm: Storm) -> N
     storm.check()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("arguments", "times"), [(RUN, 100), (COMPARE, 100)])
+@pytest.mark.parametrize("times", [SOME, MANY])
+@pytest.mark.parametrize("arguments", [RUN, COMPARE])
 def test_many_interrupts_leave_a_next_run_that_is_right(
     storm: Storm, arguments: Arguments, times: int
 ) -> None:
@@ -246,9 +251,11 @@ def test_many_interrupts_leave_a_next_run_that_is_right(
         storm.check()
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("times", [SOME, MANY])
 @pytest.mark.parametrize("arguments", SILENT)
-def test_many_interrupts_end_a_command_that_only_looks(storm: Storm, arguments: Arguments) -> None:
-    for _ in range(25):
+def test_many_interrupts_end_a_command_that_only_looks(
+    storm: Storm, arguments: Arguments, times: int
+) -> None:
+    for _ in range(times // 4):
         storm.interrupt(arguments)
     storm.check()

@@ -176,7 +176,7 @@ def test_brute_force_finds_that(claim: Callable[[Case], None], case: Case) -> No
     claim(case)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @each_claim
 @settings(thorough, max_examples=2000)
 @given(case=cases(tables()))

@@ -243,7 +243,7 @@ def test_a_worker_killed_in_any_phase_of_a_commit_is_replaced_and_nothing_is_los
             check_resume(crashing, run, expected)
 
 
-@in_phases
+@pytest.mark.parametrize("choose", [SOME, ALL])
 def test_a_worker_killed_while_it_replaces_a_checkpoint_is_replaced_too(
     crashing: Project, choose: Choice
 ) -> None:
@@ -257,7 +257,7 @@ def test_a_worker_killed_while_it_replaces_a_checkpoint_is_replaced_too(
             check_resume(crashing, run, expected)
 
 
-@pytest.mark.parametrize("victim", ["parent", "tree"])
+@pytest.mark.parametrize("victim", ["parent", pytest.param("tree", marks=pytest.mark.slow)])
 @in_phases
 def test_a_parent_killed_in_a_phase_of_a_commit_loses_nothing(
     crashing: Project, choose: Choice, victim: str
@@ -272,7 +272,7 @@ def test_a_parent_killed_in_a_phase_of_a_commit_loses_nothing(
             check_resume(crashing, run, expected)
 
 
-@in_phases
+@pytest.mark.parametrize("choose", [handful, ALL])
 def test_a_parent_killed_while_it_publishes_or_records_loses_nothing(
     crashing: Project, choose: Choice
 ) -> None:
@@ -292,7 +292,7 @@ def claiming(names: list[str]) -> list[int]:
     return sorted({number + by for number in links for by in (0, 1)})
 
 
-@pytest.mark.parametrize("choose", [claiming, SOME, ALL])
+@pytest.mark.parametrize("choose", [pytest.param(claiming, marks=pytest.mark.slow), ALL])
 def test_a_parent_killed_in_a_phase_of_the_very_first_run_leaves_nothing_in_its_way(
     crashing: Project, choose: Choice
 ) -> None:

@@ -46,7 +46,7 @@ def check_same_results(project: Project, segments: int | None, chance: random.Ra
 
 
 def test_the_sample_gives_the_same_results_under_some_cuts(sample: Project) -> None:
-    check_same_results(sample, 3, random.Random(1))
+    check_same_results(sample, 1, random.Random(1))
 
 
 @pytest.mark.slow
@@ -82,7 +82,7 @@ REAL_RUNS = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(sketches(), st.randoms(use_true_random=False))
-@settings(REAL_RUNS, max_examples=3)
+@settings(REAL_RUNS, max_examples=2)
 def test_random_pipelines_give_the_same_results_under_random_cuts(
     sketch: Sketch, chance: random.Random
 ) -> None:

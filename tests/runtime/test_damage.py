@@ -112,6 +112,7 @@ def test_a_flipped_byte_in_any_file_is_noticed_and_the_segment_runs_again(
                 assert outputs(done) == expected
 
 
+@pytest.mark.slow
 def test_with_its_mtime_restored_it_is_noticed_when_the_value_is_loaded(done: Project) -> None:
     expected = outputs(done)
     with done.session() as run:

@@ -166,7 +166,9 @@ def test_steps_receive_and_make_the_same_however_they_are_cut_into_segments(
     project.write("src/demo/portraits.py", PORTRAIT)
     project.write("pipeline.toml", '[params]\nstart = 1\n[outputs]\nlast = "data/last.parquet"\n')
     project.segments(steps=STEPS)
-    runs = [json.loads(line) for line in project.python(GROUPINGS.replace("NTH", str(nth))).splitlines()]
+    runs = [
+        json.loads(line) for line in project.python(GROUPINGS.replace("NTH", str(nth))).splitlines()
+    ]
     assert len(runs) == (2**6 - 1) // nth + 1
     assert {1, 3, 5, 7} <= {count for count, *_ in runs} <= set(range(1, 8))
     _, whole, published = runs[0]
@@ -237,6 +239,7 @@ def test_random_numbers_are_the_same_in_every_run_of_a_segment(project: Project)
     assert first["shaken"] != first["stirred"]
 
 
+@pytest.mark.slow
 def test_random_numbers_do_not_depend_on_what_ran_before_in_the_process(project: Project) -> None:
     """The seed is of the segment's key and the step's name: what else ran has no part in it."""
     project.write("pipeline.toml", '[params]\nstart = 1\n[outputs]\nshaken = "data/shaken.json"\n')

@@ -108,6 +108,7 @@ def test_the_reported_peak_is_the_one_an_outside_sampler_sees(project: Project, 
     assert peak["peak_bytes"] - small["peak_bytes"] > 250 * MB
 
 
+@pytest.mark.slow
 def test_memory_is_back_at_the_start_after_every_segment(project: Project) -> None:
     source = """
     import os, time

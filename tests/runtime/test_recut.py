@@ -239,6 +239,7 @@ def test_twenty_steps_of_which_ten_fit_complete_at_once_and_are_cut_by_plan_from
     assert project.strays() == []
 
 
+@pytest.mark.slow
 def test_peaks_of_parts_that_never_ran_are_foreseen_within_a_tenth(
     gallery: tuple[Project, Run],
 ) -> None:
@@ -254,6 +255,7 @@ def test_peaks_of_parts_that_never_ran_are_foreseen_within_a_tenth(
     assert project.load("summary") == result
 
 
+@pytest.mark.slow
 def test_what_cut_runs_measured_serves_to_foresee_other_cuts(gallery: tuple[Project, Run]) -> None:
     """Views and slices of a value are known as such when it was made elsewhere, and loaded."""
     project, run = gallery

@@ -27,7 +27,7 @@ def run(bench: Bench) -> list[Row]:
         seconds, rounds = ("0.2", "2") if bench.quick else ("2", "7")
         script = Path(watch_one.__file__)
         # -B: what it imports may be linked to the template, where no bytecode must be left.
-        command = [sys.executable, "-B", script, work, str(size), seconds, rounds]
+        command: list[str | Path] = [sys.executable, "-B", script, work, str(size), seconds, rounds]
         done = watch(command, bench.folder)
         found = json.loads(done.expected().out)
         ratio = ratios(found["gauge"], found["sum"])

@@ -15,10 +15,10 @@ from typing import Any
 
 import loading
 import pandas as pd
+from flight_delays.checkpointing.base.files import sync_folder
 from flight_delays.checkpointing.codecs import codec_named, format_named
-from flight_delays.checkpointing.commit import Commit
-from flight_delays.checkpointing.files import sync_folder
-from flight_delays.checkpointing.manifest import FileRecord, Manifest
+from flight_delays.checkpointing.disk.commit import Commit
+from flight_delays.checkpointing.disk.manifest import FileRecord, Manifest
 from lineitem import lineitem, lineitem_with_gaps
 from loading import LOADERS, Load
 from measure import (

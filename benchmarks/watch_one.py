@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from flight_delays.checkpointing import meter, processes
-from flight_delays.checkpointing.gauge import Gauge
+from flight_delays.checkpointing.memory import meter
+from flight_delays.checkpointing.memory.gauge import Gauge
+from flight_delays.checkpointing.run import processes
 from measure import in_turns, mapped_bytes
 
 CHILDREN = 4

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing import settings
+from flight_delays.checkpointing.base import settings
 from pydantic import BaseModel
 
 from docs.site.__main__ import fetches

@@ -24,7 +24,7 @@ IDENTITY = {
     for who in ("AUTHOR", "COMMITTER")
     for what in ("NAME", "EMAIL")
 }
-BUDGET = "checkpointing/budget.py"
+BUDGET = "checkpointing/memory/budget.py"
 UPDATED = {".cruft.json", "checkpointing.sha256", f"src/flight_delays/{BUDGET}"}
 NEXT_VERSION = '\nNEWS = "what only the next version has"\n'
 
@@ -241,7 +241,7 @@ def test_the_changes_of_an_update_are_no_edits_by_hand_but_the_team_s_are(
     assert has_the_next_version(project)
     lines = [line for line in review(project).splitlines() if "CKP" in line]
     assert [line.partition(":")[0] for line in lines] == [
-        "src/flight_delays/checkpointing/files.py"
+        "src/flight_delays/checkpointing/base/files.py"
     ]
 
 

@@ -22,8 +22,12 @@ from types import NoneType
 from typing import Any
 
 from flight_delays import checkpointing
-from flight_delays.checkpointing import Pipeline, cli, codecs, errors, settings
-from flight_delays.checkpointing.review.command import FINDINGS_EXIT_CODE
+from flight_delays.checkpointing import Pipeline
+from flight_delays.checkpointing import cli
+from flight_delays.checkpointing import codecs
+from flight_delays.checkpointing.base import errors
+from flight_delays.checkpointing.base import settings
+from flight_delays.checkpointing.tools.review.command import FINDINGS_EXIT_CODE
 from pydantic import BaseModel
 from typer.models import ArgumentInfo, ParameterInfo
 from typer.utils import get_params_from_function

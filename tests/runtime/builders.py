@@ -11,15 +11,17 @@ from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+from flight_delays.checkpointing.base.errors import ConfigurationError
 from flight_delays.checkpointing.codecs import Codec, codec_named, format_named
-from flight_delays.checkpointing.commit import Commit
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.manifest import Manifest
-from flight_delays.checkpointing.owner import Owner
+from flight_delays.checkpointing.disk.commit import Commit
+from flight_delays.checkpointing.disk.manifest import Manifest
+from flight_delays.checkpointing.disk.owner import Owner
+from flight_delays.checkpointing.disk.place import Place
+from flight_delays.checkpointing.disk.store import Store
+from flight_delays.checkpointing.graph.steps import Step, segment_of
 from flight_delays.checkpointing.pipeline import Pipeline
-from flight_delays.checkpointing.place import Place
-from flight_delays.checkpointing.steps import Step, segment_of
-from flight_delays.checkpointing.store import Store
+from flight_delays.checkpointing.reuse.bound import Project as Declared
+from flight_delays.checkpointing.reuse.key import Code
 
 MEMORY_BUDGET = """
 [cluster]
@@ -93,6 +95,12 @@ def pipeline(
     toml_files(folder, wiring, memory)
     modules = [module(folder, source, f"s{n:02}") for n, source in enumerate(sources, start=1)]
     return Pipeline(*modules, name="demo")
+
+
+def declared(built: Pipeline, code: Code | None = None) -> Declared:
+    """A pipeline as a run is given it; `code` stands for that of each of its segments."""
+    known = {segment.name: code for segment in built.segments} if code else {}
+    return Declared(built, built.settings, known, {})
 
 
 def problems(folder: Path, *sources: str, wiring: str = "", memory: str = MEMORY_BUDGET) -> str:

@@ -59,8 +59,8 @@ def ran(step: str) -> None:
 SESSION = """
 import json, sys
 from demo.pipeline import PIPELINE
-from demo.checkpointing.errors import CheckpointingError
-from demo.checkpointing.runner import RunOptions, run
+from demo.checkpointing.base.errors import CheckpointingError
+from demo.checkpointing.run.run import RunOptions, run
 
 for line in sys.stdin:
     try:

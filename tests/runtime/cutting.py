@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from flight_delays.checkpointing.profile import PROFILE, SegmentProfile, StepMeasure
+from flight_delays.checkpointing.memory.profile import PROFILE, SegmentProfile, StepMeasure
 
 from .builders import claim_runs
 from .conftest import Project

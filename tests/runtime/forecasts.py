@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
 
-from flight_delays.checkpointing.forecast import Forecast
-from flight_delays.checkpointing.profile import SegmentProfile, StepMeasure
+from flight_delays.checkpointing.memory.forecast import Forecast
+from flight_delays.checkpointing.memory.profile import SegmentProfile, StepMeasure
 from hypothesis import strategies as st
 
 from . import builders
@@ -53,7 +53,7 @@ def forecast(folder: Path, segments: Segments, wiring: str = "") -> Forecast:
         )
         for segment, steps in zip(made.segments, segments, strict=True)
     }
-    return Forecast(made, profiles)
+    return Forecast(made, profiles, made.settings.memory)
 
 
 def _function(name: str, told: Told) -> str:

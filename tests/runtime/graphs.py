@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flight_delays.checkpointing.forecast import Forecast
+from flight_delays.checkpointing.graph.steps import Parameter, Segment, Step
+from flight_delays.checkpointing.memory.forecast import Forecast
+from flight_delays.checkpointing.memory.profile import SegmentProfile, StepMeasure
+from flight_delays.checkpointing.memory.residency import Shared
 from flight_delays.checkpointing.pipeline import Pipeline
-from flight_delays.checkpointing.profile import SegmentProfile, StepMeasure
-from flight_delays.checkpointing.residency import Shared
-from flight_delays.checkpointing.steps import Parameter, Segment, Step
 from hypothesis import strategies as st
 
 from .builders import MEMORY_BUDGET, toml_files
@@ -73,7 +73,7 @@ def forecast(
 ) -> Forecast:
     """The forecast of a pipeline of one segment, from a profile given in full."""
     profile = SegmentProfile(1, baseline, measures, **more)  # type: ignore[arg-type]
-    return Forecast(pipeline, {pipeline.segments[0].name: profile})
+    return Forecast(pipeline, {pipeline.segments[0].name: profile}, pipeline.settings.memory)
 
 
 _SIZES = st.integers(0, 100)
@@ -157,7 +157,7 @@ class Simulation:
 
     @property
     def _steps(self) -> tuple[Step, ...]:
-        return self.forecast.pipeline.steps
+        return self.forecast.graph.steps
 
     def _load(self, name: str) -> int:
         return self.forecast.loads.get(name, 0)

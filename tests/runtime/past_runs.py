@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flight_delays.checkpointing.names import run_name
+from flight_delays.checkpointing.base.names import run_name
 
 from .builders import claim_runs
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flight_delays.checkpointing.review.checks import review
-from flight_delays.checkpointing.review.findings import Finding
-from flight_delays.checkpointing.review.rules_owners import RECORD, checksum
+from flight_delays.checkpointing.tools.review.checks import review
+from flight_delays.checkpointing.tools.review.findings import Finding
+from flight_delays.checkpointing.tools.review.rules_owners import RECORD, checksum
 
 IDENTITY = {
     f"GIT_{who}_{what}": f"{who}@example.org".lower()

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from flight_delays.checkpointing.base.errors import InexactValue
 from flight_delays.checkpointing.codecs import codec_named, format_named
-from flight_delays.checkpointing.commit import Commit
-from flight_delays.checkpointing.errors import InexactValue
-from flight_delays.checkpointing.manifest import FileRecord
+from flight_delays.checkpointing.disk.commit import Commit
+from flight_delays.checkpointing.disk.manifest import FileRecord
 
 from . import exactness as exact
 from . import kinds, ordinary

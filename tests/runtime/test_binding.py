@@ -11,24 +11,23 @@ from pathlib import Path
 
 import pytest
 from flight_delays.checkpointing import Pipeline
-from flight_delays.checkpointing.binding import (
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.codecs import format_named
+from flight_delays.checkpointing.disk.commit import Commit
+from flight_delays.checkpointing.disk.manifest import MANIFEST, FileRecord, Manifest
+from flight_delays.checkpointing.disk.place import claim_places
+from flight_delays.checkpointing.reuse.bound import (
     Bound,
-    Described,
-    Standing,
+    Project,
     arguments,
     as_json,
     bind,
     describe,
-    standing,
 )
-from flight_delays.checkpointing.codecs import format_named
-from flight_delays.checkpointing.commit import Commit
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.fingerprint import Code
-from flight_delays.checkpointing.manifest import MANIFEST, FileRecord, Manifest
-from flight_delays.checkpointing.place import claim_places
+from flight_delays.checkpointing.reuse.key import Code
+from flight_delays.checkpointing.reuse.standing import Standing, standing
 
-from .builders import JSON, PLENTY, pipeline, toml_files, write
+from .builders import JSON, PLENTY, declared, pipeline, toml_files, write
 
 FIRST = """
 @step
@@ -56,7 +55,7 @@ def bound(tmp_path: Path) -> Bound:
     write(tmp_path / "data/x.csv", "1")
     built = pipeline(tmp_path, FIRST, SECOND, wiring=WIRING)
     claim_places(built.settings, "demo")
-    return bind(Described(built, {"s01": CODE, "s02": CODE}), {})
+    return bind(declared(built, CODE), {})
 
 
 def commit(bound: Bound, found: Standing, content: object = 1) -> Manifest:
@@ -64,7 +63,7 @@ def commit(bound: Bound, found: Standing, content: object = 1) -> Manifest:
     assert found.key is not None
     assert found.ingredients is not None
     making = Commit(bound.store.path(found.segment.name, found.key), PLENTY)
-    part = bound.pipeline.span(found.segment)
+    part = bound.graph.span(found.segment)
     frozen = JSON.freeze(content)
 
     def written(names: tuple[str, ...], kind: str) -> dict[str, FileRecord]:
@@ -76,8 +75,8 @@ def commit(bound: Bound, found: Standing, content: object = 1) -> Manifest:
         key=found.key,
         steps=tuple(step.name for step in found.segment.steps),
         ingredients=as_json(found.ingredients),
-        values=written(bound.pipeline.kept(part), "value"),
-        outputs=written(bound.pipeline.outputs(part), "output"),
+        values=written(bound.graph.kept(part), "value"),
+        outputs=written(bound.graph.outputs(part), "output"),
         committed_at="2026-01-01",
         seconds=0.0,
     )
@@ -88,7 +87,7 @@ def commit(bound: Bound, found: Standing, content: object = 1) -> Manifest:
 
 
 def stand(bound: Bound, name: str, upstream: Mapping[str, Manifest] | None = None) -> Standing:
-    [segment] = [s for s in bound.pipeline.segments if s.name == name]
+    [segment] = [s for s in bound.graph.segments if s.name == name]
     return standing(bound, segment, upstream or {})
 
 
@@ -137,7 +136,7 @@ def test_a_segment_depends_on_what_it_uses_and_on_nothing_else(bound: Bound) -> 
 
 
 def rebound(bound: Bound, code: Code = CODE, **changed: object) -> Bound:
-    return bind(Described(bound.pipeline, {"s01": code, "s02": code}), changed)
+    return bind(Project(bound.graph, bound.settings, {"s01": code, "s02": code}, {}), changed)
 
 
 def test_a_changed_param_is_told(bound: Bound) -> None:
@@ -220,7 +219,7 @@ def test_damage_that_the_files_stat_hides_is_found_by_hashing_all(bound: Bound) 
     path = bound.store.path("s01", manifest.key) / record.file
     path.write_text("2")
     os.utime(path, ns=(record.mtime_ns, record.mtime_ns))
-    segment = bound.pipeline.segments[0]
+    segment = bound.graph.segments[0]
 
     assert standing(bound, segment, {}).reusable
     assert standing(bound, segment, {}, hash_all=True).damaged
@@ -230,7 +229,7 @@ def test_a_value_that_is_needed_now_and_was_not_kept_is_told(bound: Bound, tmp_p
     manifest = commit(bound, stand(bound, "s01"))
     wiring = WIRING + '[outputs]\ntotal = "out/total.json"\n'
     published = pipeline(tmp_path, FIRST, SECOND, wiring=wiring)
-    found = stand(bind(Described(published, {"s01": CODE, "s02": CODE}), {}), "s01")
+    found = stand(bind(declared(published, CODE), {}), "s01")
 
     assert found.reasons == ("`total` is needed now and was not kept",)
     assert (found.reusable, found.damaged, found.manifest) == (False, False, manifest)
@@ -242,7 +241,7 @@ def test_a_value_that_a_later_segment_reads_now_and_was_not_kept_is_told(
     commit(bound, stand(bound, "s01"))
     more = SECOND + "@step\ndef last(middle: int, report: int) -> int: ...\n"
     longer = pipeline(tmp_path, FIRST, more, wiring=WIRING)
-    found = stand(bind(Described(longer, {"s01": CODE, "s02": CODE}), {}), "s01")
+    found = stand(bind(declared(longer, CODE), {}), "s01")
 
     assert found.reasons == ("`middle` is needed now and was not kept",)
 
@@ -250,7 +249,7 @@ def test_a_value_that_a_later_segment_reads_now_and_was_not_kept_is_told(
 def test_each_step_gets_the_inputs_and_params_that_it_asks_for(
     bound: Bound, tmp_path: Path
 ) -> None:
-    first, second = bound.pipeline.segments
+    first, second = bound.graph.segments
 
     assert arguments(bound, first) == {
         ("total", "source"): tmp_path / "data/x.csv",
@@ -294,7 +293,8 @@ def test_a_pipeline_is_described_with_the_code_of_each_segment(
         monkeypatch.delitem(sys.modules, name)
     described = describe(built)
 
-    assert described.pipeline is built
+    assert described.graph.segments == built.segments
+    assert described.settings == built.settings
     assert {name: list(code.modules) for name, code in described.code.items()} == {
         "s01": ["described.s01"],
         "s02": ["described.s02"],
@@ -305,6 +305,6 @@ def test_binding_writes_nothing_before_a_run_has_claimed_the_place(tmp_path: Pat
     source = write(tmp_path / "data/x.csv", "1")
     os.utime(source, ns=(10**18, 10**18))
     built = pipeline(tmp_path, FIRST, SECOND, wiring=WIRING)
-    bind(Described(built, {"s01": CODE, "s02": CODE}), {})
+    bind(declared(built, CODE), {})
 
     assert not (tmp_path / "checkpoints").exists()

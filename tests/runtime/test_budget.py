@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from flight_delays.checkpointing.budget import Limit, effective_budget, parse_size, size
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.settings import MemoryBudget
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.base.settings import MemoryBudget, parse_size
+from flight_delays.checkpointing.base.units import size
+from flight_delays.checkpointing.memory.budget import effective_budget
+from flight_delays.checkpointing.memory.limits import Limit
 
 QUOTA = MemoryBudget.model_validate({"cluster": {"ram": "100 GB", "quota": "7 %"}})
 MACHINE = [Limit(64 * 10**9, "this machine's RAM"), Limit(32 * 10**9, "the container's limit")]

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.claims import Target
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.files import publish, remove
-from flight_delays.checkpointing.owner import Owner
-from flight_delays.checkpointing.settings import PIPELINE_FILE
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.base.files import publish, remove
+from flight_delays.checkpointing.base.settings import PIPELINE_FILE
+from flight_delays.checkpointing.disk.claims import Target
+from flight_delays.checkpointing.disk.owner import Owner
 
 from .builders import link, write
 

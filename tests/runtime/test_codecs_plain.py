@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flight_delays.checkpointing import codecs
-from flight_delays.checkpointing.errors import InexactValue
+from flight_delays.checkpointing.base.errors import InexactValue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from flight_delays.checkpointing import codecs
-from flight_delays.checkpointing.errors import InexactValue
+from flight_delays.checkpointing.base.errors import InexactValue
 from pandas.tseries.offsets import CustomBusinessDay
 
 FRAME, SERIES, TABLE = (codecs.codec_named(name) for name in ("DataFrame", "Series", "Table"))

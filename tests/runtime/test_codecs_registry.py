@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from flight_delays.checkpointing import codecs
-from flight_delays.checkpointing.errors import ConfigurationError
+from flight_delays.checkpointing.base.errors import ConfigurationError
 
 
 class Delay(TypedDict):

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from flight_delays.checkpointing.codecs import codec_named, format_named
-from flight_delays.checkpointing.codecs.slices import own
+from flight_delays.checkpointing.codecs.table.slices import own
 from hypothesis import given
 from hypothesis import strategies as st
 

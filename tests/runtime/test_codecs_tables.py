@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from flight_delays.checkpointing import codecs
-from flight_delays.checkpointing.errors import InexactValue
+from flight_delays.checkpointing.base.errors import InexactValue
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flight_delays.checkpointing.base.errors import StorageError
+from flight_delays.checkpointing.base.files import checksum
 from flight_delays.checkpointing.codecs import codec_named, format_named
-from flight_delays.checkpointing.commit import Commit, Files, sure_bytes
-from flight_delays.checkpointing.errors import StorageError
-from flight_delays.checkpointing.files import checksum
-from flight_delays.checkpointing.manifest import MANIFEST, Manifest, read_manifest
-from flight_delays.checkpointing.store import Store, is_sound
+from flight_delays.checkpointing.disk.commit import Commit, Files, sure_bytes
+from flight_delays.checkpointing.disk.manifest import MANIFEST, Manifest, read_manifest
+from flight_delays.checkpointing.disk.store import Store, is_sound
 
 from .builders import JSON, PLENTY, TABLE, commit, table, write
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 import pytest
-from flight_delays.checkpointing.budget import Limit
-from flight_delays.checkpointing.compare.plain import script_limit
+from flight_delays.checkpointing.memory.limits import Limit
+from flight_delays.checkpointing.tools.compare.plain import script_limit
 
 from .conftest import Project, until
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flight_delays.checkpointing.console import _Gauge, closing_table, progress, short
-from flight_delays.checkpointing.events import (
+from flight_delays.checkpointing.base.units import short
+from flight_delays.checkpointing.run.events import (
     CommitStarted,
     Noticed,
     PartStarted,
@@ -20,7 +20,8 @@ from flight_delays.checkpointing.events import (
     StepEnded,
     StepStarted,
 )
-from flight_delays.checkpointing.history import RunRecord, SegmentRecord
+from flight_delays.checkpointing.run.record import RunRecord, SegmentRecord
+from flight_delays.checkpointing.terminal.console import _Gauge, closing_table, progress
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table

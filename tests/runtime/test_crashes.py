@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from flight_delays.checkpointing.names import new_number, temporary_name, value_name
+from flight_delays.checkpointing.base.names import new_number, temporary_name, value_name
 
 from .conftest import Project, until
 
@@ -24,7 +24,7 @@ CRASH = """
 import json, multiprocessing, os, signal, time
 from pathlib import Path
 
-from .checkpointing.files import HashingFile
+from .checkpointing.base.files import HashingFile
 
 
 def arm(process: str) -> None:

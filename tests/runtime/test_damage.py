@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from flight_delays.checkpointing.files import checksum, stamp
-from flight_delays.checkpointing.manifest import MANIFEST, read_manifest
+from flight_delays.checkpointing.base.files import checksum, stamp
+from flight_delays.checkpointing.disk.manifest import MANIFEST, read_manifest
 
 from .conftest import Project, run_once
 

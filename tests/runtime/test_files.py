@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import xxhash
-from flight_delays.checkpointing import files
-from flight_delays.checkpointing.errors import StorageError
-from flight_delays.checkpointing.files import (
+from flight_delays.checkpointing.base import files
+from flight_delays.checkpointing.base.errors import StorageError
+from flight_delays.checkpointing.base.files import (
     HashingFile,
     checksum,
     create_text,

@@ -10,9 +10,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.fingerprint import Code, Ingredients, code_of, explain
-from flight_delays.checkpointing.steps import Segment, Step
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.graph.steps import Segment, Step
+from flight_delays.checkpointing.reuse.key import Code, Ingredients, code_of, explain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,7 +168,7 @@ def test_the_runtime_does_not_count_by_its_files(project: Project) -> None:
     shutil.copytree(RUNTIME, runtime)
     write(runtime / "notes.txt", "")
     code = """
-    from demo.checkpointing.fingerprint import code_of
+    from demo.checkpointing.reuse.key import code_of
     from demo.pipeline import PIPELINE
     print(*code_of(PIPELINE.segments[0]).modules)
     """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.forecast import Forecast, forecast_of
+from flight_delays.checkpointing.graph.steps import Segment
+from flight_delays.checkpointing.memory.forecast import Forecast, forecast_of
+from flight_delays.checkpointing.memory.profile import Profile, SegmentProfile, StepMeasure
+from flight_delays.checkpointing.memory.residency import Shared
 from flight_delays.checkpointing.pipeline import Pipeline
-from flight_delays.checkpointing.profile import Profile, SegmentProfile, StepMeasure
-from flight_delays.checkpointing.residency import Shared
-from flight_delays.checkpointing.steps import Segment
 from hypothesis import given, settings
 
 from . import builders
@@ -28,7 +28,7 @@ def parts(count: int) -> list[range]:
 @given(forecasts())
 @settings(max_examples=100, deadline=None)
 def test_every_part_of_a_graph_takes_what_a_plain_simulation_of_it_takes(found: Forecast) -> None:
-    for part in parts(len(found.pipeline.steps)):
+    for part in parts(len(found.graph.steps)):
         simulated, told = Simulation(found, part), found.part(part)
         assert list(told.peaks) == simulated.peaks()
         assert (told.written, told.read) == (simulated.written(), simulated.read())
@@ -37,7 +37,7 @@ def test_every_part_of_a_graph_takes_what_a_plain_simulation_of_it_takes(found: 
 @given(forecasts())
 @settings(max_examples=25, deadline=None)
 def test_the_costs_of_a_range_of_steps_are_those_of_each_part_of_it(found: Forecast) -> None:
-    for steps in parts(len(found.pipeline.steps)):
+    for steps in parts(len(found.graph.steps)):
         costs = found.costs(steps)
         for part in parts(len(steps)):
             told = found.part(steps[part.start : part.stop])
@@ -111,7 +111,7 @@ def test_a_step_that_never_ran_to_its_end_is_named_as_unknown() -> None:
 def test_the_rise_that_a_step_is_expected_to_make_counts_what_it_has_to_load() -> None:
     measures = {A: measure(), B: measure(transient=4, stopped=6)}
     found = forecast(graph(CHAIN), measures, loads={A: 10})
-    second, third = found.pipeline.steps[1:3]
+    second, third = found.graph.steps[1:3]
     assert found.rise(second, unloaded={A}, otherwise=99) == 16
     assert found.rise(second, unloaded=set(), otherwise=99) == 6
     assert found.rise(third, unloaded={A}, otherwise=99) == 109
@@ -142,9 +142,9 @@ def test_loading_that_was_never_seen_is_expected_to_take_the_size_of_the_value(
     """
     pipeline = builders.pipeline(tmp_path, source, memory=builders.MEMORY_BUDGET + memory)
     known = SegmentProfile(1, 0, {"made": measure(file=40)})
-    assert Forecast(pipeline, {"s01": known}).load("made") == expected
+    assert Forecast(pipeline, {"s01": known}, pipeline.settings.memory).load("made") == expected
     seen = SegmentProfile(1, 0, {"made": measure(file=40)}, loads={"made": 3})
-    assert Forecast(pipeline, {"s01": seen}).load("made") == 3
+    assert Forecast(pipeline, {"s01": seen}, pipeline.settings.memory).load("made") == 3
 
 
 def test_a_segment_that_never_ran_is_expected_to_start_like_the_largest_other() -> None:
@@ -152,7 +152,7 @@ def test_a_segment_that_never_ran_is_expected_to_start_like_the_largest_other() 
     profile = Profile({})
     profile.learn("segment1", SegmentProfile(1, 50, {A: measure()}))
     profile.learn("segment2", SegmentProfile(1, 70, {B: measure()}))
-    found = forecast_of(pipeline, profile)
+    found = forecast_of(pipeline, profile, pipeline.settings.memory)
     assert [found.baseline(number) for number in range(3)] == [50, 70, 70]
 
 
@@ -161,7 +161,7 @@ def test_segments_know_of_each_other_s_values() -> None:
     profile = Profile({})
     profile.learn("one", SegmentProfile(1, 50, {A: measure(file=8)}))
     profile.learn("two", SegmentProfile(1, 60, {B: measure(transient=1)}, loads={A: 8}))
-    found = forecast_of(pipeline, profile).part(range(1, 2))
+    found = forecast_of(pipeline, profile, pipeline.settings.memory).part(range(1, 2))
     assert (found.peaks, found.read) == ((69, 60), 8)
 
 
@@ -172,4 +172,5 @@ def test_a_forecast_is_for_the_size_of_input_that_is_nearest() -> None:
         profile.learn("segment1", SegmentProfile(size, 1, {A: measure(str(size), value=value)}))
     [segment] = pipeline.segments
     for size, value in ((900, 10), (5000, 10), (50_000, 1000), (10**9, 1000)):
-        assert forecast_of(pipeline, profile, {segment: size}).measures[A].value_bytes == value
+        found = forecast_of(pipeline, profile, pipeline.settings.memory, {segment: size})
+        assert found.measures[A].value_bytes == value

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from flight_delays.checkpointing import meter
-from flight_delays.checkpointing.gauge import Gauge
+from flight_delays.checkpointing.memory import meter
+from flight_delays.checkpointing.memory.gauge import Gauge
 
 from .conftest import until
 from .test_meter import started

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing import history
-from flight_delays.checkpointing.errors import StorageError
-from flight_delays.checkpointing.history import (
+from flight_delays.checkpointing.base.errors import StorageError
+from flight_delays.checkpointing.run import record as history
+from flight_delays.checkpointing.run.record import (
     RECORD,
     RunRecord,
     SegmentRecord,

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.files import checksum
-from flight_delays.checkpointing.inputs import (
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.base.files import checksum
+from flight_delays.checkpointing.reuse.inputs import (
     HashCache,
     Input,
     argument,
@@ -29,7 +29,7 @@ def found(folder: Path, text: str, annotation: str = "Path", **changed: str) -> 
     """The one input of a project, configured as `text`."""
     source = f"@step\ndef one(source: {annotation}) -> int: ...\n"
     built = pipeline(folder, source, wiring=f"[inputs]\nsource = {json.dumps(text)}\nunused = 'no'")
-    inputs = find_inputs(built, changed, HashCache(folder / "hashes.json"))
+    inputs = find_inputs(built, built.settings, changed, HashCache(folder / "hashes.json"))
     assert list(inputs) == ["source"]
     return inputs["source"]
 
@@ -251,7 +251,7 @@ def params(folder: Path, annotation: str, text: str, **changed: Any) -> dict[str
     """The params of a project with one, `x`, that one step takes."""
     source = f"import datetime\n@step\ndef one(x: {annotation}) -> int: ...\n"
     built = pipeline(folder, source, wiring=f"[params]\nx = {text}\nunused = 'anything'")
-    return check_params(built, changed)
+    return check_params(built, built.settings.wiring, changed)
 
 
 @pytest.mark.parametrize(
@@ -327,10 +327,10 @@ def test_only_params_and_inputs_can_be_changed(tmp_path: Path) -> None:
         "@step\ndef one(least: int, source: Path) -> int: ...\n",
         wiring='[params]\nleast = 3\n[inputs]\nsource = "x"',
     )
-    check_names(built, {"least": 4, "source": "y"})
+    check_names(built.settings.wiring, {"least": 4, "source": "y"})
 
     with pytest.raises(ConfigurationError) as caught:
-        check_names(built, {"leest": 4})
+        check_names(built.settings.wiring, {"leest": 4})
     assert caught.value.message == (
         "`leest` is neither under [params] nor under [inputs] in pipeline.toml; did you mean "
         "`least`?"

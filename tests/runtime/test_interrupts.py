@@ -21,7 +21,7 @@ from .conftest import Project, until
 
 LISTENING = """
 import gc, os, signal, subprocess, sys, time
-from flight_delays.checkpointing import interrupts
+from flight_delays.checkpointing.base import interrupts
 
 def ready(what="ready"):
     print(what, flush=True)
@@ -141,7 +141,7 @@ def test_a_second_one_does_not_cut_off_the_answer_to_the_first() -> None:
 
 def test_a_process_that_does_not_answer_is_ended_with_all_that_it_started() -> None:
     source = """
-    from flight_delays.checkpointing import processes
+    from flight_delays.checkpointing.run import processes
     interrupts._MOST_SECONDS = 1.5
     processes.warm_up()
     print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
@@ -182,7 +182,7 @@ def test_what_is_held_comes_to_its_end_first() -> None:
 def test_in_a_program_of_somebody_else_ctrl_c_is_held_and_raised_as_ever(place: str) -> None:
     source = f"""
     import signal, time
-    from flight_delays.checkpointing import interrupts
+    from flight_delays.checkpointing.base import interrupts
 
     place = {place!r}
     former = signal.getsignal(signal.SIGINT)
@@ -233,7 +233,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    from .checkpointing.interrupts import listen
+    from .checkpointing.base.interrupts import listen
 
     listen()
     from .checkpointing.cli import application
@@ -375,7 +375,7 @@ def test_an_interrupt_while_an_output_is_published_leaves_the_next_run_to_publis
 NOTEBOOK = """
 import os, signal, sys
 import psutil
-from demo.checkpointing.errors import CheckpointingError
+from demo.checkpointing.base.errors import CheckpointingError
 from demo.pipeline import PIPELINE
 
 servers = ("forkserver", "resource_tracker")

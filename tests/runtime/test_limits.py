@@ -7,8 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from flight_delays.checkpointing.budget import Limit
-from flight_delays.checkpointing.limits import machine_limits, oom_kills
+from flight_delays.checkpointing.memory.limits import Limit, machine_limits, oom_kills
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

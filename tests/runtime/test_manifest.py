@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.errors import StorageError
-from flight_delays.checkpointing.files import stamp, total_bytes
-from flight_delays.checkpointing.manifest import MANIFEST, FileRecord, Manifest, read_manifest
-from flight_delays.checkpointing.store import Store
+from flight_delays.checkpointing.base.errors import StorageError
+from flight_delays.checkpointing.base.files import stamp, total_bytes
+from flight_delays.checkpointing.disk.manifest import MANIFEST, FileRecord, Manifest, read_manifest
+from flight_delays.checkpointing.disk.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
-from flight_delays.checkpointing import meter
+from flight_delays.checkpointing.memory import meter
 
 from .builders import write
 
@@ -32,7 +32,7 @@ inner.wait()
 """
 FORK = """
 import os, time
-from flight_delays.checkpointing import meter
+from flight_delays.checkpointing.memory import meter
 if os.fork() == 0:
     meter.die_with_parent()
     print("ready", flush=True)
@@ -40,7 +40,7 @@ time.sleep(600)
 """
 FORK_BY_SERVER = """
 import multiprocessing, time
-from flight_delays.checkpointing import meter
+from flight_delays.checkpointing.memory import meter
 
 def work():
     meter.die_with_parent()

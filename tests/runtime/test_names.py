@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from flight_delays.checkpointing.names import (
+from flight_delays.checkpointing.base.names import (
     aside_name,
     checkpoint_key,
     is_aside_name,

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing import names
+from flight_delays.checkpointing.base import names
 
 from .conftest import MEMORY_BUDGET, SHARED, Project, run_once, until
 from .surroundings import Surroundings

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from flight_delays.checkpointing import Pipeline, Segment
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.steps import Parameter, Step, segment_of
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.graph.steps import Parameter, Step, segment_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -9,17 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.errors import ConfigurationError, StorageError
-from flight_delays.checkpointing.names import temporary_name
-from flight_delays.checkpointing.owner import Owner
-from flight_delays.checkpointing.place import (
+from flight_delays.checkpointing.base.errors import ConfigurationError, StorageError
+from flight_delays.checkpointing.base.names import temporary_name
+from flight_delays.checkpointing.base.settings import PIPELINE_FILE, load_settings
+from flight_delays.checkpointing.disk.owner import Owner
+from flight_delays.checkpointing.disk.place import (
     MARK,
     Place,
     checkpoints_place,
     claim_places,
     runs_place,
 )
-from flight_delays.checkpointing.settings import PIPELINE_FILE, load_settings
 
 from .builders import MEMORY_BUDGET, link, toml_files, write
 

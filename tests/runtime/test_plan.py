@@ -85,7 +85,7 @@ def plans(project: Project, *asked: tuple[str | None, list[str]]) -> list[dict[s
     """What `plan --json` prints for each budget and changes, one after the other."""
     out = project.python(
         f"""
-        from demo.checkpointing.plan_command import plan_command
+        from demo.checkpointing.tools.plan.command import plan_command
 
         for budget, changes in {asked}:
             plan_command("demo", budget, changes, True, False)
@@ -356,7 +356,7 @@ def test_the_process_that_plans_imports_neither_pandas_nor_the_projects_code(
 ) -> None:
     code = """
     import sys
-    from demo.checkpointing.plan_command import plan_command
+    from demo.checkpointing.tools.plan.command import plan_command
     assert plan_command("demo", None, [], False, False) == 0
     own = [name for name in sys.modules if name.startswith("demo.") and "checkpointing" not in name]
     print(sorted({"pandas", "pyarrow", "numpy", *own} & set(sys.modules)))

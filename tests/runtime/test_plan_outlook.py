@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.budget import size
-from flight_delays.checkpointing.forecast import Forecast
-from flight_delays.checkpointing.outlook import Boundary, Outlook, outlook, rounded_up
-from flight_delays.checkpointing.planning import budget_for, usable
+from flight_delays.checkpointing.base.units import size
+from flight_delays.checkpointing.memory.forecast import Forecast
+from flight_delays.checkpointing.memory.planning import budget_for, usable
+from flight_delays.checkpointing.tools.plan.outlook import Boundary, Outlook, outlook, rounded_up
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -27,12 +27,12 @@ def in_some_folder(segments: list[dict[str, Told]]) -> Forecast:
 
 
 def starts(found: Forecast) -> set[int]:
-    spans = [found.pipeline.span(segment) for segment in found.pipeline.segments]
+    spans = [found.graph.span(segment) for segment in found.graph.segments]
     return {span.start for span in spans if span.start}
 
 
 def every_step(found: Forecast) -> range:
-    return range(len(found.pipeline.steps))
+    return range(len(found.graph.steps))
 
 
 def moved(told: Outlook) -> int:
@@ -51,7 +51,7 @@ def test_declared_and_best_plans_have_the_least_io_there_is(
     told = outlook(found, budget, HEADROOM)
 
     for segment, planned in told.declared.items():
-        ways = sums(found, found.pipeline.span(segment), set())
+        ways = sums(found, found.graph.span(segment), set())
         assert (planned.limit, planned.transfers) == least_transfers(ways, told.usable)
     ways = sums(found, every_step(found), set())
     assert (told.best.limit, told.best.transfers) == least_transfers(ways, told.usable)
@@ -81,7 +81,7 @@ def test_a_boundary_is_judged_as_if_all_ways_without_it_had_been_tried(
     told = outlook(found, budget, HEADROOM)
 
     assert [boundary.before for boundary in told.boundaries] == sorted(given_cuts)
-    spans = [found.pipeline.span(segment) for segment in found.pipeline.segments]
+    spans = [found.graph.span(segment) for segment in found.graph.segments]
     for boundary, former, latter in zip(told.boundaries, spans, spans[1:], strict=False):
         both = range(former.start, latter.stop)
         kept_limit, kept = least_transfers(sums(found, both, {boundary.before}), told.usable)

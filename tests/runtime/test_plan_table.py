@@ -8,10 +8,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.budget import EffectiveBudget, Limit
-from flight_delays.checkpointing.mermaid import flowchart
-from flight_delays.checkpointing.outlook import Outlook, outlook
-from flight_delays.checkpointing.plan_table import print_outlook
+from flight_delays.checkpointing.memory.budget import EffectiveBudget
+from flight_delays.checkpointing.memory.limits import Limit
+from flight_delays.checkpointing.tools.plan.mermaid import flowchart
+from flight_delays.checkpointing.tools.plan.outlook import Outlook, outlook
+from flight_delays.checkpointing.tools.plan.table import print_outlook
 from rich.console import Console
 
 from .forecasts import BASELINE, Segments, Told, forecast

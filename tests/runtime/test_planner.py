@@ -13,7 +13,7 @@ from itertools import chain, combinations, pairwise
 from typing import NamedTuple
 
 import pytest
-from flight_delays.checkpointing.planner import (
+from flight_delays.checkpointing.memory.planner import (
     Choice,
     Costs,
     best_parts,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from flight_delays.checkpointing.forecast import Forecast
-from flight_delays.checkpointing.planning import Plan, plan
+from flight_delays.checkpointing.memory.forecast import Forecast
+from flight_delays.checkpointing.memory.planning import Plan, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ BUDGETS = st.integers(1, 1500)
 
 def of(found: Forecast, budget: int, headroom: float = 0.0, **more: object) -> Plan:
     """The plan of the whole pipeline of a forecast."""
-    steps = range(len(found.pipeline.steps))
+    steps = range(len(found.graph.steps))
     return plan(found, steps, budget, headroom, **more)  # type: ignore[arg-type]
 
 
@@ -39,7 +39,7 @@ def test_all_steps_are_planned_once_and_in_order(
     found: Forecast, budget: int, headroom: float
 ) -> None:
     planned = of(found, budget, headroom)
-    steps = range(len(found.pipeline.steps))
+    steps = range(len(found.graph.steps))
     assert [n for part in planned.parts for n in part.part] == list(steps)
     assert planned.cuts == tuple(part.part.start for part in planned.parts[1:])
     assert found.must_cut(steps) <= set(planned.cuts)
@@ -52,7 +52,7 @@ def test_no_other_cuts_within_the_limit_move_fewer_bytes(
     found: Forecast, budget: int, headroom: float
 ) -> None:
     planned = of(found, budget, headroom)
-    steps = range(len(found.pipeline.steps))
+    steps = range(len(found.graph.steps))
     costs = found.costs(steps)
     ways = every_cutting(len(steps), found.must_cut(steps))
     least = min(max(map(costs.peak, parts)) for parts in ways)
@@ -85,7 +85,7 @@ def test_a_misfit_is_named_only_where_no_cuts_would_do(
 @given(forecasts(), BUDGETS, st.sets(st.integers(1, 11)))
 @settings(max_examples=40, deadline=None)
 def test_given_boundaries_are_kept(found: Forecast, budget: int, given_cuts: set[int]) -> None:
-    inside = {cut for cut in given_cuts if cut < len(found.pipeline.steps)}
+    inside = {cut for cut in given_cuts if cut < len(found.graph.steps)}
     assert inside <= set(of(found, budget, boundaries=given_cuts).cuts)
 
 
@@ -94,7 +94,7 @@ def test_given_boundaries_are_kept(found: Forecast, budget: int, given_cuts: set
 def test_the_rest_of_a_segment_is_planned_like_a_segment(
     found: Forecast, budget: int, data: st.DataObject
 ) -> None:
-    count = len(found.pipeline.steps)
+    count = len(found.graph.steps)
     start = data.draw(st.integers(0, count - 1))
     steps = range(start, count)
     planned = plan(found, steps, budget, 0.1)

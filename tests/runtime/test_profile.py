@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.profile import (
+from flight_delays.checkpointing.memory.profile import (
     PROFILE,
     Profile,
     SegmentProfile,
@@ -15,7 +15,7 @@ from flight_delays.checkpointing.profile import (
     read_profile,
     write_profile,
 )
-from flight_delays.checkpointing.residency import Shared
+from flight_delays.checkpointing.memory.residency import Shared
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from flight_delays.checkpointing.base.errors import InexactValue
 from flight_delays.checkpointing.codecs import Codec, Format, codec_named, format_named
-from flight_delays.checkpointing.codecs.tables import recipe_of, with_recipe
-from flight_delays.checkpointing.commit import Commit
-from flight_delays.checkpointing.errors import InexactValue
+from flight_delays.checkpointing.codecs.table.arrow import recipe_of, with_recipe
+from flight_delays.checkpointing.disk.commit import Commit
 
 from .builders import PLENTY
 from .conftest import Project

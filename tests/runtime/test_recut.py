@@ -152,13 +152,14 @@ def summary(
 
 PLANS = """
 import json
-from demo.checkpointing.forecast import forecast_of
-from demo.checkpointing.planning import plan
-from demo.checkpointing.profile import read_profile
+from demo.checkpointing.memory.forecast import forecast_of
+from demo.checkpointing.memory.planning import plan
+from demo.checkpointing.memory.profile import read_profile
 from demo.pipeline import PIPELINE
 
-forecast = forecast_of(PIPELINE, read_profile(PIPELINE.settings.runs, PIPELINE.name))
-headroom = PIPELINE.settings.memory.segment.headroom
+memory = PIPELINE.settings.memory
+forecast = forecast_of(PIPELINE, read_profile(PIPELINE.settings.runs, PIPELINE.name), memory)
+headroom = memory.segment.headroom
 plans = [plan(forecast, range(len(PIPELINE.steps)), budget, headroom) for budget in BUDGETS]
 print(json.dumps([[[part.part.start, part.peak] for part in one.parts] for one in plans]))
 """

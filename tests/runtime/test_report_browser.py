@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flight_delays.checkpointing.report.content import read_content
-from flight_delays.checkpointing.report.page import page
+from flight_delays.checkpointing.tools.report.content import read_content
+from flight_delays.checkpointing.tools.report.page import page
 
 from .browser import Browser, browser
-from .builders import pipeline
+from .builders import declared, pipeline
 from .past_runs import SOURCES, WIRING, leave, record, second, segment, timeline
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     last = record(segment("s01", "reused"), second(), segment(LONG, parts=3))
     leave(folder / "runs", "20260102T000000-a", last, timeline())
     target = folder / "report.html"
-    text = page(read_content(pipeline(folder, *SOURCES, wiring=WIRING)))
+    text = page(read_content(declared(pipeline(folder, *SOURCES, wiring=WIRING))))
     target.write_text(text, encoding="utf-8")
     return target
 

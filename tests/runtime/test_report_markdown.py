@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flight_delays.checkpointing.report.content import read_content
-from flight_delays.checkpointing.report.markdown import markdown
+from flight_delays.checkpointing.tools.report.content import read_content
+from flight_delays.checkpointing.tools.report.markdown import markdown
 from markdown_it import MarkdownIt
 
-from .builders import pipeline
+from .builders import declared, pipeline
 from .past_runs import SOURCES, WIRING, first, leave, record, second, segment, step
 
 HOSTILE = "`a``|b|\n# head <b>@team</b> [x](http://y) *z* _w_ ~v~ ![i](j) &amp; $1$"
@@ -20,7 +20,7 @@ HOSTILE = "`a``|b|\n# head <b>@team</b> [x](http://y) *z* _w_ ~v~ ![i](j) &amp; 
 def written(folder: Path, *runs: dict[str, Any]) -> str:
     for number, run in enumerate(runs, start=1):
         leave(folder / "runs", f"2026010{number}T000000-a", run)
-    return markdown(read_content(pipeline(folder, *SOURCES, wiring=WIRING)))
+    return markdown(read_content(declared(pipeline(folder, *SOURCES, wiring=WIRING))))
 
 
 def rendered(text: str) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flight_delays.checkpointing.report.content import read_content
-from flight_delays.checkpointing.report.page import page
+from flight_delays.checkpointing.tools.report.content import read_content
+from flight_delays.checkpointing.tools.report.page import page
 
-from .builders import pipeline
+from .builders import declared, pipeline
 from .past_runs import (
     BUDGET,
     MB,
@@ -80,7 +80,7 @@ def written(folder: Path, *runs: Any) -> str:
     for number, run in enumerate(runs, start=1):
         content, over_time = run if isinstance(run, tuple) else (run, None)
         leave(folder / "runs", f"2026010{number}T000000-a", content, over_time)
-    return page(read_content(pipeline(folder, *SOURCES, wiring=WIRING)))
+    return page(read_content(declared(pipeline(folder, *SOURCES, wiring=WIRING))))
 
 
 @pytest.fixture(scope="module")

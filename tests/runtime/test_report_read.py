@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flight_delays.checkpointing.errors import ConfigurationError, StorageError
-from flight_delays.checkpointing.report.content import Content, read_content
-from flight_delays.checkpointing.report.graph import Graph
-from flight_delays.checkpointing.report.phases import cuts, parts, steps
-from flight_delays.checkpointing.report.read import (
+from flight_delays.checkpointing.base.errors import ConfigurationError, StorageError
+from flight_delays.checkpointing.run.timeline import Mark
+from flight_delays.checkpointing.tools.report.content import Content, read_content
+from flight_delays.checkpointing.tools.report.graph import Drawing
+from flight_delays.checkpointing.tools.report.phases import cuts, parts, steps
+from flight_delays.checkpointing.tools.report.read import (
     MemoryOverTime,
     later_without_record,
     memory_over_time,
     past_runs,
 )
-from flight_delays.checkpointing.timeline import Mark
 
-from .builders import pipeline
+from .builders import declared, pipeline
 from .past_runs import (
     MB,
     SOURCES,
@@ -42,7 +42,7 @@ OLD = {
 
 
 def content_of(folder: Path) -> Content:
-    return read_content(pipeline(folder, *SOURCES, wiring=WIRING))
+    return read_content(declared(pipeline(folder, *SOURCES, wiring=WIRING)))
 
 
 def marks() -> tuple[Mark, ...]:
@@ -220,7 +220,7 @@ def test_a_step_that_ran_in_two_parts_is_told_apart(tmp_path: Path) -> None:
     assert labels == ["doubled, part 1", "doubled, part 2"]
 
 
-def drawn(folder: Path) -> Graph:
+def drawn(folder: Path) -> Drawing:
     return content_of(folder).graph
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from flight_delays.checkpointing.history import RunRecord, SegmentRecord
-from flight_delays.checkpointing.report.words import (
+from flight_delays.checkpointing.run.record import RunRecord, SegmentRecord
+from flight_delays.checkpointing.tools.report.words import (
     day,
     duration,
     figures,

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pytest
+from flight_delays.checkpointing.base.files import HashingFile
 from flight_delays.checkpointing.codecs import codec_named, format_named, frozen_bytes, pieces
-from flight_delays.checkpointing.codecs.memory import buffer_of
-from flight_delays.checkpointing.files import HashingFile
-from flight_delays.checkpointing.residency import Residency, Shared
+from flight_delays.checkpointing.codecs.table.pieces import buffer_of
+from flight_delays.checkpointing.memory.residency import Residency, Shared
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

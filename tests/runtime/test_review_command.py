@@ -122,11 +122,11 @@ def test_a_review_starts_no_worker_and_imports_nothing_heavy(clean: Project) -> 
     printed = clean.python(
         """
         import sys
-        from demo.checkpointing.review.command import review_command
+        from demo.checkpointing.tools.review.command import review_command
 
         assert review_command("demo", "text", None) == 0
         print({"pandas", "numpy", "pyarrow", "pydantic", "demo.pipeline"} & set(sys.modules))
-        print({"demo.checkpointing.processes", "demo.checkpointing.worker"} & set(sys.modules))
+        print({"demo.checkpointing.run.processes", "demo.checkpointing.worker.main"} & set(sys.modules))
         """
     )
     assert printed.splitlines()[1:] == ["set()", "set()"]
@@ -152,7 +152,7 @@ def test_an_edit_of_the_vendored_runtime_is_found(bakery: Bakery) -> None:
     done = reviewed(baked)
     assert done.returncode == 4
     assert done.stdout.startswith(
-        "src/flight_delays/checkpointing/store.py:1: CKP105 the file was edited by hand"
+        "src/flight_delays/checkpointing/disk/store.py:1: CKP105 the file was edited by hand"
     )
 
 

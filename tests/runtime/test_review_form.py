@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from flight_delays import checkpointing
-from flight_delays.checkpointing.review.rules_form import EXPORTS
+from flight_delays.checkpointing.tools.review.rules_form import EXPORTS
 
 from .reviewed import HEADER, Reviewed, lines_of
 
@@ -111,12 +111,12 @@ def test_segments_may_share_a_module_and_the_package_may_list_them(project: Revi
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("segments/s09.py", "from ..checkpointing.steps import Step\n"),
+        ("segments/s09.py", "from ..checkpointing.graph.steps import Step\n"),
         ("segments/s09.py", "from ..checkpointing import store\n"),
-        ("segments/s09.py", "import demo.checkpointing.store\n"),
-        ("helpers.py", "from .checkpointing.runner import run\n"),
-        ("helpers.py", "from . import checkpointing\n\nstore = checkpointing.store\n"),
-        ("cli.py", "from .checkpointing.store import Store\n"),
+        ("segments/s09.py", "import demo.checkpointing.disk.store\n"),
+        ("helpers.py", "from .checkpointing.run.run import run\n"),
+        ("helpers.py", "from . import checkpointing\n\nstore = checkpointing.disk.store\n"),
+        ("cli.py", "from .checkpointing.disk.store import Store\n"),
         ("adapters.py", "from .checkpointing.cli import application\n"),
         ("pipeline.py", "from .checkpointing.pipeline import Pipeline\n"),
     ],
@@ -133,10 +133,10 @@ def test_the_inside_of_the_runtime_is_not_for_projects(
         ("segments/s09.py", "from ..checkpointing import Columns, step\n"),
         ("helpers.py", "from . import checkpointing\n\nstep = checkpointing.step\n"),
         ("cli.py", "from .checkpointing.cli import application\n"),
-        ("cli.py", "from .checkpointing.interrupts import listen\n"),
-        ("__main__.py", "from .checkpointing.processes import warm_up\n"),
+        ("cli.py", "from .checkpointing.base.interrupts import listen\n"),
+        ("__main__.py", "from .checkpointing.run.processes import warm_up\n"),
         ("adapters.py", "from .checkpointing.codecs import Codec, register\n"),
-        ("adapters.py", "from .checkpointing.errors import InexactValue\n"),
+        ("adapters.py", "from .checkpointing.base.errors import InexactValue\n"),
     ],
 )
 def test_exports_and_the_points_of_extension_are(project: Reviewed, path: str, text: str) -> None:

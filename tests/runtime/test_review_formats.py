@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.review.findings import Finding
-from flight_delays.checkpointing.review.formats import formatted
-from flight_delays.checkpointing.review.standard import RULES
+from flight_delays.checkpointing.tools.review.findings import Finding
+from flight_delays.checkpointing.tools.review.formats import formatted
+from flight_delays.checkpointing.tools.review.standard import RULES
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.review.owners import owners_of
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.tools.review.owners import owners_of
 
 from .reviewed import Reviewed, lines_of
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.review.findings import Rule
-from flight_delays.checkpointing.review.standard import RULES
+from flight_delays.checkpointing.tools.review.findings import Rule
+from flight_delays.checkpointing.tools.review.standard import RULES
 
 from ..conftest import TEMPLATE
 from .reviewed import Reviewed

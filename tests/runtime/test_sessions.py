@@ -517,7 +517,7 @@ def test_a_session_may_find_its_package_by_a_path_that_is_relative(session: Sess
 @pytest.mark.slow
 def test_a_session_whose_workers_are_spawned_runs_what_the_files_say(session: Session) -> None:
     with session.project.notebook() as cell:
-        cell("from demo.checkpointing import meter; meter.START_METHOD = 'spawn'")
+        cell("from demo.checkpointing.memory import meter; meter.START_METHOD = 'spawn'")
         cell("from demo.pipeline import PIPELINE")
         session.edit(S02, *SWAPPED.items())
         session.edit("src/demo/__init__.py", ("SIGN = 1", "SIGN = 2"))

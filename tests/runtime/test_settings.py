@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.settings import MemoryBudget, Settings, find_root, load_settings
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.base.settings import (
+    MemoryBudget,
+    Settings,
+    find_root,
+    load_settings,
+)
 
 from .builders import MEMORY_BUDGET, toml_files
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from flight_delays.checkpointing import meter
+from flight_delays.checkpointing.memory import meter
 
 from .conftest import Project
 from .test_metering import sampled

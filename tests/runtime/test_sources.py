@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.sources import OWN_HOME, Home, home_of
+from flight_delays.checkpointing.graph.sources import OWN_HOME, Home, home_of
 
 from .conftest import RUNTIME, Project
 
 LOADERS = """
 import sys
 import demo.helper, demo.segments.s01
-from demo.checkpointing.sources import OWN_HOME, import_afresh, read_once
+from demo.checkpointing.graph.sources import OWN_HOME, import_afresh, read_once
 
 read_once([OWN_HOME])
 import_afresh()
@@ -47,7 +47,7 @@ def test_the_modules_that_a_key_covers_are_read_once_and_no_others(
 def test_a_module_that_is_imported_anew_has_none_of_what_it_was(project: Project) -> None:
     code = """
     from pathlib import Path
-    from demo.checkpointing.sources import OWN_HOME, import_afresh, read, read_once
+    from demo.checkpointing.graph.sources import OWN_HOME, import_afresh, read, read_once
     import demo.notes
 
     place = Path(demo.notes.__file__)

@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from flight_delays.checkpointing import Columns, Segment, step
-from flight_delays.checkpointing.bodies import undeclared_uses
-from flight_delays.checkpointing.errors import ConfigurationError
-from flight_delays.checkpointing.steps import Step, segment_of
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.graph.bodies import undeclared_uses
+from flight_delays.checkpointing.graph.steps import Step, segment_of
 
 from .builders import FIRST_LINE, line_of, module, steps_of, write
 

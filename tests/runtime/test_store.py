@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing import store as store_file
-from flight_delays.checkpointing.errors import Locked, StorageError
-from flight_delays.checkpointing.manifest import MANIFEST
-from flight_delays.checkpointing.names import new_number, temporary_name, value_name
-from flight_delays.checkpointing.store import Store
+from flight_delays.checkpointing.base.errors import Locked, StorageError
+from flight_delays.checkpointing.base.names import new_number, temporary_name, value_name
+from flight_delays.checkpointing.disk import store as store_file
+from flight_delays.checkpointing.disk.manifest import MANIFEST
+from flight_delays.checkpointing.disk.store import Store
 
 from .builders import commit, table, write
 
@@ -332,7 +332,7 @@ def holding(store: Store, lock: str) -> Iterator[subprocess.Popen[str]]:
     code = f"""
 import sys
 from pathlib import Path
-from flight_delays.checkpointing.store import Store
+from flight_delays.checkpointing.disk.store import Store
 with Store(Path(sys.argv[1])).{lock}():
     print("held", flush=True)
     sys.stdin.readline()
@@ -399,7 +399,7 @@ def test_a_worker_that_outlives_its_run_is_awaited(store: Store) -> None:
     code = """
 import sys
 from pathlib import Path
-from flight_delays.checkpointing.store import Store
+from flight_delays.checkpointing.disk.store import Store
 print("starting", flush=True)
 with Store(Path(sys.argv[1])).lock():
     print("locked", flush=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flight_delays.checkpointing.errors import StorageError
-from flight_delays.checkpointing.events import (
+from flight_delays.checkpointing.base.errors import StorageError
+from flight_delays.checkpointing.run.events import (
     CommitStarted,
     Noticed,
     PartCut,
@@ -19,8 +19,8 @@ from flight_delays.checkpointing.events import (
     SegmentStarted,
     StepStarted,
 )
-from flight_delays.checkpointing.history import TIMELINE
-from flight_delays.checkpointing.timeline import MOST_SAMPLES, Peaks, Timeline
+from flight_delays.checkpointing.run.record import TIMELINE
+from flight_delays.checkpointing.run.timeline import MOST_SAMPLES, Peaks, Timeline
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing import files
-from flight_delays.checkpointing.traces import user_traceback
+from flight_delays.checkpointing.base import files
+from flight_delays.checkpointing.worker.traces import user_traceback
 
 from .builders import module
 

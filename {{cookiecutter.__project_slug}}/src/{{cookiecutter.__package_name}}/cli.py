@@ -8,10 +8,10 @@ import sys
 
 def main() -> None:
     """Run the command that was typed."""
-    from .checkpointing.interrupts import listen
+    from .checkpointing.base.interrupts import listen
 
     listen()  # before anything else: from here on an interrupt ends this without a traceback
-    from .checkpointing.processes import warm_up
+    from .checkpointing.run.processes import warm_up
 
     if sys.argv[1:] and not {"--help", "review"} & set(sys.argv):
         warm_up()  # libraries load in the fork server while the command line loads its own

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
-    from .steps import Columns, Segment, step
+    from .graph.steps import Columns, Segment, step
 
 __all__ = ["Columns", "Pipeline", "Segment", "step"]
 
@@ -19,5 +19,5 @@ def __getattr__(name: str) -> Any:
     """Load a name on first use: a command is quicker when it starts without all of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "pipeline" if name == "Pipeline" else "steps"
+    home = "pipeline" if name == "Pipeline" else "graph.steps"
     return getattr(import_module(f"{__name__}.{home}"), name)

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from . import interrupts
+from .base import interrupts
 
 _HELP = "Run a pipeline in checkpointed segments, each from empty RAM, under a memory budget."
 
@@ -56,7 +56,7 @@ def application(package: str) -> typer.Typer:
         """Run what is not checkpointed yet, and publish the outputs."""
 
         def command() -> int:
-            from .commands import run_command
+            from .terminal.commands import run_command
 
             return run_command(package, budget, changes or [], fresh, rerun_from, only, as_json)
 
@@ -71,7 +71,7 @@ def application(package: str) -> typer.Typer:
         """Tell which segments would be reused, and why the others would run."""
 
         def command() -> int:
-            from .commands import status_command
+            from .terminal.commands import status_command
 
             return status_command(package, changes or [], verify, as_json)
 
@@ -89,7 +89,7 @@ def application(package: str) -> typer.Typer:
         """Tell where a run would be cut, what it would hold, and what other cuts would cost."""
 
         def command() -> int:
-            from .plan_command import plan_command
+            from .tools.plan.command import plan_command
 
             return plan_command(package, budget, changes or [], as_json, as_mermaid)
 
@@ -108,7 +108,7 @@ def application(package: str) -> typer.Typer:
         """Run everything twice, as a plain script and with checkpoints: memory, time, disk."""
 
         def command() -> int:
-            from .compare.command import compare_command
+            from .tools.compare.command import compare_command
 
             return compare_command(package, budget, limit, changes or [], as_json)
 
@@ -122,7 +122,7 @@ def application(package: str) -> typer.Typer:
         """Print a checkpointed value: its type, its size, its first rows."""
 
         def command() -> int:
-            from .commands import show_command
+            from .terminal.commands import show_command
 
             return show_command(package, value, rows)
 
@@ -140,7 +140,7 @@ def application(package: str) -> typer.Typer:
         """Show the last run as one HTML page: memory, time, disk, the graph."""
 
         def command() -> int:
-            from .report.command import report_command
+            from .tools.report.command import report_command
 
             return report_command(package, output, markdown)
 
@@ -159,7 +159,7 @@ def application(package: str) -> typer.Typer:
         """Remove checkpoints. Published outputs and inputs are never touched."""
 
         def command() -> int:
-            from .commands import clean_command
+            from .terminal.commands import clean_command
 
             return clean_command(package, old, runs)
 
@@ -176,7 +176,7 @@ def application(package: str) -> typer.Typer:
         """Read the code, running none of it, and tell what breaks the review standard."""
 
         def command() -> int:
-            from .review.command import review_command
+            from .tools.review.command import review_command
 
             return review_command(package, form.value, base)
 
@@ -201,7 +201,7 @@ def _end_with(command: Callable[[], int], *, starts_workers: bool = True) -> NoR
     """
     try:
         if starts_workers:
-            from .processes import warm_up
+            from .run.processes import warm_up
 
             warm_up()
         code = command()

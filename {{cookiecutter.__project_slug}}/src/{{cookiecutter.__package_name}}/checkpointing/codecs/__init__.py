@@ -27,10 +27,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Union
 
-from ..errors import ConfigurationError, InexactValue
+from ..base.errors import ConfigurationError, InexactValue
 
 if TYPE_CHECKING:
-    from .memory import Piece
+    from .table.pieces import Piece
 
 
 @dataclass(frozen=True)
@@ -102,23 +102,35 @@ register(
         "DataFrame",
         "pandas.DataFrame",
         "table",
-        _late("frames", "freeze_frame"),
-        _late("frames", "thaw_frame"),
+        _late("table.frames", "freeze_frame"),
+        _late("table.frames", "thaw_frame"),
     ),
-    Format("arrow", ".arrow", "table", _late("tables", "write"), _late("tables", "read")),
-    Format("parquet", ".parquet", "table", _late("parquet", "write"), _late("parquet", "read")),
+    Format("arrow", ".arrow", "table", _late("table.arrow", "write"), _late("table.arrow", "read")),
+    Format(
+        "parquet",
+        ".parquet",
+        "table",
+        _late("table.parquet", "write"),
+        _late("table.parquet", "read"),
+    ),
 )
 register(
     Codec(
         "Series",
         "pandas.Series",
         "table",
-        _late("frames", "freeze_series"),
-        _late("frames", "thaw_series"),
+        _late("table.frames", "freeze_series"),
+        _late("table.frames", "thaw_series"),
     )
 )
 register(
-    Codec("Table", "pyarrow.Table", "table", _late("tables", "freeze"), _late("tables", "thaw"))
+    Codec(
+        "Table",
+        "pyarrow.Table",
+        "table",
+        _late("table.arrow", "freeze"),
+        _late("table.arrow", "thaw"),
+    )
 )
 register(
     Codec("ndarray", "numpy.ndarray", "array", _late("arrays", "freeze"), _late("arrays", "thaw")),
@@ -228,7 +240,7 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     """
     if _library(frozen) != "pyarrow":
         raise InexactValue("only tables have columns to choose from; drop Columns(...)")
-    return _late("tables", "select")(frozen, columns)
+    return _late("table.arrow", "select")(frozen, columns)
 
 
 def frozen_bytes(frozen: Any) -> int:
@@ -242,7 +254,7 @@ def frozen_bytes(frozen: Any) -> int:
 
 def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
     """The memory that a frozen value keeps alive; see `memory.pieces`."""
-    found: set[Piece] = _late("memory", "pieces")(frozen, is_mapped)
+    found: set[Piece] = _late("table.pieces", "pieces")(frozen, is_mapped)
     return found
 
 

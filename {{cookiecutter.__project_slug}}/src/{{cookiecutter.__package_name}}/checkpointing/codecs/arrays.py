@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from ..errors import InexactValue
+from ..base.errors import InexactValue
 
 
 def freeze(value: Any) -> npt.NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..errors import InexactValue
+from ..base.errors import InexactValue
 
 
 def freeze(value: Any) -> Path:

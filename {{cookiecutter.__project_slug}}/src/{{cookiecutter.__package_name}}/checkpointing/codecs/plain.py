@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import InexactValue
+from ..base.errors import InexactValue
 from .zones import zone_from_plain, zone_to_plain
 
 # int() and json refuse to read decimal integers of more than 4300 digits.

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..errors import CheckpointingError, InexactValue
-from . import parquet, tables
-from .raw import from_numpy, one_chunk, to_numpy, valid_of
+from ..base.errors import CheckpointingError, InexactValue
+from .table import arrow as tables
+from .table import parquet
+from .table.buffers import from_numpy, one_chunk, to_numpy, valid_of
 
 if TYPE_CHECKING:
     from . import Codec, Format

@@ -1,0 +1,221 @@
+"""The two TOML files of a project, read and checked: memory_budget.toml and pipeline.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
+
+from .errors import ConfigurationError, nearest
+from .units import Count
+
+MEMORY_BUDGET_FILE = "memory_budget.toml"
+PIPELINE_FILE = "pipeline.toml"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_SHARE = 'write a share like "2 %" or 0.02'
+
+
+def _fraction(value: object) -> object:
+    """A share as TOML gives it, "2 %" or 0.02, as a fraction of one."""
+    if isinstance(value, bool):  # true would be all of the cluster
+        raise ValueError(_SHARE)
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", value)
+        if found is None:
+            raise ValueError(_SHARE)
+        value = float(found[1])
+        if found[2]:
+            return value / 100
+    if isinstance(value, int | float) and value > 1:
+        raise ValueError(f'write a share in percent, such as "{value:g} %"')
+    return value
+
+
+def _whole_size(value: object) -> object:
+    """Refuse what ByteSize takes for one byte: true, and "1,5 GB", of which it reads the "1"."""
+    unread = isinstance(value, str) and not re.fullmatch(r"\s*\d*\.?\d+\s*\w*\s*", value)
+    if unread or isinstance(value, bool):
+        raise ValueError("write a size like 2GB or 1.5 GiB")
+    return value
+
+
+Size = Annotated[ByteSize, BeforeValidator(_whole_size)]
+"""A size such as `"500 GB"` or `"1.5 GiB"`: GB is 10^9 bytes, GiB is 2^30."""
+
+Share = Annotated[float, BeforeValidator(_fraction), Field(gt=0, le=1)]
+"""A share such as `"2 %"` or `0.02`: above 0, up to 100 %."""
+
+Headroom = Annotated[float, BeforeValidator(_fraction), Field(ge=0, lt=1)]
+"""A share such as `"20 %"` or `0.2`: from 0, below 100 %."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cluster(_Table):
+    """The cluster's RAM in bytes, and the share of it that this project was granted."""
+
+    ram: Annotated[Size, Field(gt=0)]
+    """All RAM of the cluster."""
+
+    quota: Share
+    """The share of it that this project may hold."""
+
+
+class Budget(_Table):
+    """How memory is counted: `held` leaves out what the kernel can drop, `rss` counts it.
+
+    What processes share counts once as `held`, and once for each of them as `rss`.
+    """
+
+    count: Count = "held"
+    """`rss` is for schedulers that count mapped pages too, such as YARN and Kubernetes."""
+
+
+class Segments(_Table):
+    """Limits on one segment."""
+
+    max_steps: PositiveInt = 10
+    """The most steps that a segment may have."""
+
+    headroom: Headroom = 0.2
+    """The share of the budget that the planner leaves free; the watchdog enforces all of it."""
+
+
+class Checkpoints(_Table):
+    """Where checkpoints live, in which format, and how many stay."""
+
+    path: Path = Path("checkpoints")
+    """Their folder, relative to the project's."""
+
+    format: Literal["arrow", "parquet"] = "arrow"
+    """`parquet` is smaller on disk, and slower."""
+
+    keep: NonNegativeInt = 2
+    """How many older checkpoints of a segment stay, for each set of params."""
+
+    max_disk: Size = ByteSize(500 * 10**9)
+    """The most disk that all checkpoints of the project may take."""
+
+
+class MemoryBudget(_Table):
+    """memory_budget.toml, owned by the architects."""
+
+    cluster: Cluster
+    budget: Budget = Budget()
+    segment: Segments = Segments()
+    checkpoints: Checkpoints = Checkpoints()
+
+
+class Wiring(_Table):
+    """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
+
+    inputs: dict[str, str] = {}
+    """Files, folders and globs, relative to the project, or URLs; a step names one to get it."""
+
+    params: dict[str, Any] = {}
+    """Values of any TOML type, checked against the annotation of the step that names one."""
+
+    outputs: dict[str, str] = {}
+    """Where a value is published: whole or not at all, to a path that `clean` never touches."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a project configures, and the folder that its relative paths start from."""
+
+    root: Path
+    memory: MemoryBudget
+    wiring: Wiring
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / self.memory.checkpoints.path
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+
+def load_settings(root: Path) -> Settings:
+    """Read both files of the project in `root`.
+
+    Raises:
+        ConfigurationError: a file is missing, is not TOML, or holds a wrong or unknown key; the
+            message names the file, the key, and for an unknown key the nearest right one.
+    """
+    memory = _read(root / MEMORY_BUDGET_FILE, MemoryBudget)
+    wiring = _read(root / PIPELINE_FILE, Wiring)
+    return Settings(root, memory, wiring)
+
+
+def find_root(start: Path) -> Path | None:
+    """The nearest folder, from `start` upwards, that holds a pipeline.toml."""
+    for folder in (start, *start.parents):
+        if (folder / PIPELINE_FILE).is_file():
+            return folder
+    return None
+
+
+def _read(path: Path, model: type[Model]) -> Model:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path} is missing. Run the command from the project's folder, or restore the file."
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = [_explain(item, model) for item in error.errors()]
+        raise ConfigurationError(f"{path}:\n" + "\n".join(f"  {p}" for p in problems)) from None
+
+
+def _explain(item: Any, model: type[BaseModel]) -> str:
+    where = [str(part) for part in item["loc"]]
+    place = ".".join(where)
+    if item["type"] == "extra_forbidden":
+        return f"`{place}` is not a setting{nearest(where[-1], _keys_beside(where, model))}"
+    if item["type"] == "missing":
+        return f"`{place}` is missing"
+    return f"`{place}` = {item['input']!r}: {item['msg']}"
+
+
+def _keys_beside(where: list[str], model: type[BaseModel]) -> list[str]:
+    for part in where[:-1]:
+        inner = model.model_fields[part].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return list(model.model_fields)
+
+
+def parse_size(text: str | int, where: str) -> int:
+    """Bytes from "2GB", "512 MiB" or a number. Raises ConfigurationError."""
+    try:
+        found = int(TypeAdapter(Size).validate_python(text))
+    except ValidationError:
+        found = 0
+    if found <= 0:
+        raise ConfigurationError(f"{where}: {text!r} is not a size; write it like 2GB or 512MiB")
+    return found

@@ -1,0 +1,138 @@
+"""Frozen tables: `pyarrow.Table`, and Arrow IPC files, which hold them as they are in memory.
+
+A table that was a DataFrame or Series carries the recipes to restore it in its schema's metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from ...base.errors import InexactValue
+from .arrow_types import require_kept
+from .buffers import Recipe, one_chunk, write_batches
+from .indexes import level_recipes, pack_index, unpack_index
+from .sentinels import as_nulls
+
+_KEY = b"checkpointing"
+
+
+def freeze(value: Any) -> Any:
+    """A `pyarrow.Table` with its chunks, each dictionary made the same in all of them.
+
+    Raises InexactValue, naming the column.
+    """
+    if type(value) is not pa.Table:
+        kind = type(value)
+        raise InexactValue(
+            f"the step promised a pyarrow.Table and returned {kind.__module__}."
+            f"{kind.__qualname__}; annotate what it returns, or convert it"
+        )
+    for field in value.schema:
+        require_kept(field.type, f"column {field.name!r}")
+    table = without_recipe(value)
+    try:
+        return table.unify_dictionaries()
+    except pa.ArrowException:
+        for name in table.column_names:
+            _require_one_dictionary(table, name)
+        raise
+
+
+def _require_one_dictionary(table: Any, name: str) -> None:
+    try:
+        table.select([name]).unify_dictionaries()
+    except pa.ArrowException as reason:
+        raise InexactValue(
+            f"column {name!r} is in chunks whose dictionaries cannot be made one ({reason}); "
+            "use column.dictionary_decode()"
+        ) from None
+
+
+def thaw(frozen: Any) -> Any:
+    """The table; one that was a DataFrame has nulls for NaN and NaT, its index as last columns."""
+    recipe = recipe_of(frozen)
+    return frozen if recipe is None else without_recipe(with_nulls(frozen, recipe))
+
+
+def with_nulls(frozen: Any, recipe: Recipe) -> Any:
+    """A frozen frame with nulls for NaN and NaT; data are shared."""
+    columns = zip(frozen.columns, column_recipes(recipe), strict=True)
+    arrays = [
+        column if one["as"] == "arrow" else as_nulls(one_chunk(column), one)
+        for column, one in columns
+    ]
+    return pa.Table.from_arrays(arrays, schema=frozen.schema)
+
+
+def write(frozen: Any, file: BinaryIO) -> None:
+    """Write an Arrow IPC file, one record batch if no column is in chunks, uncompressed."""
+    options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
+    sink = pa.PythonFile(file, mode="w")
+    with pa.ipc.new_file(sink, frozen.schema, options=options) as writer:
+        write_batches(writer, frozen)
+
+
+def read(path: Path, columns: tuple[str, ...] | None) -> Any:
+    """Map an Arrow IPC file; nothing is loaded before it is used."""
+    with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
+        table = reader.read_all()
+    return table if columns is None else select(table, columns)
+
+
+def select(frozen: Any, columns: tuple[str, ...]) -> Any:
+    """The named columns in this order, and the index; raises InexactValue for others."""
+    recipe = recipe_of(frozen)
+    names = frozen.column_names if recipe is None else frozen.column_names[: len(recipe["columns"])]
+    unknown = [name for name in columns if name not in names]
+    if unknown:
+        raise InexactValue(
+            f"there is no column {', '.join(map(repr, unknown))} among "
+            f"{', '.join(map(repr, names))}; correct Columns(...), or the step that makes the table"
+        )
+    if recipe is None:
+        return frozen.select(list(columns))
+    positions = [names.index(name) for name in columns]
+    labels = unpack_index(recipe["labels"]).take(positions)
+    chosen = recipe | {
+        "columns": [recipe["columns"][position] for position in positions],
+        "labels": pack_index(labels, "the column labels"),
+    }
+    levels = range(len(names), frozen.num_columns)
+    return with_recipe(frozen.select([*positions, *levels]), chosen)
+
+
+def slice_rows(frozen: Any, rows: int) -> Any:
+    """The first rows of a frozen table, as the frame that they are alone."""
+    recipe = recipe_of(frozen)
+    first = frozen.slice(0, rows)
+    if recipe is None or "range" not in recipe["index"]:
+        return first
+    start, _, step = recipe["index"]["range"]
+    index = recipe["index"] | {"range": [start, start + step * first.num_rows, step]}
+    return with_recipe(first, recipe | {"index": index})
+
+
+def recipe_of(frozen: Any) -> Recipe | None:
+    """How to restore the DataFrame or Series that the table was; None for any other table."""
+    metadata = frozen.schema.metadata or {}
+    return json.loads(metadata[_KEY]) if _KEY in metadata else None
+
+
+def column_recipes(recipe: Recipe) -> list[Recipe]:
+    """One recipe for each column of the table: those of the frame, then those of its index."""
+    return [*recipe["columns"], *level_recipes(recipe["index"])]
+
+
+def with_recipe(table: Any, recipe: Recipe) -> Any:
+    """The table with this recipe in its metadata."""
+    return table.replace_schema_metadata({_KEY: json.dumps(recipe)})
+
+
+def without_recipe(table: Any) -> Any:
+    """The table without a recipe, which a change to its columns would have made wrong."""
+    metadata = {key: v for key, v in (table.schema.metadata or {}).items() if key != _KEY}
+    return table.replace_schema_metadata(metadata or None)

@@ -1,0 +1,47 @@
+"""Types of Arrow that its own files do not give back, found before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from ...base.errors import InexactValue
+
+
+def require_kept(arrow_type: Any, where: str) -> None:
+    """Refuse a type of which an Arrow file would lose a part; raises InexactValue.
+
+    `where` names the column in messages.
+    """
+    for one in _within(arrow_type):
+        # Python's own extension types are known to a process only once it has imported them: the
+        # next one would find the plain values. Those of Arrow itself are known everywhere.
+        if isinstance(one, pa.ExtensionType):
+            raise InexactValue(
+                f"{where} holds the extension type {one}, which another process need not know; "
+                "use its plain values, with column.cast(column.type.storage_type)"
+            )
+        if pa.types.is_dictionary(one) and has_dictionary(one.value_type):
+            raise InexactValue(
+                f"{where} holds a dictionary within a dictionary ({one}), which no file gives "
+                "back; use column.dictionary_decode()"
+            )
+
+
+def has_dictionary(arrow_type: Any) -> bool:
+    """Whether a type is a dictionary or holds one."""
+    return any(pa.types.is_dictionary(one) for one in _within(arrow_type))
+
+
+def _within(arrow_type: Any) -> Iterator[Any]:
+    """A type and all types that it is made of."""
+    yield arrow_type
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        yield from _within(arrow_type.storage_type)
+    elif pa.types.is_dictionary(arrow_type) or pa.types.is_run_end_encoded(arrow_type):
+        yield from _within(arrow_type.value_type)
+    else:
+        for position in range(arrow_type.num_fields):
+            yield from _within(arrow_type.field(position).type)

@@ -1,0 +1,75 @@
+"""Arrow arrays over memory that pandas and NumPy own, and back, without a copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .pieces import buffer_of
+from .slices import own
+
+Recipe = dict[str, Any]
+
+
+def one_chunk(column: Any) -> Any:
+    """A chunked array as one array; no copy if it has one chunk already."""
+    if isinstance(column, pa.Array):
+        return column
+    if column.num_chunks == 0:
+        return pa.nulls(0, column.type)
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def write_batches(writer: Any, table: Any) -> None:
+    """Write a table, as one record batch if no column is in chunks, through an Arrow writer."""
+    if table.num_rows:
+        columns = [pa.chunked_array(map(own, c.chunks), c.type) for c in table.columns]
+        writer.write_table(pa.Table.from_arrays(columns, schema=table.schema))
+    else:
+        # write_table would write no batch at all, and lose the dictionaries; and of a slice without
+        # rows the whole buffers would be written.
+        arrays = [_no_rows(one_chunk(column)) for column in table.columns]
+        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=table.schema))
+
+
+def no_rows(schema: Any) -> Any:
+    """A table without rows, of any schema; `schema.empty_table()` knows not all types."""
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
+def _no_rows(array: Any) -> Any:
+    if not pa.types.is_dictionary(array.type):
+        return pa.nulls(0, array.type)
+    indices = pa.nulls(0, array.type.index_type)
+    return pa.DictionaryArray.from_arrays(indices, array.dictionary, ordered=array.type.ordered)
+
+
+def from_numpy(values: npt.NDArray[Any], arrow_type: Any, valid: Any = None) -> Any:
+    """An Arrow array of fixed-width elements over the array's own memory.
+
+    Elements keep their bits, NaN and NaT included. `valid` (bool per element, None: all) says
+    which are not null; those that are keep their bits under the mask.
+    """
+    data = buffer_of(np.ascontiguousarray(values))
+    bitmap = None if valid is None or valid.all() else pa.array(valid).buffers()[1]
+    return pa.Array.from_buffers(arrow_type, len(values), [bitmap, data])
+
+
+def to_numpy(array: Any, dtype: Any) -> npt.NDArray[Any]:
+    """The elements' bits as a read-only array of this dtype, those under nulls included."""
+    dtype = np.dtype(dtype)
+    data = array.buffers()[1]
+    if data is None or len(array) == 0:
+        values = np.empty(0, dtype)
+    else:
+        values = np.frombuffer(data, dtype, len(array), array.offset * dtype.itemsize)
+    values.flags.writeable = False
+    return values
+
+
+def valid_of(array: Any) -> npt.NDArray[np.bool_]:
+    """Which elements are not null."""
+    return np.asarray(array.is_valid().to_numpy(zero_copy_only=False))

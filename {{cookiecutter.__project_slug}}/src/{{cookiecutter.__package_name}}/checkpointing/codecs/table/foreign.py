@@ -1,0 +1,94 @@
+"""A table that no DataFrame made, as one: every column gets the dtype that holds it exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ...base.errors import InexactValue
+from ..zones import zone_to_plain
+from .buffers import Recipe, one_chunk
+from .indexes import pack_index
+from .sentinels import NAT, as_sentinels
+
+
+def adopt(table: Any) -> tuple[Any, Recipe]:
+    """The table as a frozen frame, and its recipe; raises InexactValue, naming the column.
+
+    Integers and bool with nulls become nullable dtypes, types that pandas does not have
+    (decimals, dates, lists, structs) stay Arrow's own; the index counts the rows.
+    """
+    names = table.column_names
+    pairs = [
+        _adopt_column(column, f"column {name!r}")
+        for name, column in zip(names, table.columns, strict=True)
+    ]
+    recipe = {
+        "labels": pack_index(pd.Index(names, dtype="str"), "the index of the columns"),
+        "columns": [column for _, column in pairs],
+        "index": {"range": [0, table.num_rows, 1], "name": None},
+        "attrs": {},
+        "unique_labels": False,
+    }
+    return pa.Table.from_arrays([array for array, _ in pairs], names=names), recipe
+
+
+def _adopt_column(column: Any, where: str) -> tuple[Any, Recipe]:
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_floating(kind):
+        return _adopt_numbers(one_chunk(column), where)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        text = one_chunk(column.cast(pa.large_string()))
+        return text, {"as": "text", "storage": "pyarrow", "na": False}
+    if pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
+        return _adopt_moments(one_chunk(column), where)
+    if pa.types.is_dictionary(kind):
+        return _adopt_dictionary(one_chunk(column), where)
+    return column, {"as": "arrow"}
+
+
+def _adopt_numbers(array: Any, where: str) -> tuple[Any, Recipe]:
+    dtype = str(array.type.to_pandas_dtype()().dtype)
+    if array.null_count and not pa.types.is_floating(array.type):
+        nullable = "boolean" if dtype == "bool" else dtype.replace("i", "I").replace("u", "U")
+        return array, {"as": "nullable", "dtype": nullable}
+    if array.null_count and pc.any(pc.is_nan(array)).as_py():
+        raise InexactValue(
+            f"{where} holds both NaN and nulls, which are one in a DataFrame; "
+            "make them one with pyarrow.compute, or annotate the parameter pyarrow.Table"
+        )
+    recipe = {"as": "numpy", "dtype": dtype}
+    return as_sentinels(array, recipe), recipe
+
+
+def _adopt_moments(array: Any, where: str) -> tuple[Any, Recipe]:
+    recipe: Recipe = {"as": "timedelta"}
+    if pa.types.is_timestamp(array.type):
+        try:
+            zone = array.type.tz and pd.DatetimeTZDtype(array.type.unit, array.type.tz).tz
+            recipe = {"as": "datetime", "zone": zone_to_plain(zone)}
+        except (ValueError, KeyError):
+            raise InexactValue(
+                f"{where} is in the time zone {array.type.tz!r}, which pandas does not know; "
+                "cast it to another, or annotate the parameter pyarrow.Table"
+            ) from None
+    if pc.any(pc.equal(array.view(pa.int64()), NAT)).as_py():
+        raise InexactValue(
+            f"{where} holds the earliest moment there is, which is NaT in a DataFrame; "
+            "make it null, or annotate the parameter pyarrow.Table"
+        )
+    return as_sentinels(array, recipe), recipe
+
+
+def _adopt_dictionary(array: Any, where: str) -> tuple[Any, Recipe]:
+    kinds = array.dictionary
+    if kinds.null_count or len(kinds.unique()) < len(kinds):
+        return _adopt_column(array.dictionary_decode(), where)
+    dictionary, categories = _adopt_column(kinds, where)
+    ordered = array.type.ordered
+    recipe = {"as": "category", "ordered": ordered, "categories": categories | {"name": None}}
+    array = pa.DictionaryArray.from_arrays(array.indices, dictionary, ordered=ordered)
+    return as_sentinels(array, recipe), recipe

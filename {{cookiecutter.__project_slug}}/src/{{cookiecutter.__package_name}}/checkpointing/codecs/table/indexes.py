@@ -1,0 +1,96 @@
+"""Indexes: a range is a recipe, a flat index one array, a MultiIndex one array for each level."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from ...base.errors import InexactValue
+from .buffers import Recipe, one_chunk
+from .columns import codes_from_arrow, codes_to_arrow, index_from_arrow, index_to_arrow
+from .labels import label_from_plain, label_to_plain
+from .packing import pack_table, unpack_table
+
+
+def index_to_levels(index: Any, where: str) -> tuple[list[Any], Recipe]:
+    """The arrays of an index of any kind, none for a RangeIndex; raises InexactValue."""
+    if type(index).__module__.partition(".")[0] != "pandas":
+        raise InexactValue(
+            f"{where} is a {type(index).__qualname__}, of which a file gives back the labels "
+            "alone; use pandas.Index(index)"
+        )
+    if isinstance(index, pd.RangeIndex):
+        name = label_to_plain(index.name, f"the name of {where}")
+        return [], {"range": [index.start, index.stop, index.step], "name": name}
+    if not isinstance(index, pd.MultiIndex):
+        array, recipe = index_to_arrow(index, where)
+        return [array], {"flat": recipe}
+    levels = zip(index.codes, index.levels, strict=True)
+    pairs = [
+        codes_to_arrow(codes, level, False, f"{where}, its level {number},")
+        for number, (codes, level) in enumerate(levels)
+    ]
+    multi: Any = index  # the stubs leave its sortorder out
+    recipe = {"levels": [recipe for _, recipe in pairs], "sorted_by": multi.sortorder}
+    return [array for array, _ in pairs], recipe
+
+
+def index_from_levels(arrays: list[Any], recipe: Recipe) -> Any:
+    """The index that `index_to_levels` described."""
+    if "range" in recipe:
+        start, stop, step = recipe["range"]
+        return pd.RangeIndex(start, stop, step, name=label_from_plain(recipe["name"]))
+    if "flat" in recipe:
+        return index_from_arrow(one_chunk(arrays[0]), recipe["flat"])
+    pairs = [
+        codes_from_arrow(one_chunk(array), level)
+        for array, level in zip(arrays, recipe["levels"], strict=True)
+    ]
+    return pd.MultiIndex(
+        levels=[level for _, level in pairs],
+        codes=[codes for codes, _ in pairs],
+        names=[level.name for _, level in pairs],
+        sortorder=recipe.get("sorted_by"),
+        verify_integrity=False,
+    )
+
+
+def level_recipes(recipe: Recipe) -> list[Recipe]:
+    """The recipe of each array that `index_to_levels` gave."""
+    if "flat" in recipe:
+        return [recipe["flat"]]
+    return list(recipe.get("levels", []))
+
+
+def level_names(index: Any, taken: set[str]) -> list[str]:
+    """Names for the levels' columns in a table: their own where it is free, as pandas does."""
+    names = []
+    for number, name in enumerate(index.names):
+        free = isinstance(name, str) and name not in taken
+        names.append(name if free else f"__index_level_{number}__")
+        taken = taken | {names[-1]}
+    return names
+
+
+def pack_index(index: Any, where: str) -> Recipe:
+    """A whole index as JSON, its arrays included: for column labels, which are few.
+
+    Labels may be of several types, as in `["carrier", 2013]`; raises InexactValue.
+    """
+    if type(index) is pd.Index and index.dtype == object:
+        name = label_to_plain(index.name, f"the name of {where}")
+        return {"objects": [label_to_plain(label, "column") for label in index], "name": name}
+    arrays, recipe = index_to_levels(index, where)
+    table = pa.Table.from_arrays(arrays, names=[str(number) for number in range(len(arrays))])
+    return {"recipe": recipe, "arrays": pack_table(table)}
+
+
+def unpack_index(packed: Recipe) -> Any:
+    """The index that `pack_index` wrote."""
+    if "objects" in packed:
+        labels = [label_from_plain(label) for label in packed["objects"]]
+        name = label_from_plain(packed["name"])
+        return pd.Index(labels, dtype=object, name=name, tupleize_cols=False)
+    return index_from_levels(unpack_table(packed["arrays"]).columns, packed["recipe"])

@@ -1,0 +1,120 @@
+"""Columns of Python objects: kept when their content, not their dtype, says it can be.
+
+Values of one type whose Arrow form gives back the same objects pass, with one kind of missing
+value among them. Lists, dicts, decimals and other types with room for surprise are converted back
+and compared first.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from ...base.errors import InexactValue
+from .buffers import one_chunk
+
+_TYPES: dict[type, Any] = {
+    type(None): pa.null(),
+    str: pa.large_string(),
+    bytes: pa.large_binary(),
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    date: pa.date32(),
+    time: pa.time64("us"),
+    datetime: pa.timestamp("us"),
+    timedelta: pa.duration("us"),
+}
+_INFERRED = {Decimal, list, dict}
+_COMPARED = _INFERRED | {time, datetime, timedelta}
+_MISSING: dict[str, Any] = {"None": None, "nan": float("nan"), "NaT": pd.NaT, "NA": pd.NA}
+_REMEDIES: dict[str, str] = {
+    "int": "these integers need more than 64 bits; use str, or pd.ArrowDtype(pa.decimal128(38))",
+    "str": "some text is no valid Unicode; decode it with errors='replace' where it is read",
+    "Decimal": "round them to one number of decimals, or use pd.ArrowDtype(pa.decimal128(38, s))",
+    "datetime": "use pd.to_datetime(column), which makes a datetime64 column",
+    "list": "give the lists elements of one type, or explode() the column",
+    "dict": "give the dicts the same keys in the same order, or use pd.json_normalize",
+    "set": "use sorted lists",
+    "ndarray": "use column.map(lambda array: array.tolist())",
+    "tuple": "use lists, or one column for each position",
+    "Timestamp": "use pd.to_datetime(column), which makes a datetime64 column",
+    "Timedelta": "use pd.to_timedelta(column), which makes a timedelta64 column",
+}
+
+
+def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[str, Any]]:
+    """An object column as Arrow and what is needed to restore it; raises InexactValue."""
+    kinds = set(map(type, values))
+    missing = _kind_of_missing(values, kinds, where)
+    lacking = type(_MISSING[missing])
+    kinds.discard(lacking)
+    if missing != "None":
+        values = np.fromiter((None if type(v) is lacking else v for v in values), object)
+    if len(kinds) > 1:
+        names = sorted(kind.__name__ for kind in kinds)
+        raise InexactValue(
+            f"{where} mixes objects of the types {', '.join(names)}, which no file gives back as "
+            "they are; convert them to one type, with astype(...), or drop the column"
+        )
+    kind = kinds.pop() if kinds else type(None)
+    try:
+        arrow_type = None if kind in _INFERRED else _TYPES[kind]
+        array = one_chunk(pa.array(values, arrow_type, from_pandas=False))
+        # Arrow takes text and bytes in one list for text, which then may be none.
+        is_exact = kind not in _COMPARED or all(map(_same, values, array.to_pylist()))
+    except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
+        raise _refusal(where, kind) from None
+    if not is_exact:
+        raise _refusal(where, kind)
+    return array, {"as": "object", "missing": missing}
+
+
+def objects_from_arrow(array: Any, recipe: dict[str, Any]) -> npt.NDArray[Any]:
+    """The Python objects, new ones, in an array of dtype object."""
+    if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
+        values = array.to_numpy(zero_copy_only=False)
+    else:
+        values = np.fromiter(array.to_pylist(), object, len(array))
+    if recipe["missing"] != "None" and array.null_count:
+        values[array.is_null().to_numpy(zero_copy_only=False)] = _MISSING[recipe["missing"]]
+    return np.asarray(values, object)
+
+
+def _kind_of_missing(values: npt.NDArray[Any], kinds: set[type], where: str) -> str:
+    found = [name for name in ("None", "NaT", "NA") if type(_MISSING[name]) in kinds]
+    # Among floats NaN is a value like any other.
+    others = kinds - {type(missing) for missing in _MISSING.values()}
+    if others and float in kinds and all(v != v for v in values if type(v) is float):
+        found.append("nan")
+    if len(found) > 1:
+        raise InexactValue(
+            f"{where} mixes the missing values {' and '.join(found)}; "
+            "make them one, for instance with column.where(column.notna(), None)"
+        )
+    return found[0] if found else "None"
+
+
+def _same(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
+    # repr tells 1.10 from 1.1, -0.0 from 0.0 and a folded hour from the first; NaN is like NaN.
+    return repr(one) == repr(other)
+
+
+def _refusal(where: str, kind: type) -> InexactValue:
+    remedy = _REMEDIES.get(kind.__name__, "use a dtype of pandas' own, or drop the column")
+    return InexactValue(
+        f"{where} holds objects of type {kind.__name__} that no file gives back as they are; "
+        + remedy
+    )

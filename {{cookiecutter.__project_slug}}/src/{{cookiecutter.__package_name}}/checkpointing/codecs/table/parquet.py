@@ -1,0 +1,201 @@
+"""Parquet: for outputs, for other engines, and for checkpoints where disk is scarce.
+
+Other readers find nulls where pandas has NaN and NaT, and pandas' own metadata. What Parquet would
+drop or change (the categories of a column, some types) lies beside them in the file's metadata, so
+that reading gives back the frozen table that was written.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ...base.errors import InexactValue
+from .arrow import column_recipes, recipe_of, select, with_nulls, with_recipe
+from .arrow_types import has_dictionary
+from .buffers import Recipe, no_rows, one_chunk
+from .columns import index_from_arrow
+from .frames import thaw_frame
+from .packing import pack_table, unpack_table
+from .sentinels import as_sentinels
+
+_KEY = b"checkpointing.parquet"
+# The dictionaries beside the columns may be larger than what a reader expects of metadata.
+_LIMITS = {"thrift_string_size_limit": 2**31 - 1}
+
+
+def write(frozen: Any, file: BinaryIO) -> None:
+    """Write a Parquet file, compressed; raises InexactValue, naming a column it cannot keep."""
+    names = frozen.column_names
+    if len(set(names)) < len(names):
+        raise InexactValue(
+            "the table has several columns of one name, which Parquet cannot tell apart; "
+            "give every column a name of its own with table.rename_columns(...)"
+        )
+    recipe = recipe_of(frozen)
+    table = frozen if recipe is None else with_nulls(frozen, recipe)
+    columns, dictionaries = [], {}
+    for name, column, one in zip(names, table.columns, _recipes(table, recipe), strict=True):
+        if pa.types.is_dictionary(column.type):
+            try:
+                column, kinds, written = _encode(one_chunk(column), one, name)
+            except pa.ArrowException as reason:
+                raise _refused(name, reason) from None
+            dictionaries[name] = pack_table(pa.table({"kinds": kinds, "written": written}))
+        elif has_dictionary(column.type):
+            raise InexactValue(
+                f"column {name!r} holds dictionaries within {column.type}, of which Parquet keeps "
+                "neither order nor unused values; cast it to a type without dictionaries"
+            )
+        columns.append(column)
+    beside = {"schema": pack_table(no_rows(frozen.schema)), "dictionaries": dictionaries}
+    table = pa.Table.from_arrays(columns, names=names)
+    metadata = {_KEY: json.dumps(beside), **_pandas_metadata(frozen, recipe, table.schema)}
+    table = table.replace_schema_metadata(metadata)
+    try:
+        _write(table, file)
+    except pa.ArrowException as error:
+        raise _refusal(table, error) from None
+
+
+def read(path: Path, columns: tuple[str, ...] | None) -> Any:
+    """The frozen table that was written, or the named columns of it and its index."""
+    with pq.ParquetFile(path, **_LIMITS) as file:
+        beside = json.loads(file.schema_arrow.metadata[_KEY])
+        empty = unpack_table(beside["schema"])
+        wanted = empty if columns is None else select(empty, columns)
+        table = file.read(columns=wanted.column_names)
+    return _restored(table, wanted, beside["dictionaries"])
+
+
+def read_first(path: Path, count: int) -> tuple[int, Any]:
+    """How many rows a file has, and the first of them as `read` gives them."""
+    with pq.ParquetFile(path, memory_map=True, **_LIMITS) as file:
+        beside = json.loads(file.schema_arrow.metadata[_KEY])
+        first = list(itertools.islice(file.iter_batches(count, use_threads=False), 1))
+        table = pa.Table.from_batches(first, file.schema_arrow)
+        wanted = unpack_table(beside["schema"])
+        return file.metadata.num_rows, _restored(table, wanted, beside["dictionaries"])
+
+
+def _restored(table: Any, wanted: Any, dictionaries: dict[str, str]) -> Any:
+    """A table as Parquet has it, as the frozen table that `wanted` is the empty form of."""
+    recipe = recipe_of(wanted)
+    arrays = []
+    for field, one in zip(wanted.schema, _recipes(wanted, recipe), strict=True):
+        column = table.column(field.name)
+        if field.name in dictionaries:
+            kinds, written = unpack_table(dictionaries[field.name]).columns
+            column = _decode(one_chunk(column), field.type, one_chunk(kinds), one_chunk(written))
+        elif not column.type.equals(field.type, check_metadata=True):
+            column = column.cast(field.type)
+        if one is not None and one["as"] != "arrow":
+            column = as_sentinels(one_chunk(column), one)
+        arrays.append(column)
+    return pa.Table.from_arrays(arrays, schema=wanted.schema)
+
+
+def _recipes(table: Any, recipe: Recipe | None) -> Sequence[Recipe | None]:
+    return [None] * table.num_columns if recipe is None else column_recipes(recipe)
+
+
+def _encode(array: Any, recipe: Recipe | None, name: str) -> tuple[Any, Any, Any]:
+    """What to write for a dictionary column, its dictionary, and as what that is written.
+
+    Parquet has dictionaries of text only, and forgets the order and what is not used.
+    """
+    kinds = array.dictionary
+    if pa.types.is_nested(kinds.type):
+        written = _texts(kinds, recipe, name)
+        texts = pa.DictionaryArray.from_arrays(array.indices, written, safe=False)
+        return texts, kinds, written
+    if kinds.null_count or len(kinds.unique()) < len(kinds):
+        raise InexactValue(
+            f"column {name!r} has a dictionary that holds null, or a value twice, which Parquet "
+            "cannot tell apart; use column.dictionary_decode()"
+        )
+    text_types = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+    return array if kinds.type in text_types else array.dictionary_decode(), kinds, kinds
+
+
+def _decode(array: Any, arrow_type: Any, kinds: Any, written: Any) -> Any:
+    if pa.types.is_dictionary(array.type):
+        found = pc.index_in(array.dictionary.cast(written.type), written, skip_nulls=True)
+        codes = found.take(array.indices)
+    else:
+        codes = pc.index_in(array.cast(written.type), written, skip_nulls=True)
+    codes = codes.cast(arrow_type.index_type)
+    return pa.DictionaryArray.from_arrays(codes, kinds, ordered=arrow_type.ordered)
+
+
+def _texts(kinds: Any, recipe: Recipe | None, name: str) -> Any:
+    """Intervals and the like as they are printed, to be read by people and other engines."""
+    if recipe is not None and "categories" in recipe:
+        texts = pa.array([str(kind) for kind in index_from_arrow(kinds, recipe["categories"])])
+        if len(texts.unique()) == len(texts):
+            return texts.cast(pa.string())
+    raise InexactValue(
+        f"column {name!r} has categories of type {kinds.type}, which Parquet cannot keep; "
+        "use categories of text"
+    )
+
+
+def _pandas_metadata(frozen: Any, recipe: Recipe | None, written: Any) -> dict[bytes, bytes]:
+    """What `pandas.read_parquet` looks for: which columns are the index, and their dtypes.
+
+    Nothing where pandas, reading a file of the schema `written`, would be led astray by it.
+    """
+    if recipe is None or "series" in recipe:
+        return {}
+    index = recipe["index"]
+    if "range" in index:
+        index = index | {"range": [0, 0, 1]}
+    empty = thaw_frame(with_recipe(frozen.slice(0, 0), recipe | {"index": index}))
+    try:
+        with warnings.catch_warnings():
+            # Labels that are no str make it warn of a loss that the recipe makes good.
+            warnings.simplefilter("ignore")
+            described = pa.Schema.from_pandas(empty).metadata[b"pandas"]
+            no_rows(written.with_metadata({b"pandas": described})).to_pandas()
+    except MemoryError:
+        raise
+    except Exception:  # pandas raises what it likes for dtypes and labels that it cannot describe
+        return {}
+    metadata = json.loads(described)
+    for entry in metadata["index_columns"]:
+        if isinstance(entry, dict) and "range" in recipe["index"]:
+            start, stop, step = recipe["index"]["range"]
+            entry |= {"start": start, "stop": stop, "step": step}
+    return {b"pandas": json.dumps(metadata).encode()}
+
+
+def _write(table: Any, file: Any) -> None:
+    sink = pa.PythonFile(file, mode="w")
+    # The compliant names of list elements would come back as another Arrow type.
+    pq.write_table(table, sink, use_compliant_nested_type=False)
+
+
+def _refusal(table: Any, error: Exception) -> Exception:
+    """Which column it was, found by writing each alone; the error itself if it was none."""
+    for name in table.column_names:
+        try:
+            _write(table.select([name]), io.BytesIO())
+        except pa.ArrowException as reason:
+            return _refused(name, reason)
+    return error
+
+
+def _refused(name: str, reason: Exception) -> InexactValue:
+    return InexactValue(
+        f"column {name!r} cannot be kept in Parquet: {reason}; "
+        "convert it with astype(...), or drop it"
+    )

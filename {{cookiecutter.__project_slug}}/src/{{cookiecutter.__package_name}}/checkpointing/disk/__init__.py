@@ -1,0 +1,1 @@
+"""What is kept: manifests, commits, the store of checkpoints, and whose place it is."""

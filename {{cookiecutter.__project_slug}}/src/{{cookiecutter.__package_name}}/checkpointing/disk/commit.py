@@ -1,0 +1,213 @@
+"""Committing a part: its live values on disk, each durable, then the manifest that counts.
+
+Files get names that no earlier commit used, so nothing that a reader may have mapped is ever
+rewritten. Until the manifest is replaced, the former checkpoint of the same key stays what it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base.errors import StorageError
+from ..base.files import HashingFile, checksum, remove, stamp, storage_errors, sync_folder, sync_tree, total_bytes
+from ..base.names import new_number, value_name
+from ..base.units import size
+from ..codecs import Codec, Format, describe, exactly, output_format, require_same, working_format
+from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
+from .sweeping import discard
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files that a value gets: one for later steps, one as an output.
+
+    A value of the family `path` is kept as the files that it is, and they have no format.
+    """
+
+    is_kept: bool
+    is_output: bool
+    kept: Format | None
+    output: Format | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The records of a value's files: for later steps and as an output, which may be one file."""
+
+    kept: FileRecord | None
+    output: FileRecord | None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk."""
+        return sum({r.file: r.bytes for r in (self.kept, self.output) if r}.values())
+
+
+class Commit:
+    """One checkpoint in the making.
+
+    Args:
+        folder: the checkpoint's folder, made when something is to be written to it.
+        allowance: the most bytes that checkpoints may still take (`max_disk`).
+    """
+
+    def __init__(self, folder: Path, allowance: int) -> None:
+        self.folder = folder
+        self._allowance = allowance
+        self._number = new_number()
+        self._spent = 0
+        self._has_folder = self._is_new = False
+        self._written: list[Path] = []
+
+    def require_room(self, needed: int) -> None:
+        """Refuse before anything is written what cannot fit. `needed` in bytes."""
+        self._require_folder()
+        free = shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise StorageError(
+                f"the checkpoint needs {size(needed)}, {self.folder} has {size(free)} free. Free "
+                f'some room, run `clean --old`, or set format = "parquet" in memory_budget.toml.'
+            )
+        self._require_allowance(needed)
+
+    def write(self, value: str, frozen: Any, codec: Codec, form: Format) -> FileRecord:
+        """Write one value, make it durable, and read it back.
+
+        Raises StorageError, and InexactValue if the file does not give back what was written.
+        """
+        self._require_folder()
+        path = self.folder / value_name(self.folder, value, self._number, form.suffix)
+        with storage_errors(f"Writing `{value}`", self.folder):
+            self._written.append(path)
+            with exactly(value, path, frozen, codec, form):
+                file = HashingFile(path)
+                try:
+                    form.write(frozen, file)  # type: ignore[arg-type]  # all that writers ask for
+                    digest = file.finish()
+                finally:
+                    file.close()
+                self._spend(file.bytes)
+                require_same(path, frozen, codec, form)
+            return self._record(path, codec, form.name, file.bytes, digest, describe(frozen))
+
+    def workdir(self, value: str) -> Path:
+        """A fresh folder for a step that makes files, within the checkpoint's own folder."""
+        self._require_folder()
+        path = self.workdir_path(value)
+        with storage_errors(f"Making a folder for `{value}`", self.folder):
+            self._written.append(path)
+            path.mkdir()
+        return path
+
+    def workdir_path(self, value: str) -> Path:
+        """Where the folder of a step lies, if it asked for one."""
+        return self.folder / value_name(self.folder, value, self._number)
+
+    def take(self, value: str, path: Path, codec: Codec) -> FileRecord:
+        """Keep a file or folder that a step made in its workdir. Raises StorageError."""
+        with storage_errors(f"Keeping the files of `{value}`", self.folder):
+            sync_tree(path)
+            sync_folder(path.parent)
+            self._spend(total_bytes(path))
+            return self._record(path, codec, "path", total_bytes(path), checksum(path), {})
+
+    def keep(self, value: str, frozen: Any, codec: Codec, files: Files) -> Kept:
+        """Make the files of one value, which is let go of before this returns.
+
+        Raises StorageError.
+        """
+        if codec.family == "path":
+            taken = self.take(value, frozen, codec)
+            return Kept(taken if files.is_kept else None, taken if files.is_output else None)
+        kept = self.write(value, frozen, codec, files.kept) if files.kept else None
+        if files.output is None or files.output == files.kept:  # one file then serves for both
+            return Kept(kept, kept if files.output else None)
+        return Kept(kept, self.write(value, frozen, codec, files.output))
+
+    def finish(self, manifest: Manifest, *, partial: bool = False) -> None:
+        """The moment from which the checkpoint exists, in the place of a former one of its key.
+
+        With `partial` it is the moment from which a part is done, and need not run again; a former
+        checkpoint stays. Raises StorageError.
+        """
+        name = PARTIAL if partial else MANIFEST
+        self._require_folder()
+        with storage_errors("Writing the manifest", self.folder):
+            sync_folder(self.folder)
+            manifest.write(self.folder, name)
+        spared = {name, *manifest.entries}
+        if partial and (former := read_manifest(self.folder)) is not None:
+            spared |= {MANIFEST, *former.entries}
+        discard(self.folder, spared)
+
+    def abandon(self) -> None:
+        """Take back everything that was written; what cannot be removed is swept away later."""
+        for path in self._written:
+            with contextlib.suppress(OSError):
+                remove(path)
+        if self._is_new:
+            with contextlib.suppress(OSError):  # somebody keeps something in it already
+                self.folder.rmdir()
+
+    def _require_folder(self) -> None:
+        """Have the checkpoint's folder, within the one of all checkpoints.
+
+        That one is not made here: without its mark it would be nobody's. Raises StorageError.
+        """
+        if self._has_folder:
+            return
+        segment = self.folder.parent
+        self._is_new = not self.folder.exists()
+        with storage_errors("Making a checkpoint's folder", self.folder):
+            for folder in (segment, self.folder):
+                folder.mkdir(exist_ok=True)
+            sync_folder(segment)
+        self._has_folder = True
+
+    def _spend(self, count: int) -> None:
+        """Count bytes that are on disk now against what max_disk leaves."""
+        self._spent += count
+        self._require_allowance(self._spent)
+
+    def _require_allowance(self, needed: int) -> None:
+        if needed > self._allowance:
+            raise StorageError(
+                f"the checkpoint needs {size(needed)}, max_disk in memory_budget.toml leaves "
+                f"{size(self._allowance)}. Run `clean --old`, lower `keep`, or raise max_disk."
+            )
+
+    def _record(
+        self, path: Path, codec: Codec, form: str, count: int, digest: str, about: dict[str, Any]
+    ) -> FileRecord:
+        mtime_ns, inode = stamp(path)
+        file = path.resolve().relative_to(self.folder.resolve()).as_posix()
+        return FileRecord(file, codec.name, form, count, digest, mtime_ns, inode, about)
+
+
+def files_of(codec: Codec, preferred: str, *, kept: bool, output: bool) -> Files:
+    """Which files a value of this codec gets, when checkpoints have the preferred format."""
+    if codec.family == "path":
+        return Files(kept, output, None, None)
+    return Files(
+        kept,
+        output,
+        working_format(codec.family, preferred) if kept else None,
+        output_format(codec.family) if output else None,
+    )
+
+
+def sure_bytes(frozen: Any, files: Files) -> int:
+    """Bytes that writing a value is sure to take; what compression leaves cannot be foreseen."""
+    formats = {files.kept, files.output} - {None}
+    return sum(likely_bytes(frozen) for form in formats if form and form.name != "parquet")
+
+
+def likely_bytes(frozen: Any) -> int:
+    """About what a value's file takes: the value's own share of memory that it may only view."""
+    if isinstance(frozen, Path):
+        return total_bytes(frozen)
+    return len(frozen) if isinstance(frozen, bytes) else int(getattr(frozen, "nbytes", 0))

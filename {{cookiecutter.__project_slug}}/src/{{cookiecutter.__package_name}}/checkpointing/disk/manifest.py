@@ -1,0 +1,124 @@
+"""The manifest of a checkpoint: what is in it, what it was made from. It makes the checkpoint.
+
+A checkpoint's files may lie in its folder before it exists; it exists once its manifest does.
+While a segment runs in several parts, a partial manifest says what its finished parts left.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from ..base.errors import StorageError
+from ..base.files import replace_text, stamp, total_bytes
+
+MANIFEST = "manifest.json"
+PARTIAL = "partial.json"
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """One value's file: enough to load it, and to tell whether it is still what was written.
+
+    `file` is relative to the checkpoint's folder. `bytes` is the size on disk; `checksum` is
+    xxh3_128. While `bytes`, `mtime_ns` and `inode` are what `stat` gives, the file was not touched
+    since the commit and need not be hashed again.
+    """
+
+    file: str
+    codec: str
+    format: str
+    bytes: int
+    checksum: str
+    mtime_ns: int
+    inode: int
+    description: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What a key knows of the value: its bytes, and for files that a step made their name."""
+        name = self.file.partition("/")[2]
+        return f"{self.checksum} {name}" if name else self.checksum
+
+    def untouched(self, folder: Path) -> bool:
+        """Whether the file is, by its stat, the one that was committed."""
+        path = folder / self.file
+        try:
+            found = total_bytes(path), *stamp(path)
+        except OSError:
+            return False
+        return found == (self.bytes, self.mtime_ns, self.inode)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A checkpoint: the values kept for later steps, the outputs, and what both came from.
+
+    `steps` are those that were done: all of the segment's, or as many as its parts so far took.
+    `params` are those that it depends on, be it through the values of earlier segments. `seconds`
+    is the time of the steps, commit left out.
+    """
+
+    pipeline: str
+    segment: str
+    key: str
+    steps: tuple[str, ...]
+    ingredients: dict[str, Any]
+    values: dict[str, FileRecord]
+    outputs: dict[str, FileRecord]
+    committed_at: str
+    seconds: float
+    params: dict[str, str] = field(default_factory=dict)
+
+    def records(self) -> list[tuple[str, FileRecord]]:
+        """All files with the names of their values."""
+        return [*self.values.items(), *self.outputs.items()]
+
+    @property
+    def entries(self) -> set[str]:
+        """The names in the checkpoint's folder that hold its values."""
+        return {record.file.partition("/")[0] for _, record in self.records()}
+
+    def record(self, value: str) -> FileRecord | None:
+        """The file to load a value from."""
+        return self.values.get(value) or self.outputs.get(value)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk; a file that is both a value's and an output's counts once."""
+        return sum({record.file: record.bytes for _, record in self.records()}.values())
+
+    def write(self, folder: Path, name: str = MANIFEST) -> None:
+        """Make the checkpoint exist: from one moment to the next, and for good."""
+        content = asdict(self)
+        replace_text(
+            folder / name, json.dumps({"checksum": _checksum(content), **content}, indent=1)
+        )
+
+
+def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
+    """The manifest in a folder, or None when there is no checkpoint.
+
+    Raises:
+        StorageError: the manifest is there, but not as it was written.
+    """
+    try:
+        content = json.loads((folder / name).read_bytes())
+        stated = content.pop("checksum")
+        if stated != _checksum(content):
+            raise ValueError("its checksum does not match")
+        for kind in ("values", "outputs"):
+            content[kind] = {name: FileRecord(**r) for name, r in content[kind].items()}
+        return Manifest(**content | {"steps": tuple(content["steps"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StorageError(f"{folder / name} is damaged: {error}") from None
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    return xxhash.xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())

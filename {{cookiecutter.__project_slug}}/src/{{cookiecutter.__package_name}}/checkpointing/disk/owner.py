@@ -1,0 +1,126 @@
+"""Whose something on disk is: a note beside it names the project and the pipeline that made it.
+
+`place.py` keeps one in each folder of ours, `claims.py` one beside each published output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..base.errors import ConfigurationError
+from ..base.settings import PIPELINE_FILE, find_root
+
+
+class Note(BaseModel):
+    """What a note says; `project` is relative to the note's folder where that lies within it.
+
+    So a project that is moved or copied as a whole takes its checkpoints along.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal[1] = 1
+    """Of the note itself; another one is of another version of this runtime."""
+
+    holds: str
+    """What the note is about: checkpoints, runs, or the value that is published."""
+
+    project: str
+    """The path of the project's folder."""
+
+    pipeline: str | None = None
+    """None stands for all pipelines of the project."""
+
+    entries: tuple[str, ...] = ()
+    """Of a published folder all that is in it, `.` of a published file."""
+
+    def text(self) -> str:
+        """The note as it is kept: the same for the same facts, so that it may be under git."""
+        said = {"format": self.format} | self.model_dump(exclude_defaults=True)
+        return json.dumps(said, indent=1) + "\n"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A project, by its folder, and one of its pipelines, or None for all of them."""
+
+    root: Path
+    pipeline: str | None
+
+    def note(self, folder: Path, holds: str, entries: tuple[str, ...] = ()) -> Note:
+        """The note that says, in that folder, that something is this owner's."""
+        root, place = self.root.resolve(), folder.resolve()
+        is_within = place.is_relative_to(root)
+        project = Path(os.path.relpath(root, place)).as_posix() if is_within else str(root)
+        return Note(holds=holds, project=project, pipeline=self.pipeline, entries=entries)
+
+    def require_named(self, note: Note, at: Path, what: str, instead: str) -> None:
+        """Refuse what a note tells to be somebody else's.
+
+        Args:
+            at: the file that the note was read from.
+            what: what it is about, as the message's subject.
+            instead: what to do, as a sentence.
+
+        Raises ConfigurationError.
+        """
+        project = _project_of(note, at.parent)
+        if not _is_same(project, self.root):
+            mine = json.dumps(self.note(at.parent, note.holds).project)
+            raise ConfigurationError(
+                f"{what} belongs to the project in {project}, this one is in {self.root}. "
+                f"{instead} If that project is this one and was moved, write "
+                f'"project": {mine} into {at}.'
+            )
+        if note.pipeline != self.pipeline:
+            raise ConfigurationError(
+                f"{what} belongs to the pipeline `{note.pipeline}`, this one is "
+                f"`{self.pipeline}`. {instead}"
+            )
+
+
+def read_note(path: Path) -> Note | None:
+    """The note in a file, None when there is none.
+
+    Raises:
+        ConfigurationError: it is damaged, or of another version of this runtime.
+        OSError: it cannot be read.
+    """
+    try:
+        return Note.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigurationError(
+            f"{path} is damaged, so nothing tells whose this is: "
+            f"{f'`{where}`: ' if where else ''}{first['msg']}. Restore the file, or move it away "
+            f"with all that it is about."
+        ) from None
+
+
+def _project_of(note: Note, folder: Path) -> Path:
+    """The project that a note in a folder names.
+
+    A path that leads to no project any more was moved within one, which is then the owner.
+    """
+    place = folder.resolve()
+    named = Path(os.path.normpath(place / note.project))
+    if Path(note.project).is_absolute() or (named / PIPELINE_FILE).is_file():
+        return named
+    return find_root(place) or named
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both are one folder, be it by two paths."""
+    try:
+        return one.resolve() == other.resolve() or os.path.samefile(one, other)
+    except OSError:
+        return False

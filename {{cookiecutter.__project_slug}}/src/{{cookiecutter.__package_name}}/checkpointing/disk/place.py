@@ -1,0 +1,138 @@
+"""A folder that is ours alone: a mark in it says so, made when the folder was absent or empty.
+
+Whatever a run writes or removes lies in a place that was claimed before. A folder in which people
+keep something of theirs can never become one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..base.errors import ConfigurationError
+from ..base.files import create_text, storage_errors, sync_folder
+from ..base.names import is_temporary_name
+from ..base.settings import MEMORY_BUDGET_FILE, Settings
+from .owner import Owner, read_note
+
+MARK = "owner.json"
+LOCKS = ("run.lock", "worker.lock")
+_TOLD = 3  # names of what is in the way
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder that is to be ours, for what it `holds`; `instead` says how to have another."""
+
+    folder: Path
+    holds: str
+    owner: Owner
+    instead: str
+
+    def is_ours(self) -> bool:
+        """Whether it carries our mark; False when there is nothing yet.
+
+        Nothing is written. Raises ConfigurationError when it is, or may be, somebody else's.
+        """
+        with storage_errors(f"Looking whose the folder of {self.holds} is", self.folder):
+            self._require_no_obstacle()
+            others = self._others()  # before the mark is read: a first run may just be making it
+            note = read_note(self.folder / MARK)
+        if note is None and others:
+            raise ConfigurationError(
+                f"{self.folder} is to be the folder of {self.holds}, but {_listed(others)} "
+                f"in it, and no {MARK}: no run made it, so nothing in it is touched. "
+                f"{self.instead} Or move it away, or what is in it."
+            )
+        if note is None:
+            return False
+        if note.holds != self.holds:
+            raise ConfigurationError(
+                f"{self.folder} is the folder of {note.holds}, not of {self.holds}. {self.instead}"
+            )
+        self.owner.require_named(note, self.folder / MARK, str(self.folder), self.instead)
+        return True
+
+    def claim(self) -> None:
+        """Make it ours, if it is not yet. Raises as `is_ours`, and StorageError.
+
+        The mark is whole from its first moment and made by one process only, so two first runs
+        at once, of one project or of two, agree on whose it is; a killed one leaves it empty.
+        """
+        if self.is_ours():
+            return
+        with storage_errors(f"Making the folder of {self.holds}", self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            create_text(self.folder / MARK, self.owner.note(self.folder, self.holds).text())
+            sync_folder(self.folder.parent)
+        self.is_ours()
+
+    def give_up(self) -> None:
+        """Remove the mark and the folder, if nothing else is in it."""
+        if self.is_ours() and {path.name for path in self.folder.iterdir()} == {MARK}:
+            with contextlib.suppress(OSError):
+                (self.folder / MARK).unlink()
+                self.folder.rmdir()
+
+    def _require_no_obstacle(self) -> None:
+        """Refuse a path that leads through something else than folders."""
+        found = next(path for path in (self.folder, *self.folder.parents) if os.path.lexists(path))
+        if not found.is_dir():
+            kind = "a link that leads to no folder" if found.is_symlink() else "not a folder"
+            raise ConfigurationError(
+                f"{self.folder} is to be the folder of {self.holds}, but {found} is {kind}. "
+                f"{self.instead} Or move it away."
+            )
+
+    def _others(self) -> list[str]:
+        """Names of what is neither a mark nor what a first run may have left without one."""
+        if not self.folder.exists():
+            return []
+        return sorted(p.name for p in self.folder.iterdir() if not _is_harmless(p))
+
+
+def checkpoints_place(settings: Settings, pipeline: str) -> Place:
+    """Where a pipeline keeps its checkpoints."""
+    return Place(
+        settings.checkpoints / pipeline,
+        "checkpoints",
+        Owner(settings.root, pipeline),
+        f"Name another [checkpoints] path in {MEMORY_BUDGET_FILE}.",
+    )
+
+
+def runs_place(settings: Settings) -> Place:
+    """Where a project keeps the records of its runs."""
+    return Place(
+        settings.runs,
+        "runs",
+        Owner(settings.root, None),
+        "Every project keeps its records in a folder `runs` of its own.",
+    )
+
+
+def claim_places(settings: Settings, pipeline: str) -> None:
+    """Claim both for a run. Raises as `Place.claim`; a refusal comes before anything is written."""
+    # In this order checkpoints may lie within `runs`, which is empty when it is claimed.
+    places = runs_place(settings), checkpoints_place(settings, pipeline)
+    for place in places:
+        place.is_ours()
+    for place in places:
+        place.claim()
+
+
+def _is_harmless(path: Path) -> bool:
+    """Whether it tells nothing of whose folder it is in."""
+    if path.is_symlink():
+        return False
+    is_lock = path.name in LOCKS and path.is_file() and path.stat().st_size == 0
+    return is_lock or path.name == MARK or is_temporary_name(path.name, MARK)
+
+
+def _listed(names: list[str]) -> str:
+    """Some names as the subject of a sentence: "`a`, `b` and 7 more are"."""
+    told = ", ".join(f"`{name}`" for name in names[:_TOLD])
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return f"{told}{more} {'is' if len(names) == 1 else 'are'}"

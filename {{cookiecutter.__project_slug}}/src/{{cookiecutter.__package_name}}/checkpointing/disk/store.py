@@ -1,0 +1,258 @@
+"""Checkpoints on disk: find, verify, set aside, retire; and the lock that guards them.
+
+Layout: `checkpoints/<pipeline>/<segment>/<key>/`, with the manifest and the values' files in it.
+Whose folder that is tells `place.py`, what in it is ours to remove `sweeping.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..base.errors import Locked, StorageError
+from ..base.files import checksum, replace_text, storage_errors
+from ..base.names import aside_name, is_aside_name
+from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
+from .sweeping import Cleared, discard, ours_in, sweep_temporaries
+
+_WORKER_SECONDS = 10.0  # an orphaned worker ends within milliseconds of its parent
+
+
+class Damaged(Exception):
+    """A value's file is not what was committed."""
+
+
+class Store:
+    """The checkpoints of one pipeline.
+
+    Nothing here asks whose the folder is: whoever writes has claimed its place before. Only the
+    holder of `lock` may write and remove, and only what is ours; the lock keeps runs apart, not
+    people, who may put what they like between the checkpoints: it stays where it is. Reading needs
+    no lock, for files are never rewritten in place, but what was found may be gone a moment later.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the pipeline's checkpoints for one run. Raises Locked when another run has them.
+
+        A worker that outlived its run for a moment holds a lock of its own, which is awaited.
+        """
+        lock = _acquired(self.folder / "run.lock", 0)
+        if lock is None:
+            raise Locked(
+                f"another run of this pipeline is at work ({self._holder()}). Wait for it, or stop "
+                f"it; its finished segments will be reused."
+            )
+        try:
+            note = {"pid": os.getpid(), "host": socket.gethostname()}
+            with contextlib.suppress(OSError):  # on a full disk, `clean` has to work all the same
+                replace_text(self.folder / "run.json", json.dumps(note))
+            with self.worker_lock():
+                pass
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def worker_lock(self) -> Iterator[None]:
+        """Held by a worker while it can commit. Raises Locked when one does not go away."""
+        lock = _acquired(self.worker_lock_file, _WORKER_SECONDS)
+        if lock is None:
+            raise Locked("a worker of an earlier run does not end; kill it and try again")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def worker_lock_file(self) -> Path:
+        """The file that a worker holds open, and locked, while it can commit."""
+        return self.folder / "worker.lock"
+
+    def path(self, segment: str, key: str) -> Path:
+        """The folder of one checkpoint."""
+        return self.folder / segment / key
+
+    def find(self, segment: str, key: str) -> Manifest | None:
+        """The checkpoint of a key, or None. Raises StorageError when its manifest is damaged."""
+        return read_manifest(self.path(segment, key))
+
+    def find_partial(self, segment: str, key: str) -> Manifest | None:
+        """What the finished parts of an unfinished segment left, or None when it is no good."""
+        folder = self.path(segment, key)
+        with contextlib.suppress(StorageError):
+            found = read_manifest(folder, PARTIAL)
+            if found and not (folder / MANIFEST).exists() and not self.damaged(found):
+                return found
+        return None
+
+    def forget_partial(self, partial: Manifest) -> None:
+        """Have a segment begin again, without the files of its finished parts."""
+        (self.path(partial.segment, partial.key) / PARTIAL).unlink(missing_ok=True)
+        self.tidy(partial.segment, partial.key)
+
+    def all_of(self, segment: str) -> list[Manifest]:
+        """The sound checkpoints of a segment, the last made or reused first.
+
+        A copy of one in a folder of another name is none.
+        """
+        found = []
+        for folder in _folders(self.folder / segment):
+            with contextlib.suppress(StorageError, FileNotFoundError):  # a run may remove it
+                manifest = read_manifest(folder)
+                if manifest and (manifest.segment, manifest.key) == (segment, folder.name):
+                    used = (folder / MANIFEST).stat().st_mtime_ns
+                    found.append((used, manifest.committed_at, manifest))
+        return [manifest for *_, manifest in sorted(found, key=lambda f: f[:2], reverse=True)]
+
+    def mark_used(self, manifest: Manifest) -> None:
+        """Note that a run reused a checkpoint: the mtime of its manifest tells."""
+        with contextlib.suppress(OSError):  # only an order among checkpoints hangs on it
+            os.utime(self.path(manifest.segment, manifest.key) / MANIFEST)
+
+    def damaged(self, manifest: Manifest, *, hash_all: bool = False) -> list[str]:
+        """Values whose files are not what was committed.
+
+        A file is hashed when its stat has changed, or always with `hash_all`.
+        """
+        folder = self.path(manifest.segment, manifest.key)
+        return [
+            value
+            for value, record in manifest.records()
+            if (hash_all or not record.untouched(folder)) and not is_sound(folder, record)
+        ]
+
+    def set_aside(self, segment: str, key: str) -> Path:
+        """Move a damaged checkpoint out of the way, for a person to look at; keep the last one.
+
+        What else lies in its folder stays there.
+        """
+        folder = self.path(segment, key)
+        aside = folder.with_name(aside_name(segment, key))
+        with storage_errors("Setting a damaged checkpoint aside", folder.parent):
+            found = ours_in(folder)
+            aside.mkdir()
+            for path in found:
+                os.replace(path, aside / path.name)
+            with contextlib.suppress(OSError):  # somebody keeps something else in it
+                folder.rmdir()
+        for former in self._set_aside(folder.parent):
+            if former != aside:
+                discard(former)
+        return aside
+
+    def sweep(self) -> None:
+        """Remove what a killed run left behind: files of ours that no manifest names.
+
+        What finished parts of an unfinished segment left stays, to be gone on from.
+        """
+        for segment in _own_folders(self.folder):
+            for folder in _own_folders(segment):
+                if not is_aside_name(segment.name, folder.name):
+                    self.tidy(segment.name, folder.name)
+        sweep_temporaries(self.folder)
+
+    def tidy(self, segment: str, key: str) -> None:
+        """Remove what no manifest names of one checkpoint, or all of it when there is none."""
+        folder = self.path(segment, key)
+        try:
+            manifest, name = self.find(segment, key), MANIFEST
+        except StorageError:
+            return  # found and set aside when its key is asked for
+        if manifest is None:
+            manifest, name = self.find_partial(segment, key), PARTIAL
+        discard(folder, {name, *manifest.entries} if manifest else ())
+
+    def retire(self, segment: str, current: str, keep: int) -> None:
+        """Remove all but the current and the `keep` last used others for each set of params.
+
+        A backfill over many dates is many sets of params: each keeps its own.
+        """
+        groups: dict[str, list[Manifest]] = defaultdict(list)
+        for manifest in self.all_of(segment):
+            if manifest.key != current:
+                groups[json.dumps(manifest.params, sort_keys=True)].append(manifest)
+        for manifests in groups.values():
+            for manifest in manifests[keep:]:
+                self.remove(manifest)
+        now = self.find(segment, current)
+        for folder in _own_folders(self.folder / segment):
+            partial = self.find_partial(segment, folder.name)
+            if partial and now and partial.params == now.params:
+                discard(folder)  # of code or inputs that are no longer there
+
+    def remove(self, manifest: Manifest) -> None:
+        """Remove one checkpoint, its manifest first: half a checkpoint is none."""
+        discard(self.path(manifest.segment, manifest.key))
+
+    def clear(self, *, spare: set[tuple[str, str]] | None = None) -> Cleared:
+        """Remove all checkpoints but the (segment, key) pairs to spare; tells what went."""
+        cleared = sweep_temporaries(self.folder)
+        for segment in _own_folders(self.folder):
+            for folder in _own_folders(segment):
+                if (segment.name, folder.name) not in (spare or set()):
+                    cleared += discard(folder)
+        return cleared
+
+    def used_bytes(self) -> int:
+        """Bytes that all checkpoints of the pipeline take on disk, while others may change them."""
+        total = 0
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    total += os.lstat(os.path.join(folder, name)).st_size
+        return total
+
+    def _set_aside(self, segment: Path) -> list[Path]:
+        return [f for f in _own_folders(segment) if is_aside_name(segment.name, f.name)]
+
+    def _holder(self) -> str:
+        try:
+            note = json.loads((self.folder / "run.json").read_text())
+            return f"process {note['pid']} on {note['host']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "its process is not known"
+
+
+def is_sound(folder: Path, record: FileRecord) -> bool:
+    """Whether a file's bytes are those that were committed: reads the whole file."""
+    try:
+        return checksum(folder / record.file) == record.checksum
+    except OSError:  # gone, or on a disk that cannot read it any more
+        return False
+
+
+def _acquired(path: Path, seconds: float) -> FileLock | None:
+    """A lock, taken; None when another process still holds it after so many seconds."""
+    lock = FileLock(path)
+    with storage_errors("Taking the lock", path.parent):
+        if not path.parent.is_dir():  # a lock alone in a new folder would keep it from being ours
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+        try:
+            lock.acquire(timeout=seconds)
+        except Timeout:
+            return None
+    return lock
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        return sorted(path for path in parent.iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+
+
+def _own_folders(parent: Path) -> list[Path]:
+    """The folders that may hold what is ours: behind a link nothing is."""
+    return [path for path in _folders(parent) if not path.is_symlink()]

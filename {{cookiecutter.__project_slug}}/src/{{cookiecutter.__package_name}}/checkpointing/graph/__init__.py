@@ -1,0 +1,1 @@
+"""What is declared: steps, segments, and the graph of values between them."""

@@ -1,0 +1,151 @@
+"""The project's own modules, as a worker imports them: what is hashed for the key is what runs.
+
+Python reads a module's file when it imports it, or takes a `.pyc` that was made from a file of the
+same size and mtime. A key that came of another reading could be the key of other code: somebody
+edits between the two. So a worker reads each of these files once, and compiles and hashes that.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+from ..base.location import FOLDER_NAME, PACKAGE_NAME, RUNTIME, RUNTIME_NAME
+from ..codecs import forget_adapters
+
+_read: dict[Path, bytes] | None = None  # a worker's only reading of each file, once there is one
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where first-party code lies: the folder that its imports start from.
+
+    Beside an installed package lie libraries, so that of site-packages `packages` alone count.
+    """
+
+    folder: Path
+    packages: frozenset[str]
+
+    def file_of(self, module: str) -> Path | None:
+        """The file of a module, if it lies in this folder."""
+        place = self.folder.joinpath(*module.split("."))
+        candidates = (place.with_name(place.name + ".py"), place / "__init__.py")
+        return next((path for path in candidates if path.is_file()), None)
+
+    def has(self, package: str) -> bool:
+        """Whether first-party imports of this top-level name are found here."""
+        is_here = self.file_of(package) is not None or (self.folder / package).is_dir()
+        return is_here and self.counts(package)
+
+    def counts(self, package: str) -> bool:
+        """Whether a top-level name that lies here is the project's, and no library."""
+        return package in self.packages or self.folder != Path(sysconfig.get_path("purelib"))
+
+
+def home_of(module: str, file: Path) -> Home:
+    """The home of a module, from its name and its file."""
+    parts = module.split(".")
+    depth = len(parts) if file.name == "__init__.py" else len(parts) - 1
+    return Home(file.parents[depth], frozenset(parts[:depth][:1]))
+
+
+OWN_HOME = home_of(RUNTIME_NAME, RUNTIME / "__init__.py")
+"""The home of the package that holds this runtime."""
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a source file: in a worker those of its first reading, which are what runs."""
+    if _read is None:
+        return path.read_bytes()
+    if path not in _read:
+        _read[path] = path.read_bytes()
+    return _read[path]
+
+
+def read_once(homes: Iterable[Home]) -> None:
+    """From now on, read each file of these homes once, for whoever imports or hashes it."""
+    global _read
+    _read = {}
+    sys.meta_path.insert(0, _OwnCode(homes))
+    for listing in sys.path_importer_cache.values():
+        if isinstance(listing, FileFinder):
+            listing.invalidate_caches()  # it may be as old as the fork server
+
+
+def import_afresh() -> None:
+    """Forget the modules that are read once from now on, whatever was imported of them before.
+
+    The fork server holds the project's package, for the runtime lies in it: as it was when the
+    server was started, which may be long ago. The runtime's own modules stay.
+    """
+    finder = next(finder for finder in sys.meta_path if isinstance(finder, _OwnCode))
+    former = sys.modules[PACKAGE_NAME]
+    forget_adapters()
+    for name, module in list(sys.modules.items()):
+        if finder.owns(name, getattr(module, "__file__", None)):
+            del sys.modules[name]
+    try:
+        importlib.import_module(PACKAGE_NAME)
+    except BaseException:
+        sys.modules[PACKAGE_NAME] = (
+            former  # without it the runtime could not even tell of the error
+        )
+        raise
+
+
+class _OwnCode(MetaPathFinder):
+    """Finds modules where Python does, and has the project's own ones read by `_ReadOnce`."""
+
+    def __init__(self, homes: Iterable[Home]) -> None:
+        self._homes = [(home, os.path.normpath(home.folder) + os.sep) for home in homes]
+
+    def owns(self, name: str, file: str | None) -> bool:
+        """Whether a key would look for this module in this very file."""
+        if file is None or f"{name}.".startswith(f"{RUNTIME_NAME}."):
+            return False
+        file = os.path.normpath(file)
+        return any(
+            file.startswith(folder)
+            and _is_address(file.removeprefix(folder), name)
+            and home.counts(name.partition(".")[0])
+            for home, folder in self._homes
+        )
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        others = (finder for finder in sys.meta_path if finder is not self)
+        specs = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((spec for spec in specs if spec is not None), None)
+        if spec and type(spec.loader) is SourceFileLoader and self.owns(name, spec.origin):
+            spec.loader = _ReadOnce(name, str(spec.origin))
+        return spec
+
+
+def _is_address(path: str, name: str) -> bool:
+    """Whether a path below a home is where the module of that name lies."""
+    place = name.replace(".", os.sep)
+    return path in (f"{place}.py", os.path.join(place, "__init__.py"))
+
+
+class _ReadOnce(SourceFileLoader):
+    """Compiles a module from the reading that its digest comes of; writes and takes no `.pyc`."""
+
+    def get_data(self, path: str) -> bytes:
+        return read(Path(path)) if path == self.path else super().get_data(path)
+
+    def path_stats(self, path: str) -> dict[str, float]:
+        raise OSError("no .pyc: one of the same size and mtime may hold other code")
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ == PACKAGE_NAME:  # as if it had imported the runtime, which stayed
+            setattr(module, FOLDER_NAME, sys.modules[RUNTIME_NAME])
+        super().exec_module(module)

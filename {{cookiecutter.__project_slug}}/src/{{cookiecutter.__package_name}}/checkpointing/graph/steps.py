@@ -1,0 +1,246 @@
+"""`@step`, and how a plain function becomes a Step: plain data that any process can hold.
+
+A Step names its function instead of holding it, so that a pipeline can be handed to the process
+that watches it, which never imports the project's own code.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..base.errors import ConfigurationError
+from ..codecs import codec_of
+from .signatures import is_plain, problems_of_form
+from .sources import read
+
+WORKDIR = "workdir"
+
+_MARK = "__checkpointing_step__"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def step(function: Function) -> Function:
+    """Mark a function of a segment's module as one of its steps; it stays a plain function.
+
+    Its parameters are the values it needs, by name: an earlier step's result, an input or a param
+    of pipeline.toml, or `workdir: Path`, a fresh folder. What it returns is the value that later
+    steps know by the function's name.
+    """
+    if not isinstance(function, types.FunctionType):
+        raise ConfigurationError(
+            f"{function!r} is not a plain function, so it cannot be a step. Write `@step` above a "
+            f"`def`, and take off what wraps it."
+        )
+    setattr(function, _MARK, True)
+    return function
+
+
+def is_step(candidate: object) -> bool:
+    """Whether something was marked by `@step`."""
+    return hasattr(candidate, _MARK)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that a step loads of a table: `Annotated[pd.DataFrame, Columns("a", "b")]`."""
+
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        object.__setattr__(self, "names", names)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a step: its name, the type it asks for, and how a value is loaded for it.
+
+    `annotation` is None for tables and arrays, and for classes of the project's own. Their name
+    says enough, and holding the class would make every process that holds a Step import it.
+    """
+
+    name: str
+    type_name: str
+    annotation: Any
+    codec: str | None
+    columns: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: the function's address, what it needs and how its value is stored.
+
+    `codec` is None for a sink, a step that returns None.
+    """
+
+    name: str
+    module: str
+    file: str
+    line: int
+    parameters: tuple[Parameter, ...]
+    codec: str | None
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line} {self.name}"
+
+    @property
+    def is_sink(self) -> bool:
+        return self.codec is None
+
+    def function(self) -> Callable[..., Any]:
+        """The function itself; imports its module. Raises ConfigurationError when it is gone."""
+        module: Any = importlib.import_module(self.module)
+        if not hasattr(module, self.name):
+            raise ConfigurationError(
+                f"{self.module} has no step `{self.name}` any more. Build the pipeline again, from "
+                f"the steps that there are."
+            )
+        found: Callable[..., Any] = getattr(module, self.name)
+        return found
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of steps that ends in a checkpoint.
+
+    `Segment("clean", [flown, delays])` makes one without a module of its own. `module` names the
+    one that all steps of a segment are read from, and None says that they were listed.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    module: str | None
+
+    def __init__(
+        self,
+        name: str,
+        steps: typing.Iterable[Callable[..., Any] | Step],
+        module: str | None = None,
+    ) -> None:
+        check_name("segment", name)
+        read = tuple(s if isinstance(s, Step) else _read_step(s) for s in steps)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "steps", read)
+        object.__setattr__(self, "module", module)
+
+    def read_anew(self) -> Segment:
+        """The segment as its source says now, in a process that has not imported it before.
+
+        Raises ConfigurationError where a listed step is no more.
+        """
+        if self.module is not None:
+            return segment_of(importlib.import_module(self.module))
+        return Segment(self.name, [step.function() for step in self.steps])
+
+
+def check_name(what: str, name: str) -> None:
+    """Refuse a name that cannot be a folder of checkpoints. Raises ConfigurationError."""
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(f"{what} name {name!r}: use letters, digits, `_`, `-`, `.`")
+
+
+def segment_of(module: types.ModuleType) -> Segment:
+    """The segment that a module holds: its own functions marked `@step`, in their order."""
+    functions = [
+        member
+        for member in vars(module).values()
+        if isinstance(member, types.FunctionType)
+        and is_step(member)
+        and member.__module__ == module.__name__  # an imported step belongs to its own segment
+    ]
+    if not functions:
+        raise ConfigurationError(
+            f"{module.__file__}: no step found. Decorate a function with `@step`, or take the "
+            f"module out of the Pipeline."
+        )
+    _refuse_second_definitions(module, {function.__name__ for function in functions})
+    return Segment(module.__name__.rpartition(".")[2], functions, module.__name__)
+
+
+def _refuse_second_definitions(module: types.ModuleType, steps: set[str]) -> None:
+    """A second `def` of one name takes the place of the first without a word from Python."""
+    source = Path(str(module.__file__))
+    body = ast.parse(read(source)).body if source.is_file() else []
+    lines: dict[str, int] = {}
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and node.name in steps:
+            first = lines.setdefault(node.name, node.lineno)
+            if first != node.lineno:
+                raise ConfigurationError(
+                    f"{source}:{node.lineno} {node.name}: the name `{node.name}` is taken by the "
+                    f"function at line {first}. Rename one of them."
+                )
+
+
+def _read_step(marked: Callable[..., Any]) -> Step:
+    function: Any = inspect.unwrap(step(marked))  # as it was written, below other decorators
+    code = function.__code__
+    place = f"{code.co_filename}:{code.co_firstlineno} {function.__name__}"
+    problems = list(problems_of_form(function))
+    if problems:
+        raise ConfigurationError("\n".join(f"{place}: {problem}" for problem in problems))
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
+        raise ConfigurationError(
+            f"{place}: an annotation cannot be read ({error}). Import the name at the top of the "
+            f"module, not under `if TYPE_CHECKING`."
+        ) from None
+    names = [p.name for p in inspect.signature(function).parameters.values()]
+    missing = [name for name in names if name not in hints]
+    if missing:
+        raise ConfigurationError(
+            f"{place}: parameter `{missing[0]}` has no annotation. Write its type, such as "
+            f"`{missing[0]}: pd.DataFrame`."
+        )
+    if "return" not in hints:
+        raise ConfigurationError(
+            f"{place}: no return annotation. Write the type of its value, or `-> None` for a step "
+            f"that only has an effect."
+        )
+    return Step(
+        name=function.__name__,
+        module=function.__module__,
+        file=str(Path(code.co_filename)),
+        line=code.co_firstlineno,
+        parameters=tuple(_parameter(name, hints[name]) for name in names),
+        codec=_return_codec(place, hints["return"]),
+    )
+
+
+def _parameter(name: str, annotation: Any) -> Parameter:
+    columns = None
+    if typing.get_origin(annotation) is typing.Annotated:
+        annotation, *extras = typing.get_args(annotation)
+        columns = next((extra.names for extra in extras if isinstance(extra, Columns)), None)
+    codec = codec_of(annotation)
+    if codec is not None and codec.family not in ("json", "path"):
+        return Parameter(name, codec.type_name, None, codec.name, columns)
+    shown = annotation.__qualname__ if type(annotation) is type else repr(annotation)
+    kept = annotation if is_plain(annotation) else None
+    return Parameter(name, shown, kept, codec.name if codec else None, columns)
+
+
+def _return_codec(place: str, annotation: Any) -> str | None:
+    if typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if annotation is type(None):
+        return None
+    codec = codec_of(annotation)
+    if codec is None:
+        raise ConfigurationError(
+            f"{place}: values of type {annotation!r} cannot be stored. Return a DataFrame, Series, "
+            f"pyarrow Table, NumPy array, a Path within `workdir`, or numbers, text, dicts and "
+            f"lists; or register a codec in adapters.py."
+        )
+    return codec.name

@@ -1,0 +1,54 @@
+"""The memory budget: every limit that applies to a run, and the one that binds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..base.settings import MEMORY_BUDGET_FILE, MemoryBudget, parse_size
+from ..base.units import Count, size
+from .limits import Limit
+
+VARIABLE = "MEMORY_BUDGET"
+
+
+@dataclass(frozen=True)
+class EffectiveBudget:
+    """The limits that apply, the smallest first, and how memory is counted against them."""
+
+    limits: tuple[Limit, ...]
+    count: Count
+
+    @property
+    def bytes(self) -> int:
+        return self.limits[0].bytes
+
+    @property
+    def source(self) -> str:
+        return self.limits[0].source
+
+
+def effective_budget(
+    settings: MemoryBudget, machine: Iterable[Limit], asked: str | int | None = None
+) -> EffectiveBudget:
+    """The budget of a run: the quota, lowered by the machine and by what was asked.
+
+    Args:
+        settings: memory_budget.toml.
+        machine: the limits of the machine and the container, as `limits` finds them.
+        asked: `--budget`, as bytes or text such as "2GB"; when None, the environment variable
+            MEMORY_BUDGET counts.
+
+    Raises:
+        ConfigurationError: the asked budget is not a positive size.
+    """
+    cluster = settings.cluster
+    share = f"{cluster.quota * 100:g} % of {size(cluster.ram)}, {MEMORY_BUDGET_FILE}"
+    limits = [Limit(round(cluster.ram * cluster.quota), share), *machine]
+    if asked is not None:
+        limits.append(Limit(parse_size(asked, "--budget"), "--budget"))
+    elif VARIABLE in os.environ:
+        limits.append(Limit(parse_size(os.environ[VARIABLE], VARIABLE), VARIABLE))
+    limits.sort(key=lambda limit: limit.bytes)
+    return EffectiveBudget(tuple(limits), settings.budget.count)

@@ -1,0 +1,223 @@
+"""The forecast: what any part of a pipeline would hold, write and read, from the profile.
+
+Memory at a step is the baseline, what the values that are live there hold between them, and what
+the step itself adds: max over t of (sum of resident(t)) + transient(t). Values made in the part
+count with the memory that came with them, shared memory once; values of earlier parts with what
+loading them takes, which for mapped files is next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from ..base.settings import MemoryBudget
+from ..codecs import family_known
+from ..graph.graph import Graph
+from ..graph.steps import Segment, Step
+from .planner import Costs
+from .profile import Profile, SegmentProfile, StepMeasure
+from .residency import Shared
+
+
+@dataclass(frozen=True)
+class PartForecast:
+    """What one part is expected to take, in bytes; too little where `unknown` names steps.
+
+    `peaks` are those of its steps in order, the last one that of its commit.
+    """
+
+    part: range
+    peaks: tuple[int, ...]
+    written: int
+    read: int
+    unknown: tuple[str, ...]
+
+    @property
+    def peak(self) -> int:
+        return max(self.peaks)
+
+
+class Forecast:
+    """What is known of every step of a graph, for any part of it.
+
+    A step that was never measured counts with what is known: nothing. `unknown` names it.
+    """
+
+    def __init__(
+        self, graph: Graph, profiles: Mapping[str, SegmentProfile], settings: MemoryBudget
+    ) -> None:
+        self.graph = graph
+        self.settings = settings
+        self.baselines = {name: one.baseline_bytes for name, one in profiles.items()}
+        self.parents = {name: one.parent_bytes for name, one in profiles.items()}
+        self.measures: dict[str, StepMeasure] = {}
+        self.loads: dict[str, int] = {}
+        self.writes: dict[str, int] = {}
+        self.shared: list[Shared] = []
+        for profile in profiles.values():
+            self.measures |= profile.steps
+            self.loads |= profile.loads
+            self.writes |= profile.writes
+            self.shared += profile.shared
+        self.outputs = set(graph.outputs(range(len(graph.steps))))
+        self._codecs = {step.name: step.codec for step in graph.steps}
+
+    def baseline(self, number: int) -> int:
+        """What a process holds before its first step, in bytes; segments import what they need."""
+        segment = self.graph.producer(self.graph.steps[number].name).name
+        return self.baselines.get(segment) or max(self.baselines.values(), default=0)
+
+    def knows(self, step: Step) -> bool:
+        """Whether a step has ever run to its end."""
+        return step.name in self.measures and self.measures[step.name].finished
+
+    def unknown(self, steps: range) -> tuple[str, ...]:
+        """Which of some steps were never measured."""
+        named = self.graph.steps[steps.start : steps.stop]
+        return tuple(step.name for step in named if not self.knows(step))
+
+    def rise(self, step: Step, unloaded: Collection[str], otherwise: int) -> int:
+        """How far memory is expected to rise above what is held when a step begins.
+
+        `unloaded` are the values that it would have to load. A step that was never measured counts
+        with `otherwise`.
+        """
+        loads = sum(self.load(p.name) for p in step.parameters if p.name in unloaded)
+        known = self.measures[step.name].needed_bytes if self.knows(step) else otherwise
+        return loads + known
+
+    def load(self, value: str) -> int:
+        """The held bytes that loading a value takes.
+
+        Where that was never seen, it is nothing for a mapped file, and else the size of the value.
+        """
+        if value in self.loads or value not in self.measures:
+            return self.loads.get(value, 0)
+        is_table = family_known(self._codecs[value]) == "table"
+        is_mapped = not (is_table and self.settings.checkpoints.format == "parquet")
+        return 0 if is_mapped and self.settings.budget.count == "held" else self.measures[value].file_bytes
+
+    def part(self, part: range) -> PartForecast:
+        """The forecast of one part, a range of step numbers."""
+        growing = _GrowingPart(self, part.start)
+        for number in part:
+            growing.extend(number)
+        return PartForecast(
+            part,
+            (*growing.peaks, growing.commit_peak),
+            growing.written,
+            growing.read,
+            self.unknown(part),
+        )
+
+    def costs(self, steps: range) -> Costs:
+        """The peaks and transfers of every part of a range of steps."""
+        peaks: list[list[int]] = []
+        transfers: list[list[int]] = []
+        for first in steps:
+            growing = _GrowingPart(self, first)
+            peaks.append([])
+            transfers.append([])
+            for number in range(first, steps.stop):
+                growing.extend(number)
+                peaks[-1].append(max(*growing.peaks, growing.commit_peak))
+                transfers[-1].append(growing.written + growing.read)
+        return Costs(peaks, transfers)
+
+    def must_cut(self, steps: range) -> set[int]:
+        """Step numbers before which a part has to begin: a sink ends its part."""
+        return {n + 1 for n in steps if self.graph.steps[n].is_sink and n + 1 in steps}
+
+
+def forecast_of(
+    graph: Graph,
+    profile: Profile,
+    settings: MemoryBudget,
+    input_bytes: Mapping[Segment, int] | None = None,
+) -> Forecast:
+    """The forecast from a profile, for segments whose input has so many bytes, where known."""
+    sizes = {segment.name: count for segment, count in (input_bytes or {}).items()}
+    names = [segment.name for segment in graph.segments]
+    return Forecast(graph, {name: profile.of(name, sizes.get(name)) for name in names}, settings)
+
+
+class _GrowingPart:
+    """A part that begins at one step and takes in one step after the other.
+
+    Attributes:
+        peaks: of its steps so far, in bytes.
+        written: bytes of its values that a step after it reads; outputs are written in any case.
+        read: bytes of the earlier values that it loads.
+    """
+
+    def __init__(self, forecast: Forecast, first: int) -> None:
+        self._forecast = forecast
+        self._graph = forecast.graph
+        self._first = first
+        self._baseline = forecast.baseline(first)
+        self._before = {s.name for s in self._graph.steps[:first]}
+        self._live: set[str] = set()
+        self._own = 0
+        self._drift = 0
+        self._last_read: dict[str, int] = {}
+        self.peaks: list[int] = []
+        self.written = 0
+        self.read = 0
+
+    def extend(self, number: int) -> None:
+        """Take in the next step."""
+        forecast, step = self._forecast, self._graph.steps[number]
+        measure = forecast.measures.get(step.name, _UNKNOWN)
+        peak = self._resident + self._load(number, step) + measure.needed_bytes
+        used = {p.name for p in self._graph.values_of(step)} & self._live
+        if not step.is_sink:
+            self._live.add(step.name)
+            self._own += measure.value_bytes
+            self.written += measure.file_bytes
+        for name in (*used, step.name):
+            if self._graph.last_use(name) <= number:
+                self._let_go(name)
+        self._drift = max(0, self._drift + measure.drift_bytes)
+        self.peaks.append(max(peak, self._resident))
+
+    @property
+    def commit_peak(self) -> int:
+        """The peak of writing, if the part ended here."""
+        return self._resident + max(
+            (self._forecast.writes.get(n, 0) for n in self._live), default=0
+        )
+
+    @property
+    def _resident(self) -> int:
+        held = sum(
+            shared.bytes
+            for shared in self._forecast.shared
+            if shared.owner not in self._live
+            and shared.owner not in self._before  # whose pages are a mapped file's
+            and not self._live.isdisjoint(shared.holders)
+        )
+        return self._baseline + self._drift + self._own + held
+
+    def _load(self, number: int, step: Step) -> int:
+        """Note what a step loads; the memory of all the loaded values that it reads."""
+        held = 0
+        for name in {p.name for p in self._graph.values_of(step)} & self._before:
+            size = self._forecast.load(name)
+            held += size
+            if name not in self._last_read:
+                self.read += self._forecast.measures.get(name, _UNKNOWN).file_bytes
+            for between in range(self._last_read.get(name, number) + 1, number):
+                self.peaks[between - self._first] += size
+            self._last_read[name] = number
+        return held
+
+    def _let_go(self, name: str) -> None:
+        measure = self._forecast.measures.get(name, _UNKNOWN)
+        self.written -= measure.file_bytes
+        if name not in self._forecast.outputs and name in self._live:
+            self._live.discard(name)
+            self._own -= measure.value_bytes
+
+
+_UNKNOWN = StepMeasure("", "", finished=False)

@@ -1,0 +1,207 @@
+"""The gauge: what a process tree holds, memory that its processes share counted once.
+
+`procfs` reads single processes: what each has mapped, which is cheap, and its share of what it has
+mapped, for which the kernel walks all its pages. Here the two become one figure over time.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from . import meter
+from . import procfs
+from .procfs import Reading, Share
+
+if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started
+    from ..base.units import Count
+
+_NOTHING = Reading(0)
+LOOKING = 0.1  # the most of the time that a watch spends on looking
+LOOKING_AT_LIMIT = 0.5  # where a process may already hold too much
+LOOKING_BETWEEN_STEPS = 0.5  # there a reading is not one of many
+_WIDE = 0.2  # bounds that lie so far apart, as a share of what may be held, get all of it
+_CLOSE = 0.01  # and those that are so close are as good as a look
+_FEW = 1 << 20  # bytes that are not worth to be asked for
+_FRUITLESS = 4  # looks in a row that found nothing new and made the next one wait twice as long
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How the processes of a tree shared memory at one moment; sizes in bytes.
+
+    Attributes:
+        mapped: what each had mapped.
+        spared: how much less than that is held, since they share anonymous pages.
+        shared: what they held of memory that is shared on purpose.
+        faults: of those that share pages, and may so come to copy them.
+        blur: by how much this may be wrong because processes came, ended or let go of pages
+            meanwhile: what was told as a half of one is then told as all of another.
+    """
+
+    mapped: dict[int, Reading] = field(default_factory=dict)
+    spared: int = 0
+    shared: int = 0
+    faults: dict[int, int] = field(default_factory=dict)
+    blur: int = 0
+
+    def least(self, now: dict[int, Reading]) -> int:
+        """The least that is held when this is mapped; all of it is, unless sharing has changed.
+
+        What a process has mapped since is its own, and what it shared can only have become less.
+        One that came since counts nothing. Of one that has ended all goes, though others may still
+        hold some of it. Shared memory that grew may be another's, mapped once more; but what one
+        process maps of it is held.
+        """
+        own, shared = -self.spared, self.shared
+        for pid, seen in self.mapped.items():
+            reading = now.get(pid, _NOTHING)
+            own += reading.anonymous
+            shared -= max(0, seen.shared - reading.shared)
+        largest = max((reading.shared for reading in now.values()), default=0)
+        return max(0, own) + max(shared, largest)
+
+    def most(self, now: dict[int, Reading]) -> int:
+        """The most that can be held when this is mapped, by the pages that were touched since."""
+        held = self.least(now)
+        for pid in self.mapped.keys() | now.keys():
+            seen, reading = self.mapped.get(pid, _NOTHING), now.get(pid, _NOTHING)
+            if pid in self.faults:
+                held += (procfs.faults(pid) - self.faults[pid]) * meter.PAGE_BYTES
+            if pid not in self.mapped or pid not in now:
+                held += seen.bytes + reading.bytes
+            else:
+                held += abs(reading.shared - seen.shared)
+        return min(held, _mapped(now))
+
+    def differs_from(self, former: _Look) -> bool:
+        """Whether others share, or share otherwise, than in a former look."""
+        change = abs(self.spared - former.spared) + abs(self.shared - former.shared)
+        is_more = change > _CLOSE * _mapped(self.mapped)
+        return is_more or self.mapped.keys() != former.mapped.keys()
+
+
+class Gauge:
+    """Held memory of a process and all its descendants, in bytes.
+
+    `sample` is called every 10 ms by the parent of a part, and by its worker where a step begins
+    and ends. It reads what each process has mapped. Added up, a page counts once for each process
+    that maps it: a forked pool seems to hold its parent's memory many times over. To *look* tells
+    the truth, but takes about 1.5 ms a process and 10 ms a gigabyte. So between two looks the truth
+    lies between bounds:
+
+    - at least what is mapped by the processes that the last look saw, less what they shared then:
+      what is new to a process is its own, and what it shared can only have become less;
+    - at most that and all that others map, and a page for every fault since: the copy of a shared
+      page, on its first write, is one.
+
+    A sample is the lower bound: more is never said to be held than is certain. The wider the bounds
+    are, the sooner comes the next look; a process that only computes has no faults and is not
+    looked at again. Nothing is above the limit unless a look at that moment says so.
+    Pages that a process outside of the tree maps too count by the share of the tree, but shared
+    memory never less than the most that one process of the tree maps.
+
+    Args:
+        root: the process.
+        count: how memory is counted. Resident memory is what schedulers add up that know nothing
+            of sharing; it is added up here as well, and there is no look.
+        limit: bytes above which `suspect` is about to be killed. It is held still for the look that
+            decides it: a process fills 8 MB in a millisecond.
+        alone: count all that the tree has mapped, also what it shares with the process from which
+            `root` was forked.
+        looking: the most of the time that may go into looks.
+    """
+
+    def __init__(
+        self,
+        root: int,
+        count: Count = "held",
+        *,
+        limit: int | None = None,
+        suspect: int | None = None,
+        alone: bool = False,
+        looking: float = LOOKING,
+    ) -> None:
+        self._root = root
+        self._count: Count = count
+        self._limit = limit
+        self._suspect = suspect
+        self._looking = looking
+        self._sees_sharing = meter.ON_LINUX and count == "held"
+        self._origin = procfs.parent(root) if alone and self._sees_sharing else 0
+        self._last = _Look()
+        self._looked_at = -float("inf")
+        self._look_seconds = 0.0
+        self._fruitless = 0
+
+    def sample(self) -> int:
+        """What is held now, in bytes: the least that is certain, by the last look or a new one."""
+        now = meter.tree_readings(self._root, self._count)
+        if not self._sees_sharing:
+            return _mapped(now)
+        least = self._last.least(now)
+        if self._limit is not None and least > self._limit:
+            with meter.paused(self._suspect) if self._suspect else nullcontext():
+                return self._look_again(is_final=True)
+        # What is mapped tells at once that there is little to find; faults take some more reading.
+        if self._is_due(least, _mapped(now)) and self._is_due(least, self._last.most(now)):
+            return self._look_again()
+        return least
+
+    def _look_again(self, *, is_final: bool = False) -> int:
+        """Look, and tell what is held. A blurred look is of no use, unless it is all there is."""
+        look, now = self._look()
+        self._fruitless = 0 if look.differs_from(self._last) else self._fruitless + 1
+        if is_final or look.blur <= _CLOSE * _mapped(now):
+            self._last = look
+        return self._last.least(now)
+
+    def _is_due(self, least: int, most: int) -> bool:
+        """Whether the bounds are wide enough for the time that has passed since the last look."""
+        if most <= least:
+            return False
+        doubt = (most - least) / most
+        if self._limit is not None and most > self._limit:
+            share = LOOKING_AT_LIMIT
+        elif doubt > _CLOSE:
+            share = self._looking * min(1.0, doubt / _WIDE) / 2 ** min(self._fruitless, _FRUITLESS)
+        else:
+            return False
+        return (time.monotonic() - self._looked_at) * share >= self._look_seconds
+
+    def _look(self) -> tuple[_Look, dict[int, Reading]]:
+        """Have the kernel tell how processes share; what it will not tell counts in full.
+
+        Also what is mapped when it has told.
+        """
+        started = time.thread_time()
+        mapped = meter.tree_readings(self._root)
+        faults = {pid: procfs.faults(pid) for pid in mapped}
+        shares = {
+            pid: procfs.share(pid) or Share(shared=reading.shared)
+            for pid, reading in mapped.items()
+        }
+        spared = sum(share.spared for share in shares.values())
+        if self._origin:
+            spared -= (procfs.share(self._origin) or Share()).common
+        now = meter.tree_readings(self._root)
+        blur = sum((mapped.get(pid) or now[pid]).bytes for pid in mapped.keys() ^ now.keys())
+        for pid in mapped.keys() & now.keys():
+            let_go = mapped[pid].bytes - now[pid].bytes
+            blur += max(0, min(let_go, shares[pid].spared + shares[pid].common))
+        look = _Look(
+            mapped,
+            spared,
+            sum(share.shared for share in shares.values()),
+            {pid: count for pid, count in faults.items() if shares[pid].spared > _FEW},
+            blur,
+        )
+        self._look_seconds = time.thread_time() - started
+        self._looked_at = time.monotonic()
+        return look, now
+
+
+def _mapped(readings: dict[int, Reading]) -> int:
+    return sum(reading.bytes for reading in readings.values())

@@ -1,0 +1,161 @@
+"""Memory as the operating system counts it: the one file that knows which system this is.
+
+*Held* memory is RssAnon + RssShmem + VmSwap: what the kernel cannot simply drop. Pages of a mapped
+checkpoint are not in it. *rss* counts those too, for schedulers that do. Both count a page in full
+for each process that maps it; `gauge` counts it once. Linux is read from /proc, by `procfs`;
+elsewhere psutil gives the nearest figure. What the system allows is read in `limits`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import psutil
+
+from . import procfs
+from .procfs import Reading
+
+if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started
+    from ..base.units import Count
+
+ON_LINUX = sys.platform == "linux"
+START_METHOD: Literal["forkserver", "spawn"] = "forkserver" if ON_LINUX else "spawn"
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if ON_LINUX else 4096
+
+_LIBC = ctypes.CDLL(None) if ON_LINUX else None
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_STOP: int | None = getattr(signal, "SIGSTOP", None)
+_KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
+
+
+def tree_bytes(pid: int, count: Count = "held") -> int:
+    """Memory of a process and all its descendants, in bytes. A process that is gone counts 0.
+
+    What they share counts for each of them; `gauge` counts it once.
+    """
+    return sum(reading.bytes for reading in tree_readings(pid, count).values())
+
+
+def tree_readings(pid: int, count: Count = "held") -> dict[int, Reading]:
+    """What a process and each of its descendants has mapped, by their numbers."""
+    if ON_LINUX:
+        return procfs.readings(pid, count)
+    return {member: Reading(_portable_bytes(member, count)) for member in process_tree(pid)}
+
+
+def process_bytes(pid: int, count: Count = "held") -> int:
+    """Memory of one process, in bytes; 0 when it is gone. What it shares counts in full."""
+    return procfs.reading(pid, count).bytes if ON_LINUX else _portable_bytes(pid, count)
+
+
+def process_tree(pid: int) -> Iterator[int]:
+    """The process and its descendants, parents first."""
+    if ON_LINUX:
+        yield from procfs.tree(pid)
+        return
+    yield pid
+    with suppress(psutil.Error):
+        yield from (child.pid for child in psutil.Process(pid).children(recursive=True))
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and everything that it started."""
+    _kill(process_tree(pid))
+
+
+def kill_children(pid: int) -> None:
+    """Kill everything that a process started, and spare the process itself."""
+    _kill(member for member in process_tree(pid) if member != pid)
+
+
+def _kill(members: Iterable[int]) -> None:
+    """Kill processes that come parents first.
+
+    Each is stopped before its children are looked up: none is missed that it starts meanwhile, or
+    that would be handed on to another parent by its end.
+    """
+    stopped = []
+    for member in members:
+        _send([member], _STOP)
+        stopped.append(member)
+    _send(stopped, _KILL)
+
+
+@contextmanager
+def paused(pid: int) -> Iterator[None]:
+    """Hold a process and all its descendants still; what was killed meanwhile stays dead."""
+    members = list(process_tree(pid))
+    _send(members, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _send(members, signal.SIGCONT)
+
+
+def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
+    """Where this process has files below a folder mapped: from address, to address.
+
+    Empty where the system does not tell; mapped files then count as held memory.
+    """
+    try:
+        lines = Path("/proc/self/maps").read_bytes().splitlines()
+    except OSError:
+        return []
+    inside = os.fsencode(folder.resolve()) + b"/"
+    spans = [line.split(None, 1)[0].split(b"-") for line in lines if inside in line]
+    return [(int(start, 16), int(stop, 16)) for start, stop in spans]
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the process that forked it ends.
+
+    That is the fork server, which ends when nobody holds its pipe any more. Every process that it
+    forks is given a copy of the pipe, and would so keep alive what it is to die with.
+    """
+    if _LIBC is not None:
+        from multiprocessing import forkserver
+
+        server: Any = forkserver._forkserver
+        if server._forkserver_alive_fd is not None:
+            os.close(server._forkserver_alive_fd)
+            server._forkserver_alive_fd = None
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def give_back_memory() -> None:
+    """Return to the system what this process holds and does not use.
+
+    Cycles of Python objects hold on to columns: the accessors of pandas, such as `.str`, make one
+    each. And glibc keeps freed blocks that lie between used ones.
+    """
+    gc.collect()
+    if ON_LINUX and (trim := getattr(_LIBC, "malloc_trim", None)) is not None:
+        trim(0)
+
+
+def _send(members: list[int], number: int | None) -> None:
+    """Send a signal, if the system has it, to processes, some of which may be gone."""
+    if number is None:
+        return
+    for member in members:
+        with suppress(OSError):
+            os.kill(member, number)
+
+
+def _portable_bytes(pid: int, count: Count) -> int:
+    try:
+        process = psutil.Process(pid)
+        if count == "held":
+            return int(process.memory_full_info().uss)
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0

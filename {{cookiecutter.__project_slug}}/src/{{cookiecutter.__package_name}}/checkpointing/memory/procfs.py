@@ -1,0 +1,155 @@
+"""/proc, where Linux tells of processes: what each has mapped, its share of it, what it started.
+
+Read hundreds of times a second, so by few system calls. A process may end at any moment: then
+there is nothing to read, and nothing that it holds. See proc(5); all sizes there are in KiB.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started
+    from ..base.units import Count
+
+# A name begins a line: a process may call itself "PPid:", but not with a line break.
+_ANONYMOUS = {"held": (b"\nRssAnon:", b"\nVmSwap:"), "rss": (b"\nVmRSS:", b"\nVmSwap:")}
+_SHARED = {"held": (b"\nRssShmem:",), "rss": ()}
+_PARENT = b"\nPPid:"
+_SHARE = re.compile(
+    rb"^(?:Pss_Anon|Pss_Shmem|Private_Dirty|Anonymous|Swap|SwapPss): +(\d+)", re.MULTILINE
+)
+
+
+class Reading(NamedTuple):
+    """What a process has mapped, in bytes.
+
+    `anonymous` is memory of its own, or that it shares with processes by fork; `shared` is what
+    several map on purpose. Counted as "rss", all of it is `anonymous`.
+    """
+
+    anonymous: int
+    shared: int = 0
+
+    @property
+    def bytes(self) -> int:
+        return self.anonymous + self.shared
+
+
+class Share(NamedTuple):
+    """How a process shares its held memory, in bytes.
+
+    Attributes:
+        spared: what it would hold more if all its anonymous pages were its own: of a page that n
+            processes map, all but 1/n.
+        shared: what others map on purpose too, by the same share.
+        common: its share of all pages that it does not map alone.
+    """
+
+    spared: int = 0
+    shared: int = 0
+    common: int = 0
+
+
+def readings(root: int, count: Count) -> dict[int, Reading]:
+    """What a process and each of its descendants has mapped, by their numbers."""
+    found: dict[int, Reading] = {}
+    seen: dict[bytes, int] = {}
+    for pid in tree(root):
+        status = _read(f"/proc/{pid}/status")
+        if b"\nRssAnon:" not in status:
+            continue  # it is gone, or a zombie
+        # Between vfork and exec a child has all of its parent's memory, and it is the same memory,
+        # to the last figure. After a fork those differ: pages of files are not taken over.
+        sizes = status[status.index(b"\nVmPeak:") : status.index(b"\nVmSwap:")]
+        if sizes in seen and seen[sizes] == _parent(status):
+            continue
+        seen[sizes] = pid
+        found[pid] = _reading(status, count)
+    return found
+
+
+def reading(pid: int, count: Count) -> Reading:
+    """What a process has mapped."""
+    status = _read(f"/proc/{pid}/status")
+    return _reading(status, count) if b"\nRssAnon:" in status else Reading(0)
+
+
+def faults(pid: int) -> int:
+    """How often a process touched a page that was not there, or not its own to write to."""
+    numbers = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()  # a name may hold spaces
+    return int(numbers[7]) + int(numbers[9]) if numbers else 0
+
+
+def share(pid: int) -> Share | None:
+    """How a process shares what it has mapped; nothing when it is gone.
+
+    The kernel walks through all its pages for that: 1 ms, and 10 ms for each gigabyte. None when
+    it does not tell: of another user's process, or before Linux 5.4.
+    """
+    try:
+        fields = _SHARE.findall(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return Share()
+    except OSError:
+        return None
+    if len(fields) != 6:
+        return None
+    anonymous, shared, private, whole, swapped, swap_share = (int(field) << 10 for field in fields)
+    held = anonymous + shared + swap_share
+    spared = whole - anonymous + swapped - swap_share
+    return Share(spared, shared, max(0, held - private - swap_share))
+
+
+def parent(pid: int) -> int:
+    """The process that a process was forked from; 0 when it is gone."""
+    status = _read(f"/proc/{pid}/status")
+    return _parent(status) if status else 0
+
+
+def tree(root: int) -> Iterator[int]:
+    """A process and its descendants, parents first."""
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        yield pid
+        try:
+            tasks = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue  # it ended while we looked
+        for task in tasks:
+            waiting += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+
+
+def _reading(status: bytes, count: Count) -> Reading:
+    anonymous = sum(_bytes(status, name) for name in _ANONYMOUS[count])
+    return Reading(anonymous, sum(_bytes(status, name) for name in _SHARED[count]))
+
+
+def _bytes(status: bytes, name: bytes) -> int:
+    start = status.index(name) + len(name)
+    return int(status[start : status.index(b" kB", start)]) << 10
+
+
+def _parent(status: bytes) -> int:
+    start = status.index(_PARENT) + len(_PARENT)
+    return int(status[start : status.index(b"\n", start)])
+
+
+def _read(path: str) -> bytes:
+    parts = []
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        while part := os.read(descriptor, 1 << 16):
+            parts.append(part)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+    return b"".join(parts)

@@ -1,0 +1,91 @@
+"""Residency: the memory that the values of a running part hold, each piece counted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..base.units import Count
+from ..codecs import pieces
+from . import meter
+
+if TYPE_CHECKING:
+    from ..codecs.table.pieces import Piece
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Memory that came with one value, its owner, and that `holders` keep alive as well."""
+
+    owner: str
+    holders: tuple[str, ...]
+    bytes: int
+
+
+@dataclass
+class _Held:
+    """A piece of memory: the value that it came with, and all that ever held it."""
+
+    owner: str
+    bytes: int
+    counts: bool
+    holders: set[str] = field(default_factory=set)
+
+
+class Residency:
+    """Who holds which memory, in bytes, among the frozen values of one part.
+
+    Frames share memory: `frame.assign(...)` all but one column of it, a slice all of it. So what a
+    part holds is less than the sum of its values' sizes, and dropping a value may free nothing.
+
+    Pages of mapped files below `folder` are not held memory, unless `count` is "rss".
+    """
+
+    def __init__(self, folder: Path, count: Count) -> None:
+        self._folder = folder
+        self._holds_mapped = count == "rss"
+        self._live: dict[str, set[Piece]] = {}
+        self._held: dict[Piece, _Held] = {}
+        self._freed: list[_Held] = []
+
+    def add(self, value: str, frozen: Any) -> int:
+        """Note a value that was made or loaded; the held bytes that came with it."""
+        mapped = meter.mapped_ranges(self._folder)
+
+        def is_mapped(address: int) -> bool:
+            return any(start <= address < stop for start, stop in mapped)
+
+        own = 0
+        self._live[value] = pieces(frozen, is_mapped)
+        for piece in self._live[value]:
+            if piece not in self._held:
+                counts = self._holds_mapped or not is_mapped(piece.address)
+                self._held[piece] = _Held(value, piece.bytes, counts)
+                own += piece.bytes if counts else 0
+            self._held[piece].holders.add(value)
+        return own
+
+    def drop(self, *values: str) -> None:
+        """Note that nothing holds on to these values any more.
+
+        What a step took over from them and returned is to be added before: it may be of them.
+        """
+        for value in values:
+            self._live.pop(value, None)
+        live = set().union(*self._live.values())
+        for piece in self._held.keys() - live:
+            self._freed.append(self._held.pop(piece))
+
+    @property
+    def bytes(self) -> int:
+        """What all values that were not dropped hold between them."""
+        return sum(held.bytes for held in self._held.values() if held.counts)
+
+    def shared(self) -> tuple[Shared, ...]:
+        """All memory so far that more values held than the one it came with, mapped files too."""
+        sums: dict[tuple[str, tuple[str, ...]], int] = {}
+        for held in (*self._freed, *self._held.values()):
+            if others := tuple(sorted(held.holders - {held.owner})):
+                sums[held.owner, others] = sums.get((held.owner, others), 0) + held.bytes
+        return tuple(Shared(owner, others, count) for (owner, others), count in sums.items())

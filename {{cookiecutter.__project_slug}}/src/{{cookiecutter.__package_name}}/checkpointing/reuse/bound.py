@@ -1,0 +1,141 @@
+"""A graph bound to its code, inputs and params: all that the keys of its segments depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base.settings import Settings
+from ..codecs import is_own
+from ..disk.manifest import FileRecord, Manifest
+from ..disk.place import checkpoints_place
+from ..disk.store import Store
+from ..graph.checking import require_sound, settings_of
+from ..graph.graph import Graph
+from ..graph.steps import Segment
+from .inputs import HashCache, Input, argument, check_names, check_params, find_inputs
+from .key import Code, Ingredients, adapters_code, code_of
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a project declares, as plain data: its graph, its two TOML files, and its code.
+
+    `code` is that behind each segment, `adapters` that of adapters.py, empty where no codec is the
+    project's own.
+    """
+
+    graph: Graph
+    settings: Settings
+    code: dict[str, Code]
+    adapters: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Everything that a segment's key depends on, but for the values of earlier segments."""
+
+    graph: Graph
+    settings: Settings
+    code: dict[str, Code]
+    inputs: dict[str, Input]
+    params: dict[str, Any]
+    store: Store
+    hashes: HashCache
+
+
+def describe(found: Graph) -> Project:
+    """Read the TOML files of a graph whose modules are imported, and hash the code behind it.
+
+    Raises ConfigurationError.
+    """
+    settings = settings_of(found.name, found.segments)
+    graph = Graph(found.segments, found.name, settings.wiring.outputs, found.built_by)
+    require_sound(graph, settings)
+    code = {segment.name: code_of(segment) for segment in graph.segments}
+    codecs = [step.codec for step in graph.steps]
+    codecs += [parameter.codec for step in graph.steps for parameter in step.parameters]
+    return Project(graph, settings, code, adapters_code() if any(map(is_own, codecs)) else {})
+
+
+def bind(project: Project, changed: Mapping[str, Any]) -> Bound:
+    """Find inputs and params, with `changed` taking the place of what is configured.
+
+    Checksums of inputs are kept for later where a run has claimed the place of the checkpoints.
+
+    Raises:
+        ConfigurationError: an input is missing, a param does not fit its annotation, or the place
+            of the checkpoints is somebody else's.
+    """
+    graph, settings = project.graph, project.settings
+    place = checkpoints_place(settings, graph.name)
+    is_claimed = place.is_ours()
+    check_names(settings.wiring, changed)
+    params = check_params(graph, settings.wiring, changed)
+    cache = HashCache(place.folder / "hashes.json")
+    inputs = find_inputs(graph, settings, changed, cache)
+    if is_claimed:
+        cache.save()
+    store = Store(place.folder)
+    return Bound(graph, settings, project.code, inputs, params, store, cache)
+
+
+def input_bytes(bound: Bound, segment: Segment, values: Iterable[FileRecord]) -> int:
+    """The size of all that a segment reads: its input files, and values of earlier segments."""
+    return sum(path.stat().st_size for path in stamps(bound, segment)) + sum(
+        value.bytes for value in values
+    )
+
+
+def known_input_bytes(bound: Bound, upstream: Mapping[str, Manifest]) -> dict[Segment, int]:
+    """The size of all that each segment would read, where what it reads exists.
+
+    `upstream` are the checkpoints that serve, by segment.
+    """
+    graph, found = bound.graph, {}
+    for segment in graph.segments:
+        loaded = {v: graph.producer(v).name for v in graph.loaded(graph.span(segment))}
+        if upstream.keys() >= set(loaded.values()):
+            values = (upstream[made].values[value] for value, made in loaded.items())
+            found[segment] = input_bytes(bound, segment, values)
+    return found
+
+
+def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
+    """What each step of a segment receives of inputs and params, by (step, parameter)."""
+    found: dict[tuple[str, str], Any] = {}
+    for step in segment.steps:
+        for parameter in step.parameters:
+            name = parameter.name
+            if name in bound.inputs:
+                found[step.name, name] = argument(bound.inputs[name], parameter.annotation)
+            elif name in bound.params:
+                found[step.name, name] = bound.params[name]
+    return found
+
+
+def stamps(bound: Bound, segment: Segment) -> dict[Path, tuple[int, int]]:
+    """Every input file that a segment reads, with its stamp from when it was hashed."""
+    names = {parameter.name for step in segment.steps for parameter in step.parameters}
+    inputs = [found for name, found in bound.inputs.items() if name in names]
+    return {file: at for i in inputs for file, at in zip(i.files, i.stamps, strict=True)}
+
+
+def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingredients:
+    names = {parameter.name for step in segment.steps for parameter in step.parameters}
+    code = bound.code[segment.name]
+    return Ingredients(
+        code=code.modules,
+        libraries=code.libraries,
+        params={name: repr(value) for name, value in bound.params.items() if name in names},
+        inputs={name: found.digest for name, found in bound.inputs.items() if name in names},
+        values=values,
+        steps=tuple(step.name for step in segment.steps),
+    )
+
+
+def as_json(ingredients: Ingredients) -> dict[str, Any]:
+    """Ingredients as the manifest keeps them."""
+    return asdict(ingredients)

@@ -1,0 +1,115 @@
+"""A pipeline as its source says now: read in a worker, which sends it back as plain data.
+
+The parent of a run never goes by what it has imported itself. A command line has imported nothing
+of the project; a notebook may have imported it days and many edits ago.
+"""
+
+from __future__ import annotations
+
+from ..graph.checking import root_of
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..base.errors import BY_KIND, ConfigurationError
+from ..base.settings import PIPELINE_FILE, find_root
+from ..graph.graph import Graph
+from ..graph.sources import OWN_HOME, Home, home_of
+from ..reuse.bound import Project
+from ..reuse.key import home_of_segment
+from ..worker.main import describe_pipeline
+from . import processes
+from .events import PartFailed
+
+
+def describe_project(package: str) -> Project:
+    """The pipeline of a project, which is `PIPELINE` in the module `pipeline` of its package.
+
+    Raises:
+        ConfigurationError: the project is not found, or its pipeline cannot be built.
+    """
+    processes.warm_up()
+    return _describe(f"{package}.pipeline:PIPELINE", [OWN_HOME], _project_root(package))
+
+
+def describe_again(graph: Graph) -> Project:
+    """A pipeline that this process holds, as its source and its TOML files are now.
+
+    Where a module holds it under a name, that module is imported anew, so an added segment counts.
+    Else its segments are read anew, each from its own module.
+
+    Raises:
+        ConfigurationError: it cannot be built any more, or a step of it is in no module.
+    """
+    root = root_of(graph.name, graph.segments)
+    homes = {OWN_HOME, *(home_of(step.module, Path(step.file)) for step in graph.steps)}
+    holder = _holder(graph)
+    if holder is None:
+        for segment in graph.segments:
+            home_of_segment(segment)  # refuses what no other process could import
+        return _describe(Graph(graph.segments, graph.name), homes, root)
+    module, name = holder
+    if file := sys.modules[module].__file__:
+        homes.add(home_of(module, Path(file)))
+    return _describe(f"{module}:{name}", homes, root)
+
+
+def _holder(graph: Graph) -> tuple[str, str] | None:
+    """The imported module that holds a pipeline, and the name that it has there.
+
+    The module that built it may have been reloaded since: then the one of the same name is meant.
+    """
+    builder = [graph.built_by] if graph.built_by else []
+    for module in (*builder, *sorted(sys.modules)):
+        for name, held in _members(module):
+            if held is graph:
+                return module, name
+    for module in builder:
+        for name, held in _members(module):
+            if isinstance(held, Graph) and held.name == graph.name:
+                return module, name
+    return None
+
+
+def _members(module: str) -> list[tuple[str, Any]]:
+    """What a module holds that another process can import too."""
+    found, names = sys.modules.get(module), ("__main__", "__mp_main__")
+    is_importable = module not in names and getattr(found, "__spec__", None) is not None
+    return list(vars(found).items()) if is_importable and found is not None else []
+
+
+def _describe(source: str | Graph, homes: Iterable[Home], root: Path) -> Project:
+    ending = processes.run_worker(
+        describe_pipeline,
+        (source, tuple(homes), Path(os.devnull), root),
+        is_last=lambda message: True,
+        on_message=lambda message: None,
+        on_sample=lambda held: None,
+    )
+    match ending:
+        case processes.Finished(Project() as project):
+            return project
+        case processes.Finished(PartFailed() as failure):
+            details = {"traceback": failure.traceback} if failure.traceback else {}
+            raise BY_KIND[failure.kind](failure.message, step=failure.step, **details)
+    modules = {s.module for s in source.steps} if isinstance(source, Graph) else {source}
+    named = ", ".join(sorted(name.partition(":")[0] for name in modules))
+    raise ConfigurationError(
+        f"{named} cannot be imported: its process ended without a word. "
+        f"Try `python -c 'import {named}'`."
+    )
+
+
+def _project_root(package: str) -> Path:
+    found = importlib.util.find_spec(package)
+    places = [Path(found.origin).parent] if found and found.origin else []
+    for place in [*places, Path.cwd()]:
+        if (root := find_root(place)) is not None:
+            return root
+    raise ConfigurationError(
+        f"no {PIPELINE_FILE} in {Path.cwd()} or above it. Run the command in the project's folder."
+    )

@@ -1,0 +1,66 @@
+"""Publishing outputs: from a checkpoint to the path that `[outputs]` names, whole or not at all."""
+
+from __future__ import annotations
+
+from ..base.files import checksum, publish, storage_errors
+from ..base.settings import Settings
+from ..disk.claims import Target, targets
+from ..disk.manifest import FileRecord, Manifest
+from ..disk.store import Damaged, is_sound
+from ..disk.sweeping import sweep_temporaries
+from ..reuse.bound import Bound
+
+
+def require_targets(settings: Settings) -> None:
+    """Refuse, before anything runs, to publish in the place of what a person keeps there.
+
+    Raises ConfigurationError.
+    """
+    for target in targets(settings).values():
+        with storage_errors(f"Looking where `{target.value}` is published", target.path.parent):
+            target.require_ours()
+
+
+def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[str, str]:
+    """Publish the outputs of one checkpoint; the path of each, published or not, by value.
+
+    A target that already holds the same bytes is left alone. With `verify` a file is hashed
+    before it is published.
+
+    Raises:
+        Damaged: an output's file is not what was committed; the former file is as it was.
+        ConfigurationError: by now something is there that no run has published.
+        StorageError: an output could not be written; the former file is as it was.
+    """
+    named = targets(bound.settings)
+    folder = bound.store.path(manifest.segment, manifest.key)
+    places = {}
+    for value, record in manifest.outputs.items():
+        source = folder / record.file
+        if (target := named.get(value)) is None:
+            places[value] = str(source)
+            continue
+        with storage_errors(f"Publishing `{value}`", target.path.parent):
+            target.require_ours()
+            if not _holds(bound, target, record):
+                if verify and not is_sound(folder, record):
+                    raise Damaged(value)
+                publish(source, target.path, target.announce)
+                target.settle()
+        places[value] = str(target.path)
+    with storage_errors("Remembering checksums", bound.store.folder):
+        bound.hashes.save()
+    return places
+
+
+def sweep_outputs(settings: Settings) -> None:
+    """Remove what a run that was killed while it published left beside the targets."""
+    for target in targets(settings).values():
+        for path in (target.path, target.claim):
+            sweep_temporaries(path.parent, path.name)
+
+
+def _holds(bound: Bound, target: Target, record: FileRecord) -> bool:
+    if target.path.is_dir():
+        return checksum(target.path) == record.checksum
+    return target.path.is_file() and bound.hashes.checksum(target.path) == record.checksum

@@ -1,0 +1,180 @@
+"""Run records: what each run did, as JSON in `runs/`, beside the log of what its steps printed."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ..base.files import replace_text, storage_errors
+from ..base.names import is_run_name, new_number, run_name
+from ..disk.sweeping import Cleared, sweep_temporaries
+from ..memory.profile import PROFILE
+
+RECORD = "record.json"
+LOG = "run.log"
+TIMELINE = "timeline.json"
+PAGE = "report.html"
+COMPARE_LOG = "compare.log"
+_KEPT_RUNS = 50
+
+
+@dataclass
+class StepRecord:
+    """One step of a run, in bytes and seconds. Peaks are held memory of the process tree.
+
+    `part` counts the segment's parts from 0; `began_bytes` is what was held when the step began,
+    `read_seconds` the share of `seconds` that loading took, `input_bytes` the size of its
+    arguments, `value_bytes` the memory that came with its value.
+    """
+
+    name: str
+    part: int = 0
+    began_bytes: int = 0
+    peak_bytes: int = 0
+    seconds: float = 0.0
+    read_seconds: float = 0.0
+    input_bytes: int = 0
+    value_bytes: int = 0
+
+
+@dataclass
+class WriteRecord:
+    """One value that a part committed: as a step's record, `bytes` on disk."""
+
+    value: str
+    part: int = 0
+    began_bytes: int = 0
+    peak_bytes: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class CutRecord:
+    """A cut inside a segment: the step that a new part began with, and why."""
+
+    before: str
+    why: str
+
+
+@dataclass
+class SegmentRecord:
+    """One segment of a run; `status` is ran, reused or failed, `parts` the processes it took."""
+
+    name: str
+    status: str
+    parts: int = 0
+    peak_bytes: int = 0
+    seconds: float = 0.0
+    bytes_written: int = 0
+    cuts: list[CutRecord] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
+    writes: list[WriteRecord] = field(default_factory=list)
+
+
+@dataclass
+class RunRecord:
+    """One run: what `run --json` prints.
+
+    `outputs` are the published files, and for outputs that are not published their checkpoints.
+    `environment` says on what machine and with which versions it ran.
+    """
+
+    pipeline: str
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    budget_bytes: int = 0
+    budget_source: str = ""
+    count: str = "held"
+    peak_bytes: int = 0
+    seconds: float = 0.0
+    bytes_written: int = 0
+    segments: list[SegmentRecord] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON-able data; `error` is left out of a run that went well."""
+        content = asdict(self)
+        if self.error is None:
+            del content["error"]
+        return content
+
+
+def environment() -> dict[str, Any]:
+    """The machine that a run is on, and the versions that it runs with."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "cores": os.cpu_count(),
+        "ram_bytes": int(psutil.virtual_memory().total),
+        **{name: importlib.metadata.version(name) for name in ("pandas", "pyarrow", "numpy")},
+    }
+
+
+def new_run(runs: Path) -> Path:
+    """A folder for one run, named by its time; the oldest runs go. Raises StorageError.
+
+    What a run left that was killed while it wrote its record or the profile goes as well.
+    """
+    folder = runs / run_name(datetime.now(UTC), new_number())
+    with storage_errors("Making the run's folder", runs):
+        folder.mkdir()
+        for former in run_folders(runs)[:-_KEPT_RUNS]:
+            _discard_run(former)
+        for place in (runs, *run_folders(runs)):
+            sweep_temporaries(place)
+    return folder
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """The folders of runs, the oldest first; what a person keeps beside them is left out."""
+    if not runs.is_dir():
+        return []
+    return sorted(
+        path
+        for path in runs.iterdir()
+        if is_run_name(path.name) and path.is_dir() and not path.is_symlink()
+    )
+
+
+def clear_runs(runs: Path) -> Cleared:
+    """Remove all that runs have left there; tells what went. What else is there stays."""
+    cleared = sweep_temporaries(runs)
+    for folder in run_folders(runs):
+        cleared += _discard_run(folder)
+    for name in (PROFILE, COMPARE_LOG):
+        cleared += _discard_file(runs / name)
+    return cleared
+
+
+def _discard_run(folder: Path) -> Cleared:
+    """Remove what we wrote into a run's folder, and the folder if nothing else is in it."""
+    cleared = sweep_temporaries(folder)
+    for name in (RECORD, LOG, TIMELINE, PAGE):
+        cleared += _discard_file(folder / name)
+    with contextlib.suppress(OSError):  # somebody keeps something else in it
+        folder.rmdir()
+    return cleared
+
+
+def _discard_file(path: Path) -> Cleared:
+    cleared = Cleared()
+    if path.is_file() and not path.is_symlink():
+        cleared.take(path)
+    return cleared
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Keep the record of a run. Raises StorageError."""
+    with storage_errors("Writing the run's record", folder):
+        replace_text(folder / RECORD, json.dumps(record.as_json(), indent=1))

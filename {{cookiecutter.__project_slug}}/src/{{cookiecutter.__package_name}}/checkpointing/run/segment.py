@@ -1,0 +1,251 @@
+"""One segment, part by part: where it is cut, and cut again when memory runs out.
+
+This file decides; `processes.py` starts, watches and kills, `part.py` does the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..disk.manifest import Manifest
+from ..disk.store import Damaged
+from ..memory.budget import EffectiveBudget
+from ..memory.forecast import forecast_of
+from ..memory.limits import oom_kills
+from ..memory.planning import plan
+from ..memory.profile import Profile, write_profile
+from ..reuse.bound import Bound, arguments, as_json, input_bytes, stamps
+from ..reuse.standing import Standing, identities
+from ..worker.main import run_part
+from ..worker.messages import Order, Source
+from . import verdicts
+from .events import DamageFound, Noticed, Observer, PartCommitted, PartCut, PartEnded, PartFailed, PartStarted, StepEnded
+from .processes import Finished, run_worker
+from .record import CutRecord, SegmentRecord
+from .verdicts import Exceeded, LogTail
+from .watch import PartWatch
+
+
+@dataclass(frozen=True)
+class Job:
+    """One segment to run: how it stands, what it reads, and what it has to keep to.
+
+    `sources` are the values of earlier segments, `before` what its own finished parts left.
+    """
+
+    bound: Bound
+    standing: Standing
+    params: dict[str, str]
+    sources: Mapping[str, Source]
+    before: Manifest | None
+    budget: EffectiveBudget
+    profile: Profile
+    log: Path
+
+
+class Parts:
+    """The parts of a job, in order.
+
+    Every part that runs out of memory adds a cut, so there is an end to it: a part of one step
+    cannot be cut, and fails.
+    """
+
+    def __init__(self, job: Job, record: SegmentRecord, observe: Observer) -> None:
+        self.job = job
+        self.record = record
+        self.observe = observe
+        self.graph = job.bound.graph
+        self.settings = job.bound.settings
+        self.segment = job.standing.segment
+        self.span = self.graph.span(self.segment)
+        self.identity = identities(job.bound)[self.segment.name]
+        values = [source.record for source in job.sources.values()]
+        self.input_bytes = input_bytes(job.bound, self.segment, values)
+        self.forecast = forecast_of(
+            self.graph, job.profile, self.settings.memory, {self.segment: self.input_bytes}
+        )
+        self.cuts: dict[int, str] = {}
+        self.sunk: frozenset[str] = frozenset()
+        self.verified: set[str] = set()
+        self.damaged: set[str] = set()
+
+    def run(self) -> Manifest:
+        """Run what is not done yet of the segment, to its checkpoint.
+
+        Raises:
+            Damaged: a value that it reads is not what was committed.
+            CheckpointingError: a step failed, or does not fit into the budget.
+        """
+        done = self.job.before
+        self._plan(self._next_step(done))
+        while done is None or self._next_step(done) < self.span.stop:
+            start = self._next_step(done)
+            stop = min((cut for cut in self.cuts if cut > start), default=self.span.stop)
+            if start in self.cuts:
+                self._record_cut(start)
+            try:
+                done = self._run_part(range(start, stop), done)
+            except Damaged as damage:
+                if str(damage) in self.job.sources or done is None:
+                    raise
+                self._begin_again(str(damage), done)
+                done = None
+        return done
+
+    def _begin_again(self, value: str, done: Manifest) -> None:
+        """Forget what the finished parts left, for a value of it is not what was committed."""
+        verdicts.require_first_damage(value, self.damaged, self.segment.name)
+        self.job.bound.store.forget_partial(done)
+        self.verified -= {step.name for step in self.segment.steps}
+        self._plan(self.span.start)
+        self._notice(f"damaged on disk: {value}; the segment begins again")
+
+    def _next_step(self, done: Manifest | None) -> int:
+        return self.span.start + (len(done.steps) if done else 0)
+
+    def _plan(self, start: int) -> None:
+        """Cut where the forecast says that memory will not do, and after sinks.
+
+        Raises BudgetExceeded for a step that is known not to fit however it is cut.
+        """
+        memory = self.settings.memory
+        steps = range(start, self.span.stop)
+        planned = plan(self.forecast, steps, self.job.budget.bytes, memory.segment.headroom)
+        verdicts.require_fit(planned, self.forecast, self.segment, self.identity, self.job.budget)
+        for cut in planned.cuts:
+            is_after_sink = self.graph.steps[cut - 1].is_sink
+            self.cuts[cut] = "after a sink" if is_after_sink else "planned"
+
+    def _run_part(self, part: range, before: Manifest | None) -> Manifest | None:
+        """Run one part; what the segment has on disk when it is over.
+
+        That is as much as before when the part ran out of memory: there is one cut more then.
+        """
+        order = self._order(part, before)
+        count = self.job.budget.count
+        watch = PartWatch(self.record, self.record.parts, self.identity, count, self.observe)
+        log, kills = LogTail(self.job.log), oom_kills()
+        self._announce(part.start)
+        ending = run_worker(
+            run_part,
+            (order,),
+            is_last=lambda m: isinstance(m, PartCommitted | PartFailed | DamageFound),
+            on_message=lambda message: self._answer(message, watch, part),
+            on_sample=watch.on_sample,
+            limit=self.job.budget.bytes,
+            count=count,
+        )
+        self._learn(watch)
+        match ending:
+            case Finished(PartCommitted(manifest)):
+                self.record.parts += 1
+                self.verified |= watch.loaded
+                self.observe(PartEnded(self.segment.name))
+                return manifest
+            case Finished(DamageFound(value)):
+                raise Damaged(value)
+        exceeded = verdicts.exceedance(ending, log, struck=oom_kills() > kills)
+        if exceeded is None:
+            raise verdicts.failure(ending, self.segment, watch, log)
+        cut = self._cut_in(part, watch)
+        if cut is None:
+            raise verdicts.over_budget(self.segment, watch, exceeded, self.job.budget)
+        self._cut_again(cut, exceeded, watch)
+        return before
+
+    def _announce(self, start: int) -> None:
+        step = self.graph.steps[start].name
+        number = start - self.span.start + 1
+        why = "" if number == 1 else self.cuts.get(start, "goes on where a former run stopped")
+        self.observe(PartStarted(self.segment.name, step, number, why))
+
+    def _cut_in(self, part: range, watch: PartWatch) -> int | None:
+        """Where to cut a part that ran out of memory: before the step that it was in.
+
+        A part that could not write what it made is cut before the last step that it ran. None: it
+        is the step alone, or what comes before any step.
+        """
+        names = [step.name for step in self.graph.steps]
+        last = watch.step or (watch.ended[-1] if watch.committing and watch.ended else None)
+        number = part.start if last is None else names.index(last)
+        return number if number > part.start else None
+
+    def _cut_again(self, cut: int, exceeded: Exceeded, watch: PartWatch) -> None:
+        steps = {step.name: step for step in self.segment.steps}
+        self.sunk |= {name for name in watch.ended if steps[name].is_sink}
+        self.cuts[cut] = exceeded.why
+        self.job.bound.store.tidy(self.segment.name, self.job.standing.key or "")
+        before = self.graph.steps[cut].name
+        self.observe(PartCut(self.segment.name, before, exceeded.why))
+        self._notice(f"{exceeded.told}; runs again, cut before {before}")
+
+    def _notice(self, what: str) -> None:
+        self.observe(Noticed(f"{self.segment.name}: {what}"))
+
+    def _answer(self, message: Any, watch: PartWatch, part: range) -> bool | None:
+        """Take note of a message; after a step, whether the worker is to go on with the next.
+
+        It hands over instead when the next step is not expected to fit: one that was never
+        measured is expected to take as much as the largest so far.
+        """
+        watch.on_message(message)
+        if not isinstance(message, StepEnded):
+            return None
+        number = [step.name for step in self.graph.steps].index(message.step) + 1
+        if number not in part:
+            return None
+        step = self.graph.steps[number]
+        unloaded = set(self.graph.loaded(part)) - watch.live.keys()
+        rise = self.forecast.rise(step, unloaded, watch.largest_rise)
+        fits = message.held_bytes + rise <= self.job.budget.bytes
+        if not fits:
+            self.cuts[number] = "handed over"
+        return fits
+
+    def _learn(self, watch: PartWatch) -> None:
+        self.job.profile.learn(self.segment.name, watch.profile(self.input_bytes))
+        write_profile(self.settings.runs, self.graph.name, self.job.profile)
+
+    def _record_cut(self, number: int) -> None:
+        cut = CutRecord(self.graph.steps[number].name, self.cuts[number])
+        if cut not in self.record.cuts:
+            self.record.cuts.append(cut)
+
+    def _order(self, part: range, before: Manifest | None) -> Order:
+        job, bound, graph = self.job, self.job.bound, self.graph
+        assert job.standing.ingredients is not None, "a segment runs after those it reads from"
+        assert job.standing.key is not None
+        checkpoints = bound.settings.memory.checkpoints
+        return Order(
+            root=bound.settings.root,
+            store=bound.store.folder,
+            pipeline=graph.name,
+            segment=self.segment,
+            first=self.span.start,
+            part=part,
+            key=job.standing.key,
+            ingredients=as_json(job.standing.ingredients),
+            params=job.params,
+            last_use={step.name: graph.last_use(step.name) for step in self.segment.steps},
+            outputs=graph.outputs(self.span),
+            before=before,
+            done=self.sunk,
+            sources={value: self._source(value, before) for value in graph.loaded(part)},
+            arguments=arguments(bound, self.segment),
+            stamps=stamps(bound, self.segment),
+            format=checkpoints.format,
+            allowance=max(0, checkpoints.max_disk - bound.store.used_bytes()),
+            count=job.budget.count,
+            log=job.log,
+        )
+
+    def _source(self, value: str, before: Manifest | None) -> Source:
+        if value in self.job.sources:
+            source = self.job.sources[value]
+            return replace(source, verify=source.verify and value not in self.verified)
+        assert before is not None, "an earlier part made it"
+        folder = self.job.bound.store.path(before.segment, before.key)
+        return Source(folder, before.values[value], verify=value not in self.verified)

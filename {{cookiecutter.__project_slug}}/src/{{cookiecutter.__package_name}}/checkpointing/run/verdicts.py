@@ -1,0 +1,224 @@
+"""Why a part ended without a checkpoint, or is not begun, in words that say what to do next."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..base.errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed, StorageError
+from ..base.units import size
+from ..graph.steps import Segment
+from ..memory import meter
+from ..memory.budget import EffectiveBudget
+from ..memory.forecast import Forecast
+from ..memory.planning import Plan
+from .events import PartFailed
+from .processes import Died, Ending, Finished, OverBudget
+from .watch import PartWatch
+
+_LISTED_VALUES = 5
+_LOG_TAIL_LINES = 8
+_LOG_TAIL_BYTES = 1_000_000
+_ALIKE_BYTES = 16 * 2**20  # by which processes differ that did the same
+_SIGKILL: int = getattr(signal, "SIGKILL", 9)
+_SIGABRT: int = signal.SIGABRT
+# What Rust, C++ and glibc print when an allocation fails and they give up.
+_REFUSED = re.compile(r"memory allocation of \d+ bytes failed|bad_alloc|[Oo]ut of memory")
+_WAYS_OUT = (
+    "load only the columns that it needs: `Annotated[pd.DataFrame, Columns(...)]`",
+    "split the step in two, so that less is held at once",
+    "if it still cannot fit, use an engine that works out of core for this step",
+    "raise the budget, if whoever owns memory_budget.toml agrees",
+)
+
+
+@dataclass(frozen=True)
+class Exceeded:
+    """A part ran out of memory: why it ended, in a word, and for a sentence."""
+
+    why: str
+    told: str
+    held: int = 0
+
+
+class LogTail:
+    """What a part's process printed, from the moment that this was made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._start = path.stat().st_size if path.exists() else 0
+
+    def text(self) -> str:
+        try:
+            with open(self.path, "rb") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(self._start, end - _LOG_TAIL_BYTES))
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None:
+    """Whether a part ended for want of memory, as far as its parent can tell.
+
+    `struck` says whether the kernel killed for memory, somewhere here, while the part ran.
+    """
+    match ending:
+        case OverBudget(held):
+            return Exceeded("over budget", f"{size(held)} held", held)
+        case Finished(PartFailed(kind=BudgetExceeded.kind) as failed):
+            return Exceeded("out of memory", f"memory was refused ({failed.message})")
+        case Died(exit_code) if exit_code == -_SIGKILL and struck:
+            return Exceeded("out of memory", "killed by the system, which was out of memory")
+        case Died(exit_code) if exit_code == -_SIGKILL:
+            return Exceeded(
+                "killed", "killed from outside, by the system out of memory or by a person"
+            )
+        case Died(exit_code) if exit_code == -_SIGABRT:
+            said = next((line for line in log.text().splitlines() if _REFUSED.search(line)), None)
+            return Exceeded("out of memory", f"aborted ({said.strip()})") if said else None
+    return None
+
+
+def over_budget(
+    segment: Segment, watch: PartWatch, exceeded: Exceeded, budget: EffectiveBudget
+) -> CheckpointingError:
+    """The error for a step that ran out of memory with a process of its own."""
+    if watch.step is None and not watch.committing and exceeded.why == "killed":
+        return _died(segment, watch, f"was {exceeded.told}")
+    largest = sorted(watch.live.items(), key=lambda item: item[1], reverse=True)[:_LISTED_VALUES]
+    listed = ", ".join(f"{name} {size(count)}" for name, count in largest) or "none"
+    held = exceeded.held or watch.held
+    told = (
+        f"{size(held)} of memory held" if exceeded.held else f"{exceeded.told}, {size(held)} held"
+    )
+    message = (
+        f"segment `{segment.name}`, {_doing(watch)}: {told}, the budget is "
+        f"{size(budget.bytes)} ({budget.source}).\n"
+        f"  Largest live values: {listed}.\n"
+        f"  What to do: {_ways_out(watch)}"
+    )
+    return BudgetExceeded(
+        message,
+        segment=segment.name,
+        step=watch.step or (watch.ended[-1] if watch.ended else None),
+        why=exceeded.why,
+        held_bytes=held,
+        budget_bytes=budget.bytes,
+        largest_values=dict(largest),
+    )
+
+
+def require_fit(
+    planned: Plan, forecast: Forecast, segment: Segment, known_by: str, budget: EffectiveBudget
+) -> None:
+    """Refuse a plan with a step that is known not to fit, whatever the cuts.
+
+    It is known when the step was measured with the same code, params and inputs, by identity. What
+    the process that asked then held beyond the one that asks now, a notebook say, does not count.
+
+    Raises:
+        BudgetExceeded: naming the step; nothing of the plan was run.
+    """
+    if planned.misfit is None:
+        return
+    step = forecast.graph.steps[planned.misfit]
+    measure = forecast.measures.get(step.name)
+    if measure is not None and measure.identity == known_by:
+        alone = forecast.part(range(planned.misfit, planned.misfit + 1))
+        needed = alone.peak
+        asked_then = forecast.parents.get(segment.name, 0)
+        spared = asked_then - meter.process_bytes(os.getpid(), budget.count)
+        if spared > _ALIKE_BYTES:
+            needed -= spared
+        if needed > budget.bytes:
+            raise _will_not_fit(segment, step.name, needed, budget)
+
+
+def require_first_damage(value: str, damaged: set[str], segment: str) -> None:
+    """Note that a value was found damaged; to make it anew is of use once in a run.
+
+    Raises:
+        StorageError: it is damaged again, and would be each time.
+    """
+    if value in damaged:
+        raise StorageError(
+            f"segment `{segment}`: the checkpoint of `{value}` was damaged twice in one run.\n"
+            f"  What to do: see whether a step writes to a file that it was given, and have it "
+            f"work on a copy in its workdir; if none does, check the disk.",
+            segment=segment,
+        )
+    damaged.add(value)
+
+
+def _will_not_fit(
+    segment: Segment, step: str, needed: int, budget: EffectiveBudget
+) -> CheckpointingError:
+    """The error for a step that is known not to fit, before anything of its segment is run.
+
+    `needed` is the least that the process tree holds at its peak, in bytes.
+    """
+    message = (
+        f"segment `{segment.name}`, step `{step}`: an earlier run with the same code and inputs "
+        f"measured that it needs {size(needed)} even in a process of its own, the budget is "
+        f"{size(budget.bytes)} ({budget.source}). Nothing of the segment was run.\n"
+        f"  What to do: {_listed(_WAYS_OUT)}"
+    )
+    return BudgetExceeded(
+        message,
+        segment=segment.name,
+        step=step,
+        why="planned",
+        held_bytes=needed,
+        budget_bytes=budget.bytes,
+        largest_values={},
+    )
+
+
+def failure(ending: Ending, segment: Segment, watch: PartWatch, log: LogTail) -> CheckpointingError:
+    """The error for a part that ended without its values, for another reason than memory."""
+    match ending:
+        case Finished(PartFailed() as failed):
+            details = {"traceback": failed.traceback} if failed.traceback else {}
+            kind = BY_KIND[failed.kind]
+            return kind(failed.message, segment=segment.name, step=failed.step, **details)
+        case Died(exit_code):
+            tail = "".join(f"  | {line}\n" for line in log.text().splitlines()[-_LOG_TAIL_LINES:])
+            how = f"ended {_signal_name(exit_code)} without a word.\n{tail}  Log: {log.path}"
+            return _died(segment, watch, how, exit_code)
+    raise AssertionError(f"an ending that nobody knows: {ending}")
+
+
+def _died(
+    segment: Segment, watch: PartWatch, how: str, exit_code: int | None = None
+) -> CheckpointingError:
+    message = f"segment `{segment.name}`, {_doing(watch)}: its process {how}"
+    return StepFailed(message, segment=segment.name, step=watch.step, exit_code=exit_code)
+
+
+def _doing(watch: PartWatch) -> str:
+    if watch.step is not None:
+        return f"step `{watch.step}`"
+    return "writing its checkpoint" if watch.committing else "before its first step"
+
+
+def _ways_out(watch: PartWatch) -> str:
+    if watch.step is None and not watch.committing:
+        return "the budget is too small to start Python and the libraries; raise it."
+    return _listed(_WAYS_OUT)
+
+
+def _listed(ways: tuple[str, ...]) -> str:
+    return "\n    - " + "\n    - ".join(ways)
+
+
+def _signal_name(exit_code: int | None) -> str:
+    if exit_code is None or exit_code >= 0:
+        return f"with exit code {exit_code}"
+    try:
+        return f"by {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"by signal {-exit_code}"

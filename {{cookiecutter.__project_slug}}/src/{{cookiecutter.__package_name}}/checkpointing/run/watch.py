@@ -1,0 +1,163 @@
+"""What the parent knows of a running part: the step it is in, its peaks, the values it holds."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from ..base.units import Count
+from ..memory import meter
+from ..memory.profile import SegmentProfile, StepMeasure
+from ..memory.residency import Shared
+from .events import CommitStarted, Observer, Sampled, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
+from .record import SegmentRecord, StepRecord, WriteRecord
+
+
+class PartWatch:
+    """Fills the record of a segment from a worker's messages and the memory samples between them.
+
+    A sample counts for the step that the worker was last heard to be in, or the value that it
+    writes, and for the segment.
+
+    Args:
+        part: which part of the segment it is, counted from 0.
+        identity: of the code, params and inputs behind the segment, for the profile.
+        count: how memory is counted.
+
+    `held` is the most that was held in the step that runs, or while the value at hand is written.
+    """
+
+    def __init__(
+        self, record: SegmentRecord, part: int, identity: str, count: Count, observe: Observer
+    ) -> None:
+        self._record = record
+        self._part = part
+        self._identity = identity
+        self._count = count
+        self._observe = observe
+        self._current: StepRecord | WriteRecord | None = None
+        self._began = StepStarted("", {})
+        self._loaded = 0
+        self._started = time.monotonic() - record.seconds
+        self._baseline = self._parent = 0
+        self._measures: dict[str, StepMeasure] = {}
+        self._loads: dict[str, int] = {}
+        self._writes: dict[str, int] = {}
+        self._shared: tuple[Shared, ...] = ()
+        self.live: dict[str, int] = {}
+        self.ended: list[str] = []
+        self.largest_rise = 0
+        self.held = 0
+        self.committing = False
+
+    @property
+    def loaded(self) -> set[str]:
+        """The values that the part has read from disk."""
+        return set(self._loads)
+
+    @property
+    def step(self) -> str | None:
+        """The step that is running; None before the first and after the last."""
+        return self._current.name if isinstance(self._current, StepRecord) else None
+
+    def on_message(self, message: Any) -> None:
+        match message:
+            case StepStarted():
+                self._begin(message)
+            case ValueLoaded():
+                self.live = {**self.live, message.value: message.bytes}
+                self._loads[message.value] = message.held_bytes
+                self._loaded += message.held_bytes
+                if isinstance(self._current, StepRecord):
+                    self._current.read_seconds += message.seconds
+            case StepEnded():
+                self._end(message)
+            case CommitStarted():
+                self._current, self.live, self.committing = None, message.live, True
+                self.on_sample(message.held_bytes)
+            case WriteStarted(value, held):
+                former = [write for write in self._record.writes if write.value == value]
+                for write in former:  # of an attempt that was stopped
+                    self._record.writes.remove(write)
+                self._current = WriteRecord(value, self._part, held, held)
+                self._record.writes.append(self._current)
+            case WriteEnded(value, count, seconds):
+                assert isinstance(self._current, WriteRecord), "a write ends after it started"
+                self._current.bytes, self._current.seconds = count, seconds
+                self._record.bytes_written += count
+                self._writes[value] = self._current.peak_bytes - self._current.began_bytes
+        self._observe(message)
+
+    def on_sample(self, held: int) -> None:
+        self._record.peak_bytes = max(self._record.peak_bytes, held)
+        if self._current is not None:
+            self._current.peak_bytes = max(self._current.peak_bytes, held)
+        self.held = held if self._current is None else self._current.peak_bytes
+        self._record.seconds = time.monotonic() - self._started
+        self._observe(Sampled(held))
+
+    def profile(self, input_bytes: int) -> SegmentProfile:
+        """What the part measured so far, a step that was stopped included."""
+        measures = self._measures
+        if isinstance(self._current, StepRecord) and self._current.name not in self.ended:
+            stopped = self._measure(finished=False, stopped_bytes=self._rise())
+            measures = measures | {self._current.name: stopped}
+        return SegmentProfile(
+            input_bytes,
+            self._baseline,
+            measures,
+            self._loads,
+            self._writes,
+            self._shared,
+            self._parent,
+            self._count,
+        )
+
+    def _begin(self, message: StepStarted) -> None:
+        former = [step for step in self._record.steps if step.name == message.step]
+        for step in former:  # of an attempt that was stopped
+            self._record.steps.remove(step)
+        held = message.held_bytes
+        self._current = StepRecord(message.step, self._part, held, held)
+        self._record.steps.append(self._current)
+        self._began, self._loaded, self.live = message, 0, message.live
+        if not self.ended:
+            self._baseline = held - message.live_bytes
+            self._parent = meter.process_bytes(os.getpid(), self._count)
+
+    def _end(self, message: StepEnded) -> None:
+        assert isinstance(self._current, StepRecord), "a step ends after it started"
+        self._current.seconds = message.seconds
+        self._current.input_bytes = message.input_bytes
+        self._current.value_bytes = message.value_bytes
+        self.on_sample(message.held_bytes)
+        self.ended.append(message.step)
+        self._shared = message.shared
+        self.largest_rise = max(self.largest_rise, self._rise())
+        grown = message.held_bytes - self._began.held_bytes
+        self._measures[message.step] = self._measure(
+            transient_bytes=self._rise(),
+            drift_bytes=grown - (message.live_bytes - self._began.live_bytes),
+            file_bytes=message.file_bytes,
+        )
+
+    def _rise(self) -> int:
+        """How far the running step rose above what was held when it began, loads left out."""
+        assert isinstance(self._current, StepRecord)
+        return max(0, self._current.peak_bytes - self._current.began_bytes - self._loaded)
+
+    def _measure(self, **found: Any) -> StepMeasure:
+        step = self._current
+        assert isinstance(step, StepRecord)
+        return StepMeasure(
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            self._identity,
+            seconds=step.seconds,
+            input_bytes=step.input_bytes,
+            began_bytes=step.began_bytes,
+            peak_bytes=step.peak_bytes,
+            value_bytes=step.value_bytes,
+            **found,
+        )

@@ -1,0 +1,168 @@
+"""What a person sees of a run: live on a terminal, plain lines elsewhere, a closing table."""
+
+from __future__ import annotations
+
+from ..base.units import short
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..base.interrupts import held
+from ..base.units import size
+from ..run.events import CommitStarted, Noticed, Observer, PartStarted, RunStarted, Sampled, SegmentEnded, SegmentStarted, StepStarted
+from ..run.record import RunRecord, SegmentRecord
+
+_STYLES = {"ran": "green", "reused": "cyan", "failed": "red"}
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Observer]:
+    """An observer that shows a run on `console`, live when that is a terminal."""
+    lines = _Lines(console)
+    if not console.is_terminal:
+        yield lines.observe
+        return
+    gauge = _Gauge()
+    live = Live(gauge, console=console, transient=True, refresh_per_second=8)
+
+    def observe(event: Any) -> None:
+        gauge.observe(event)
+        lines.observe(event)
+
+    try:
+        with held():  # an interrupt must not leave a terminal without its cursor
+            live.start(refresh=True)
+        yield observe
+    finally:
+        with held():
+            live.stop()
+
+
+def closing_table(record: RunRecord) -> Table:
+    """Per segment: what happened, its peak against the budget, time, bytes written."""
+    table = Table(title=f"{record.pipeline}: {_budget(record)}", title_justify="left")
+    table.add_column("segment")
+    table.add_column("status")
+    for heading in ("parts", "peak", "of budget", "seconds", "written"):
+        table.add_column(heading, justify="right")
+    for segment in record.segments:
+        style = _STYLES[segment.status]
+        table.add_row(segment.name, f"[{style}]{segment.status}[/]", *_figures(segment, record))
+    table.add_section()
+    total = SegmentRecord(
+        "all",
+        "",
+        parts=sum(segment.parts for segment in record.segments),
+        peak_bytes=record.peak_bytes,
+        seconds=record.seconds,
+        bytes_written=record.bytes_written,
+    )
+    table.add_row("all", "", *_figures(total, record))
+    return table
+
+
+class _Lines:
+    """One line for each thing worth keeping in a log."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._steps = {"": 0}
+        self._number = 0
+        self._segment = ""
+
+    def observe(self, event: Any) -> None:
+        if isinstance(event, RunStarted):
+            self._steps = dict(event.segments)
+            self._print(
+                f"{event.pipeline}: budget {size(event.budget_bytes)} ({event.budget_source}); "
+                f"log {short(event.log)}"
+            )
+        elif isinstance(event, SegmentStarted):
+            self._print(f"{event.segment}: runs ({'; '.join(event.reasons)})")
+        elif isinstance(event, PartStarted):
+            self._segment, self._number = event.segment, event.number - 1
+            if event.why:
+                self._print(f"{event.segment}: a fresh process from {event.step} on ({event.why})")
+        elif isinstance(event, StepStarted):
+            self._number += 1
+            if not self._console.is_terminal:
+                of = f"{self._number}/{self._steps[self._segment]}"
+                self._print(f"{self._segment}: step {of} {event.step}")
+        elif isinstance(event, SegmentEnded):
+            record = event.record
+            ran = f" in {record.seconds:.1f} s, peak {size(record.peak_bytes)}"
+            self._print(f"{record.name}: {record.status}{ran if record.status == 'ran' else ''}")
+        elif isinstance(event, Noticed):
+            self._print(event.message)
+
+    def _print(self, line: str) -> None:
+        self._console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+class _Gauge:
+    """The running step and the held memory against the budget, as one line that is redrawn."""
+
+    def __init__(self) -> None:
+        self._budget = 1
+        self._steps: dict[str, int] = {}
+        self._segment = self._doing = ""
+        self._number = self._held = 0
+        self._started = time.monotonic()
+
+    def observe(self, event: Any) -> None:
+        if isinstance(event, RunStarted):
+            self._budget, self._steps = event.budget_bytes, dict(event.segments)
+        elif isinstance(event, SegmentStarted):
+            self._segment = event.segment
+            self._started = time.monotonic()
+        elif isinstance(event, PartStarted):
+            self._number, self._doing = event.number - 1, "starting"
+        elif isinstance(event, StepStarted):
+            self._number, self._doing = self._number + 1, event.step
+        elif isinstance(event, CommitStarted):
+            self._doing = "writing the checkpoint"
+        elif isinstance(event, Sampled):
+            self._held = event.held_bytes
+        elif isinstance(event, SegmentEnded):
+            self._segment = ""
+
+    def __rich__(self) -> Table | Text:
+        if not self._segment:
+            return Text("")
+        share = self._held / self._budget
+        style = "red" if share > 0.9 else "yellow" if share > 0.7 else "green"
+        row = Table.grid(padding=(0, 1))
+        row.add_row(
+            f"[bold]{escape(self._segment)}[/] {self._number}/{self._steps[self._segment]}",
+            escape(self._doing),
+            ProgressBar(total=1, completed=min(share, 1), width=24, complete_style=style),
+            f"{size(self._held)} of {size(self._budget)}",
+            f"{time.monotonic() - self._started:.0f} s",
+        )
+        return row
+
+
+def _figures(segment: SegmentRecord, record: RunRecord) -> tuple[str, ...]:
+    if segment.status == "reused":
+        return ("",) * 5
+    share = segment.peak_bytes / record.budget_bytes if record.budget_bytes else 0.0
+    return (
+        str(segment.parts),
+        size(segment.peak_bytes) if segment.peak_bytes else "",
+        f"{share:.0%}" if segment.peak_bytes else "",
+        f"{segment.seconds:.1f}",
+        size(segment.bytes_written) if segment.bytes_written else "",
+    )
+
+
+def _budget(record: RunRecord) -> str:
+    return f"budget {size(record.budget_bytes)} ({escape(record.budget_source)})"

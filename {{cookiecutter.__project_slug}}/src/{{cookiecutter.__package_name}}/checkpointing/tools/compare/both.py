@@ -1,0 +1,219 @@
+"""Both runs of a comparison, one after the other, in a folder of their own.
+
+The run with checkpoints comes first: its keys tell from what the plain script's random numbers are
+seeded, and what cannot run at all is known before the machine is filled.
+"""
+
+from __future__ import annotations
+
+from ...base.settings import Settings
+
+import copy
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ...base.errors import CheckpointingError, Interrupted, StorageError
+from ...base.files import remove, storage_errors
+from ...base.interrupts import held
+from ...base.names import temporary_name
+from ...base.settings import parse_size
+from ...base.units import size
+from ...disk.manifest import Manifest
+from ...disk.place import claim_places
+from ...disk.store import Store
+from ...disk.sweeping import sweep_temporaries
+from ...graph.graph import Graph
+from ...memory.budget import EffectiveBudget, effective_budget
+from ...memory.limits import machine_limits
+from ...reuse.bound import Bound, Project, arguments, bind
+from ...run.events import Noticed, Observer, SegmentEnded, ValueLoaded, WriteEnded
+from ...run.execution import Execution
+from ...run.record import COMPARE_LOG, RunRecord
+from .figures import Comparison, Figures
+from .plain import PlainRun, run_plain, script_limit
+from .script import ScriptOrder
+
+_SCRATCH = "compare"
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What a caller may ask of a comparison; see the command `compare`.
+
+    `params` take the place of params and inputs of the same name; `budget` and `limit` are sizes
+    such as 2GB.
+    """
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    budget: str | None = None
+    limit: str | None = None
+
+
+def compare(
+    project: Project, options: CompareOptions, observe: Observer = lambda event: None
+) -> Comparison:
+    """Run the pipeline with checkpoints and as a plain script, both from the beginning.
+
+    Checkpoints, published outputs and run records stay as they are; what the run with checkpoints
+    measured goes into the profile. A plain script that runs out of memory is a result.
+
+    Raises:
+        CheckpointingError: a run failed; `error.record` is the comparison so far.
+    """
+    found = Comparison(project.graph.name)
+    try:
+        _compare(project, options, found, observe)
+    except KeyboardInterrupt:
+        failed: CheckpointingError = Interrupted("stopped. Nothing of the comparison is left.")
+    except CheckpointingError as error:
+        failed = error
+    except OSError as error:
+        failed = StorageError(f"{error}. Check the disk and who may read and write there.")
+    else:
+        return found
+    found.error, failed.record = failed.as_json(), found
+    raise failed
+
+
+def _compare(
+    project: Project, options: CompareOptions, found: Comparison, observe: Observer
+) -> None:
+    settings = project.settings
+    budget = effective_budget(settings.memory, machine_limits(), options.budget)
+    asked = None if options.limit is None else parse_size(options.limit, "--limit")
+    found.budget_bytes, found.budget_source = budget.bytes, budget.source
+    store = Store(settings.checkpoints / project.graph.name)
+    claim_places(settings, project.graph.name)
+    with store.lock(), _scratch(store.folder) as folder:
+        log = _new_log(settings.runs)
+        aside = replace(project, settings=_aside(settings, folder, store.used_bytes()))
+        # This reads and hashes the inputs, so both runs find them in the page cache.
+        bound = bind(aside, options.params)
+        observe(Noticed(_announcement(project.graph)))
+        manifests = _run_with_checkpoints(bound, budget, log, found, observe)
+        limit = script_limit(machine_limits(), asked)
+        found.limit_bytes, found.limit_source = limit.bytes, limit.source
+        told = f"{size(limit.bytes)} ({limit.source})"
+        observe(Noticed(f"plain script: one process, every value kept; stopped above {told}"))
+        plain = PlainRun()
+        found.plain = plain.figures
+        order = _script_order(bound, budget, manifests, folder, log)
+        run_plain(order, budget, limit, observe, plain)
+    if plain.error is not None:
+        raise plain.error
+    if plain.identities is not None:
+        kept = {n: record.identity for m in manifests for n, record in m.outputs.items()}
+        found.same_results = {n: plain.identities.get(n) == kept[n] for n in order.outputs}
+
+
+def _announcement(graph: Graph) -> str:
+    """What a person has to know before anything runs: a sink writes to the world outside."""
+    sinks = ", ".join(f"`{step.name}`" for step in graph.steps if step.is_sink)
+    told = "every step runs twice, with checkpoints and then as a plain script"
+    return f"{told}; so does what returns nothing and writes elsewhere: {sinks}" if sinks else told
+
+
+def _run_with_checkpoints(
+    bound: Bound, budget: EffectiveBudget, log: Path, found: Comparison, observe: Observer
+) -> list[Manifest]:
+    """Run the pipeline as `run` does, and fill the figures; the checkpoints, in order.
+
+    Raises CheckpointingError as `run` does.
+    """
+    figures = found.checkpoints = Figures()
+    record = RunRecord(found.pipeline, budget_bytes=budget.bytes, segments=figures.segments)
+    folder = bound.store.folder
+    with storage_errors("Making a folder for checkpoints", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def watch(event: Any) -> None:
+        if isinstance(event, ValueLoaded):
+            figures.bytes_read += event.bytes
+        elif isinstance(event, WriteEnded | SegmentEnded):
+            figures.disk_bytes = max(figures.disk_bytes, bound.store.used_bytes())
+        observe(event)
+
+    started = time.monotonic()
+    execution = Execution(bound, budget, set(), record, log, watch)
+    try:
+        execution.go(None)
+    finally:
+        figures.seconds = time.monotonic() - started
+        figures.peak_bytes = max((s.peak_bytes for s in figures.segments), default=0)
+        figures.bytes_written = sum(s.bytes_written for s in figures.segments)
+    figures.status = "ran"
+    return [execution.done[segment.name] for segment in bound.graph.segments]
+
+
+def _script_order(
+    bound: Bound, budget: EffectiveBudget, manifests: list[Manifest], folder: Path, log: Path
+) -> ScriptOrder:
+    graph = bound.graph
+    return ScriptOrder(
+        root=bound.settings.root,
+        folder=folder / "plain",
+        segments=graph.segments,
+        code={name: code.modules for name, code in bound.code.items()},
+        keys={manifest.segment: manifest.key for manifest in manifests},
+        arguments={
+            address: argument
+            for segment in graph.segments
+            for address, argument in arguments(bound, segment).items()
+        },
+        outputs=graph.outputs(range(len(graph.steps))),
+        format=bound.settings.memory.checkpoints.format,
+        count=budget.count,
+        log=log,
+    )
+
+
+def _aside(settings: Settings, folder: Path, used: int) -> Settings:
+    """The settings with checkpoints and published outputs in another folder.
+
+    `used` are the bytes of max_disk that the project's own checkpoints take.
+    """
+    checkpoints = settings.memory.checkpoints
+    moved = checkpoints.model_copy(
+        update={"path": folder / "checkpoints", "max_disk": max(0, checkpoints.max_disk - used)}
+    )
+    outputs = {
+        value: str(folder / "outputs" / f"{value}{Path(text).suffix}")
+        for value, text in settings.wiring.outputs.items()
+    }
+    return replace(
+        settings,
+        memory=settings.memory.model_copy(update={"checkpoints": moved}),
+        wiring=settings.wiring.model_copy(update={"outputs": outputs}),
+    )
+
+
+@contextmanager
+def _scratch(store: Path) -> Iterator[Path]:
+    """A folder within the pipeline's own, whose lock is held; it goes however this ends.
+
+    What a killed comparison left goes too. Its name is one that a run sweeps away as well.
+    """
+    sweep_temporaries(store, _SCRATCH)
+    folder = store / temporary_name(_SCRATCH)
+    with storage_errors("Making a folder for the comparison", store):
+        folder.mkdir()
+    try:
+        yield folder
+    finally:
+        # An impatient second Ctrl-C leaves no gigabytes behind. What cannot be removed, a later run
+        # sweeps away, or `clean` says why not.
+        with held(), suppress(OSError):
+            remove(folder)
+
+
+def _new_log(runs: Path) -> Path:
+    """An empty log for what the steps of both runs print."""
+    log = runs / COMPARE_LOG
+    with storage_errors("Making the log", runs):
+        log.unlink(missing_ok=True)
+        log.touch()
+    return log

@@ -1,0 +1,160 @@
+"""The plain script seen from its parent: watched, stopped before the machine suffers, judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from ...base.errors import CheckpointingError
+from ...base.units import size
+from ...graph.steps import Segment
+from ...memory.budget import EffectiveBudget
+from ...memory.limits import Limit, oom_kills
+from ...run.events import Observer, PartFailed, PartStarted, SegmentEnded, SegmentStarted, StepEnded, StepStarted
+from ...run.processes import Ending, Finished, OverBudget, run_worker
+from ...run.record import SegmentRecord
+from ...run.verdicts import LogTail, exceedance, failure
+from ...run.watch import PartWatch
+from .figures import PlainFigures
+from .script import OutputsHashed, ScriptEnded, ScriptOrder, run_script
+
+_PERCENT = 80  # of the memory that is there: the rest is for what else runs on the machine
+
+
+@dataclass
+class PlainRun:
+    """How the plain script went.
+
+    `identities` are of its outputs, None when they could not be told; `error` is set when it ended
+    for another reason than memory.
+    """
+
+    figures: PlainFigures = field(default_factory=PlainFigures)
+    identities: dict[str, str] | None = None
+    error: CheckpointingError | None = None
+
+
+class _OverLimit(Exception):
+    """The script holds more than it may as a step begins; raised while it is watched, to end it."""
+
+
+def script_limit(machine: Iterable[Limit], asked: int | None) -> Limit:
+    """What the plain script may hold: most of what this machine has to give, or what was asked.
+
+    Args:
+        machine: the limits of the machine and the container, as a budget knows them.
+        asked: bytes; they can only lower the limit.
+    """
+    available = Limit(int(psutil.virtual_memory().available), "the memory that is available")
+    limits = [
+        Limit(limit.bytes * _PERCENT // 100, f"{_PERCENT} % of {limit.source}")
+        for limit in (available, *machine)
+    ]
+    if asked is not None:
+        limits.append(Limit(asked, "--limit"))
+    return min(limits, key=lambda limit: limit.bytes)
+
+
+def run_plain(
+    order: ScriptOrder, budget: EffectiveBudget, limit: Limit, observe: Observer, run: PlainRun
+) -> None:
+    """Run the script to its end or to the limit; `run` tells at any time how far it came."""
+    figures = run.figures
+    watch = _ScriptWatch(order, budget.bytes, limit.bytes, observe, figures)
+    log, kills = LogTail(order.log), oom_kills()
+    ending: Ending | None = None
+    with suppress(_OverLimit):
+        ending = run_worker(
+            run_script,
+            (order,),
+            is_last=lambda message: isinstance(message, OutputsHashed | PartFailed),
+            on_message=watch.on_message,
+            on_sample=watch.on_sample,
+            limit=limit.bytes,
+            count=order.count,
+            alone=True,
+        )
+    if isinstance(ending, Finished) and isinstance(ending.last, OutputsHashed):
+        run.identities = ending.last.identities
+    if watch.ended:
+        return
+    figures.ended_in = watch.part.step
+    if ending is None or isinstance(ending, OverBudget):
+        told = f"the limit on this machine is {size(limit.bytes)} ({limit.source})"
+        figures.status, figures.why = "stopped", told
+    elif exceeded := exceedance(ending, log, struck=oom_kills() > kills):
+        figures.status, figures.why = "stopped", exceeded.told
+    else:
+        run.error = failure(ending, watch.segment, watch.part, log)
+        run.error.details["run"] = "plain"
+
+
+class _ScriptWatch:
+    """Fills the figures of a plain run: a PartWatch for each segment, one after the other.
+
+    Only what the script's own process and its children hold counts, for a script has no process
+    that watches it and none that it is forked from.
+    """
+
+    def __init__(
+        self,
+        order: ScriptOrder,
+        budget: int,
+        limit: int,
+        observe: Observer,
+        figures: PlainFigures,
+    ) -> None:
+        self.ended = False
+        self._order = order
+        self._budget = budget
+        self._limit = limit
+        self._observe = observe
+        self._figures = figures
+        self._started = time.monotonic()
+        self._waiting = list(order.segments)
+        self._begin_segment()
+
+    def on_message(self, message: Any) -> None:
+        match message:
+            case StepStarted():
+                if message.held_bytes > self._limit:  # the step is not what took it
+                    self._note(message.held_bytes)
+                    raise _OverLimit
+                if message.step not in {step.name for step in self.segment.steps}:
+                    self._begin_segment()
+                self.part.on_message(message)
+            case StepEnded():
+                self.part.on_message(message)
+                self._note(message.held_bytes)
+                if message.step == self.segment.steps[-1].name:
+                    self._record.status = "ran"
+                    self._observe(SegmentEnded(self._record))
+            case ScriptEnded():
+                self.ended = True
+                self._figures.status = "ran"
+
+    def on_sample(self, held: int) -> None:
+        if not self.ended:
+            self.part.on_sample(held)
+            self._note(held)
+
+    def _begin_segment(self) -> None:
+        self.segment: Segment = self._waiting.pop(0)
+        self._record = SegmentRecord(self.segment.name, "failed", parts=1)
+        self.part = PartWatch(self._record, 0, "", self._order.count, self._observe)
+        self._figures.segments.append(self._record)
+        self._observe(SegmentStarted(self.segment.name, ("as a plain script",)))
+        self._observe(PartStarted(self.segment.name, self.segment.steps[0].name))
+
+    def _note(self, held: int) -> None:
+        """Take what is held now into the figures."""
+        figures = self._figures
+        figures.seconds = time.monotonic() - self._started
+        figures.peak_bytes = max(figures.peak_bytes, held)
+        if held > self._budget and figures.over_budget_in is None:
+            figures.over_budget_in = self.part.step

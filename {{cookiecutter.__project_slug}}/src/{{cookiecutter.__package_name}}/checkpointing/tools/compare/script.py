@@ -1,0 +1,158 @@
+"""The plain script: every step in one process, every value kept, nothing frozen or written.
+
+Everything here happens in a worker. It receives a ScriptOrder, plain data, and sends events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from ...base.errors import InexactValue
+from ...base.units import Count
+from ...codecs import codec_named
+from ...disk.commit import Commit, files_of
+from ...graph.steps import WORKDIR, Parameter, Segment, Step
+from ...memory import meter
+from ...memory.gauge import LOOKING_BETWEEN_STEPS, Gauge
+from ...run.events import StepEnded, StepStarted
+from ...worker.calling import call, freeze, seed, thaw
+from ...worker.forks import children_end_here
+from ...worker.main import as_failure, settle_in
+from ...worker.unchanged import import_unchanged
+
+
+@dataclass(frozen=True)
+class ScriptOrder:
+    """The steps to run as a plain script, and what they receive.
+
+    Attributes:
+        folder: for the files that steps make, and for outputs while they are hashed.
+        code: of each segment, the digests of its modules and data files in the other run.
+        keys: of each segment in the run with checkpoints; what is random is seeded from them.
+        arguments: inputs and params by (step, parameter).
+        outputs: the values whose bytes are to be compared.
+    """
+
+    root: Path
+    folder: Path
+    segments: tuple[Segment, ...]
+    code: dict[str, dict[str, str]]
+    keys: dict[str, str]
+    arguments: dict[tuple[str, str], Any]
+    outputs: tuple[str, ...]
+    format: str
+    count: Count
+    log: Path
+
+
+@dataclass(frozen=True)
+class ScriptEnded:
+    """The last step has returned; what the process does from now on is not the script's."""
+
+
+@dataclass(frozen=True)
+class OutputsHashed:
+    """What the key of a checkpoint would know of each output: its bytes, and its file's name.
+
+    One that no checkpoint could give back exactly is left out.
+    """
+
+    identities: dict[str, str]
+
+
+def run_script(connection: Connection, order: ScriptOrder) -> None:
+    """Entry point of a worker: run the script, send events, the last of them how it ended."""
+    settle_in(connection, order.log, order.root)
+    script = Script(order, connection.send)
+    try:
+        with children_end_here():
+            script.run()
+            connection.send(ScriptEnded())
+            connection.send(OutputsHashed(script.identities()))
+    except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
+        connection.send(as_failure(error, script.current, order.root))
+    finally:
+        meter.kill_children(os.getpid())
+
+
+class Script:
+    """The steps of an order as plain functions, and all values that they returned."""
+
+    def __init__(self, order: ScriptOrder, send: Callable[[Any], None]) -> None:
+        self.order = order
+        self.send = send
+        self.current: str | None = None
+        self.values: dict[str, Any] = {}
+        self.steps = {step.name: step for segment in order.segments for step in segment.steps}
+        self.files = Commit(order.folder, allowance=sys.maxsize)
+        self.gauge = Gauge(os.getpid(), order.count, alone=True, looking=LOOKING_BETWEEN_STEPS)
+
+    def run(self) -> None:
+        """Call every step in order with what earlier steps returned, and keep what it returns.
+
+        Raises ConfigurationError when it would not be the steps of the run with checkpoints.
+        """
+        code = {segment: self.order.code[segment.name] for segment in self.order.segments}
+        with children_end_here():  # this imports their modules
+            import_unchanged(code, inputs={})
+            functions = {name: step.function() for name, step in self.steps.items()}
+        for segment in self.order.segments:
+            for step in segment.steps:
+                self.current = step.name
+                started = time.perf_counter()
+                self.send(StepStarted(step.name, {}, held_bytes=self.gauge.sample()))
+                seed(self.order.keys[segment.name], step.name)
+                names = [parameter.name for parameter in step.parameters]
+                result = call(functions[step.name], names, self._giver(step))
+                if not step.is_sink:
+                    self.values[step.name] = result
+                self.send(StepEnded(step.name, time.perf_counter() - started, self.gauge.sample()))
+        self.current = None
+
+    def identities(self) -> dict[str, str]:
+        """The outputs as checkpoints would keep them; all other values are let go of first."""
+        found = {}
+        outputs = {name: self.values[name] for name in self.order.outputs}
+        self.values.clear()
+        for name in self.order.outputs:
+            step = self.steps[name]
+            codec = codec_named(step.codec or "")
+            files = files_of(codec, self.order.format, kept=False, output=True)
+            with contextlib.suppress(InexactValue):
+                frozen = freeze(step, outputs.pop(name), self.files.workdir_path(name))
+                record = self.files.keep(name, frozen, codec, files).output
+                assert record is not None, "an output was asked for"
+                found[name] = record.identity
+        return found
+
+    def _giver(self, step: Step) -> Callable[[str], Any]:
+        """How a step gets one argument; unlike a part, the script holds on to its values."""
+        parameters = {parameter.name: parameter for parameter in step.parameters}
+
+        def give(name: str) -> Any:
+            if name == WORKDIR:
+                return self.files.workdir(step.name)
+            if (step.name, name) in self.order.arguments:
+                return copy.deepcopy(self.order.arguments[step.name, name])
+            return self._as_asked(parameters[name])
+
+        return give
+
+    def _as_asked(self, parameter: Parameter) -> Any:
+        """An earlier value itself; of another type, or by some columns, as a script would convert.
+
+        Codecs convert without copying where they can.
+        """
+        value, made = self.values[parameter.name], self.steps[parameter.name].codec
+        if parameter.codec == made and parameter.columns is None:
+            return value
+        return thaw(parameter, codec_named(made or "").freeze(value))

@@ -1,0 +1,244 @@
+"""The outlook: what plans say of a whole graph, as declared and if it were cut where it is best.
+
+All of it supposes a run from the beginning, with nothing to reuse. All sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from ...graph.steps import Segment
+from ...memory.forecast import Forecast, PartForecast
+from ...memory.planner import Choice, choose, first_misfit, ladder, least_peak
+from ...memory.planning import Plan, budget_for, plan, usable
+
+# A budget is told beside a smaller one if it saves this share of all that there is to save, and is
+# larger by that.
+_SAVED = 0.2
+_LARGER = 0.02
+
+Verdict = Literal["sink", "needed", "free", "costs", "hinders"]
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A declared boundary: the two segments that meet there, planned with it and without it.
+
+    Attributes:
+        before: the number of the step that it lies before.
+        kept: the plan of both segments' steps with the boundary.
+        without: the plan of the same steps where that one cut is not given.
+        live: the bytes of all values that are kept across it.
+        is_after_sink: whether a cut there is given in any case.
+        unknown: steps of the two segments that were never measured: what is said is without them.
+    """
+
+    before: int
+    kept: Plan
+    without: Plan
+    live: int
+    is_after_sink: bool
+    unknown: tuple[str, ...]
+
+    @property
+    def cost(self) -> int:
+        """The bytes that are written and read for this boundary's sake alone."""
+        return self.kept.transfers - self.without.transfers
+
+    @property
+    def instead(self) -> tuple[int, ...]:
+        """The numbers of steps before which there would be a cut if this one were not given."""
+        return tuple(cut for cut in self.without.cuts if cut not in self.kept.cuts)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the boundary is worth to memory and disk.
+
+        - sink: it is there anyway, for a step that must not be repeated ends before it.
+        - hinders: without it less memory would do; loading a value may hold more than making it.
+        - costs: without it fewer bytes would be written and read.
+        - needed: without it there would be a cut just there, or another that moves as much.
+        - free: without it there would be one part less, but as many bytes written and read.
+        """
+        if self.is_after_sink:
+            return "sink"
+        if self.without.limit < self.kept.limit:
+            return "hinders"
+        if self.cost > 0:
+            return "costs"
+        return "needed" if len(self.without.parts) == len(self.kept.parts) else "free"
+
+    @property
+    def pays(self) -> bool:
+        return self.verdict in ("sink", "needed", "free")
+
+
+@dataclass(frozen=True)
+class OtherBudget:
+    """What a budget would lead to, the headroom kept; None where that does not fit.
+
+    `declared` keeps the declared boundaries, `best` does not.
+    """
+
+    budget: int
+    declared: Choice | None
+    best: Choice | None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What plans say of a pipeline under a budget.
+
+    Attributes:
+        declared: the plan of each segment, in their order.
+        best: the plan of all steps if no boundary were declared; sinks end their parts still.
+        lower_bound: what any parts write and read that keep to the memory of `best` or, where that
+            is more, to that of the declared ones.
+        boundaries: the declared ones, each judged with the others in place.
+        others: other budgets, the smallest first.
+        least: the budget below which a declared segment does not fit, headroom or not, and the
+            number of the step that then cannot run.
+    """
+
+    forecast: Forecast
+    budget: int
+    headroom: float
+    declared: dict[Segment, Plan]
+    best: Plan
+    lower_bound: int
+    boundaries: tuple[Boundary, ...]
+    others: tuple[OtherBudget, ...]
+    least: tuple[int, int]
+
+    @property
+    def peak(self) -> int:
+        return max(planned.peak for planned in self.declared.values())
+
+    @property
+    def written(self) -> int:
+        return sum(planned.written for planned in self.declared.values())
+
+    @property
+    def read(self) -> int:
+        return sum(planned.read for planned in self.declared.values())
+
+    @property
+    def fixed(self) -> int:
+        """What is held before any step: Python, its libraries, the processes of the runtime."""
+        return max(self.forecast.baselines.values(), default=0)
+
+    @property
+    def usable(self) -> int:
+        return usable(self.budget, self.headroom)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The steps that were never measured."""
+        return self.forecast.unknown(range(len(self.forecast.graph.steps)))
+
+    def why(self, part: PartForecast) -> Literal["segment", "sink", "memory"]:
+        """Why a part of `declared` begins where it does."""
+        graph, start = self.forecast.graph, part.part.start
+        if any(start == planned.parts[0].part.start for planned in self.declared.values()):
+            return "segment"
+        return "sink" if graph.steps[start - 1].is_sink else "memory"
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything is known at all."""
+        return len(self.unknown) < len(self.forecast.graph.steps)
+
+
+def outlook(forecast: Forecast, budget: int, headroom: float) -> Outlook:
+    """Plan a pipeline under a budget, in all the ways that are worth comparing.
+
+    `headroom` is the share of the budget that is left free where that can be.
+    """
+    graph = forecast.graph
+    every = range(len(graph.steps))
+    spans = {segment: graph.span(segment) for segment in graph.segments}
+    costs, sinks = forecast.costs(every), forecast.must_cut(every)
+    given = sinks | {span.start for span in spans.values() if span.start}
+    declared = {s: plan(forecast, span, budget, headroom) for s, span in spans.items()}
+    peaks = (planned.peak for planned in declared.values())
+    least = least_peak(costs, given)
+    misfit = first_misfit(costs, given, least - 1)
+    assert misfit is not None, "some step makes it the least"
+    return Outlook(
+        forecast,
+        budget,
+        headroom,
+        declared,
+        plan(forecast, every, budget, headroom),
+        choose(costs, sinks, max(usable(budget, headroom), *peaks)).transfers,
+        _boundaries(forecast, list(spans.values()), budget, headroom),
+        _others(ladder(costs, given), ladder(costs, sinks), headroom),
+        (least, misfit),
+    )
+
+
+def _boundaries(
+    forecast: Forecast, spans: Sequence[range], budget: int, headroom: float
+) -> tuple[Boundary, ...]:
+    """Every boundary, judged by the two segments that it parts: no other part is changed by it."""
+    graph = forecast.graph
+    found = []
+    for former, latter in pairwise(spans):
+        both = range(former.start, latter.stop)
+        without = plan(forecast, both, budget, headroom)
+        kept = plan(forecast, both, budget, headroom, {latter.start})
+        live = graph.kept(range(latter.start))
+        found.append(
+            Boundary(
+                latter.start,
+                kept,
+                without,
+                sum(forecast.measures[v].file_bytes for v in live if v in forecast.measures),
+                latter.start in forecast.must_cut(both),
+                forecast.unknown(both),
+            )
+        )
+    return tuple(found)
+
+
+def _others(
+    declared: Sequence[Choice], best: Sequence[Choice], headroom: float
+) -> tuple[OtherBudget, ...]:
+    """The budgets that are worth telling of two ladders, and what each leads to in both."""
+    budgets = {
+        rounded_up(budget_for(choice.peak, headroom))
+        for choices in (declared, best)
+        for choice in _worth_telling(choices)
+    }
+    return tuple(
+        OtherBudget(
+            budget,
+            _chosen(declared, usable(budget, headroom)),
+            _chosen(best, usable(budget, headroom)),
+        )
+        for budget in sorted(budgets)
+    )
+
+
+def _worth_telling(choices: Sequence[Choice]) -> list[Choice]:
+    """Of a ladder the lowest rung, the highest, and those between that are clearly different."""
+    worth = (choices[-1].transfers - choices[0].transfers) * _SAVED
+    told = [choices[-1]]
+    for choice in reversed(choices[1:]):
+        is_larger = choice.peak > told[-1].peak * (1 + _LARGER)
+        if is_larger and told[-1].transfers - choice.transfers > worth:
+            told.append(choice)
+    return [*told, choices[0]]
+
+
+def _chosen(choices: Sequence[Choice], limit: int) -> Choice | None:
+    return next((choice for choice in choices if choice.peak <= limit), None)
+
+
+def rounded_up(count: int) -> int:
+    """The next size that three digits can tell, which is how sizes are shown."""
+    unit = int(10 ** max(0, len(str(count)) - 3))
+    return -(-count // unit) * unit

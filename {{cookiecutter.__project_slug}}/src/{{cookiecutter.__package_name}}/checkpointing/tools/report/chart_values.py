@@ -1,0 +1,159 @@
+"""The graph as lives: one bar for each value, and across them the checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+from markupsafe import Markup
+
+from ...base.units import size
+from .bars import ROW
+from .drawing import TOLD, Layers, chart, figure, fitted, names_width, rows_axis
+from .graph import Checkpoint, Drawing, Life
+
+_TOP = 2  # rows above the values: the segments, and what is live at their ends
+
+
+def values(graph: Drawing) -> Markup:
+    """One row a value, one column a step; a bar spans the steps in which the value is needed."""
+    names = ["segment", "live at its end", *(life.value for life in graph.lives)]
+    count = len(graph.steps)
+
+    def layers(width: int) -> Layers:
+        per_step = (width - names_width(width, names)) / count
+        y = rows_axis(width, names, range(_TOP))
+        return [
+            *_segments(graph, y, per_step),
+            *_lives(graph, y, count),
+            *_uses(graph, y),
+            *_checkpoints(graph, y, per_step),
+        ]
+
+    kept = sum(_is_kept(life, graph) for life in graph.lives)
+    return figure(
+        layers,
+        len(names) * ROW,
+        f"{count} steps in {len(graph.segments)} segments; {kept} of their values are "
+        f"kept on disk.",
+    )
+
+
+def _x(count: int) -> alt.X:
+    return alt.X("at:Q", scale=alt.Scale(domain=[0, count], nice=False), axis=None)
+
+
+def _segments(graph: Drawing, y: alt.Y, per_step: float) -> Layers:
+    facts = [
+        {
+            "row": 0,
+            "at": start,
+            "until": stop,
+            "middle": (start + stop) / 2,
+            "told": f"{name}: steps {start + 1} to {stop}",
+            "name": fitted(name, (stop - start) * per_step),
+            "odd": number % 2,
+        }
+        for number, (name, start, stop) in enumerate(graph.segments)
+    ]
+    tinted = chart([fact for fact in facts if fact["odd"]]).mark_rect(
+        color="var(--tint)", aria=False
+    )
+    heads = chart(facts).mark_bar(color="var(--part)", stroke="var(--paper)")
+    names = chart(facts).mark_text(fontSize=11, strokeWidth=0)
+    x, x2 = _x(len(graph.steps)), alt.X2("until:Q")
+    return [
+        tinted.encode(x=x, x2=x2),
+        heads.encode(x=x, x2=x2, y=y, description=TOLD),
+        names.encode(x=alt.X("middle:Q"), y=y, text="name:N"),
+    ]
+
+
+def _lives(graph: Drawing, y: alt.Y, count: int) -> Layers:
+    facts = [
+        {
+            "row": life.made + _TOP,
+            "at": life.made,
+            "until": life.last + 1,
+            "color": "var(--kept)" if _is_kept(life, graph) else "var(--passing)",
+            "told": _told(life, graph),
+        }
+        for life in graph.lives
+        if not life.is_sink
+    ]
+    color = alt.Color("color:N", scale=None, legend=None)
+    bar = chart(facts).mark_bar(cornerRadius=2)
+    return [bar.encode(x=_x(count), x2=alt.X2("until:Q"), y=y, color=color, description=TOLD)]
+
+
+def _uses(graph: Drawing, y: alt.Y) -> Layers:
+    """A ring where a value is made, a point where it is read."""
+    made = [
+        {"row": life.made + _TOP, "at": life.made + 0.5, "told": f"{life.value} runs here"}
+        for life in graph.lives
+    ]
+    read = [
+        {
+            "row": life.made + _TOP,
+            "at": reader + 0.5,
+            "told": f"{graph.steps[reader]} reads {life.value}",
+        }
+        for life in graph.lives
+        for reader in life.readers
+    ]
+    ring = chart(made).mark_point(color="var(--ink)", fill="var(--paper)", size=34, opacity=1)
+    point = chart(read).mark_point(color="var(--ink)", fill="var(--ink)", size=22, opacity=1)
+    return [
+        layer.encode(x=alt.X("at:Q"), y=y, description=TOLD)
+        for layer, facts in ((point, read), (ring, made))
+        if facts
+    ]
+
+
+def _checkpoints(graph: Drawing, y: alt.Y, per_step: float) -> Layers:
+    facts: list[dict[str, Any]] = []
+    free = 0.0  # where the last label ended, in steps
+    for point in graph.checkpoints:
+        label = "–" if point.live_bytes is None else size(point.live_bytes)
+        reach = (len(label) * 6.5 + 8) / per_step
+        has_room = point.before - reach >= free
+        free = float(point.before) if has_room else free
+        facts.append(
+            {
+                "row": 1,
+                "at": point.before,
+                "color": "var(--cut)" if point.why else "var(--ink)",
+                "dash": [4, 3] if point.why else [],
+                "told": _told_checkpoint(point, graph),
+                "label": label if has_room else "",
+            }
+        )
+    if not facts:
+        return []
+    color = alt.Color("color:N", scale=None, legend=None)
+    rules = [
+        chart([fact])
+        .mark_rule(strokeWidth=1.5, strokeDash=fact["dash"])
+        .encode(x=alt.X("at:Q"), color=color, description=TOLD)
+        for fact in facts
+    ]
+    label = chart(facts).mark_text(align="right", dx=-4, fontSize=11)
+    return [*rules, label.encode(x=alt.X("at:Q"), y=y, text="label:N", color=color)]
+
+
+def _told_checkpoint(point: Checkpoint, graph: Drawing) -> str:
+    """A checkpoint in words."""
+    live = ", ".join(life.value for life in point.live) or "nothing"
+    sizes = "" if point.live_bytes is None else f" ({size(point.live_bytes)} on disk)"
+    what = f"cut ({point.why})" if point.why else f"{point.segment} ends"
+    return f"{what} before {graph.steps[point.before]}; live: {live}{sizes}"
+
+
+def _is_kept(life: Life, graph: Drawing) -> bool:
+    return life.is_output or any(life.crosses(point.before) for point in graph.checkpoints)
+
+
+def _told(life: Life, graph: Drawing) -> str:
+    known = "" if life.bytes is None else f", {size(life.bytes)}"
+    read = f"last read by {graph.steps[life.last]}" if life.readers else "read by no step"
+    return f"{life.value}{known}: {read}"

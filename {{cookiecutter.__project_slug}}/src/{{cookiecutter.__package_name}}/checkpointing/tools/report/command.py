@@ -1,0 +1,70 @@
+"""The command `report`: the last run as an HTML page or as Markdown."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from ...base.errors import CheckpointingError, ConfigurationError
+from ...base.files import replace_text, storage_errors
+from ...base.interrupts import answered
+from ...base.units import short
+from ...run.describing import describe_project
+from ...run.record import PAGE
+from ...terminal.commands import print_error
+from .content import Content, read_content
+
+_LIBRARIES = ("altair", "markupsafe", "vl_convert")  # the extra `report` in pyproject.toml
+
+
+@answered
+def report_command(package: str, output: Path | None, as_markdown: bool) -> int:
+    """Write the report of the last run and say where it is, or print it; the exit code."""
+    try:
+        content = read_content(describe_project(package))
+        text = _markdown(content) if as_markdown else _page(content)
+        if output is None and as_markdown:
+            sys.stdout.write(text)
+            return 0
+        target = output or content.folder / PAGE
+        _write(target, text)
+    except CheckpointingError as error:
+        print_error(Console(stderr=True), error)
+        return error.exit_code
+    print(short(str(target)))
+    return 0
+
+
+def _markdown(content: Content) -> str:
+    from .markdown import markdown
+
+    return markdown(content)
+
+
+def _page(content: Content) -> str:
+    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"the page needs libraries that are not installed ({', '.join(missing)}). Type "
+            f"`uv sync`, or `pip install -e '.[report]'`; `report --markdown` needs none."
+        )
+    from .page import page
+
+    return page(content)
+
+
+def _write(target: Path, text: str) -> None:
+    if not target.parent.is_dir():
+        raise ConfigurationError(
+            f"--output {target}: the folder {target.parent} does not exist. Make it first."
+        )
+    if target.is_dir():
+        raise ConfigurationError(f"--output {target} is a folder. Name a file.")
+    place = target.resolve()  # a link stays what it is
+    if place.exists() and not place.is_file():
+        raise ConfigurationError(f"--output {target} is a device or the like. Name a file.")
+    with storage_errors("Writing the report", place.parent):
+        replace_text(place, text)

@@ -1,0 +1,80 @@
+"""Everything that a report tells, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...disk.place import runs_place
+from ...reuse.bound import Project
+from ...run.record import RunRecord
+from .graph import Drawing, drawing_of
+from .measures import Measured, Row, measured, rows
+from .read import MemoryOverTime, PastRun, later_without_record, memory_over_time, past_runs
+from .words import has_run
+
+
+@dataclass(frozen=True)
+class Content:
+    """The last run and what stands beside it.
+
+    `runs` are the recorded ones, the last first. `timeline` is the last run's, or, when nothing ran
+    in it, that of `timeline_run`; empty when none was kept. `notes` are what a reader should know.
+    """
+
+    runs: tuple[PastRun, ...]
+    segments: tuple[Measured, ...]
+    rows: tuple[Row, ...]
+    timeline: MemoryOverTime
+    timeline_run: RunRecord
+    graph: Drawing
+    notes: tuple[str, ...]
+
+    @property
+    def run(self) -> RunRecord:
+        return self.runs[0].record
+
+    @property
+    def folder(self) -> Path:
+        return self.runs[0].folder
+
+
+def read_content(project: Project) -> Content:
+    """What the runs of a pipeline have left.
+
+    Raises as `past_runs` does, and ConfigurationError when the records are another project's.
+    """
+    runs_place(project.settings).is_ours()
+    runs = past_runs(project.settings.runs, project.graph.name)
+    segments = measured(runs)
+    timeline_run, timeline = _last_timeline(runs)
+    return Content(
+        runs=runs,
+        segments=segments,
+        rows=rows(segments),
+        timeline=timeline,
+        timeline_run=timeline_run,
+        graph=drawing_of(project.graph, segments),
+        notes=tuple(_notes(project, runs[0])),
+    )
+
+
+def _last_timeline(runs: tuple[PastRun, ...]) -> tuple[RunRecord, MemoryOverTime]:
+    """The last run in which anything ran, with its memory over time."""
+    for run in runs:
+        if has_run(run.record):
+            return run.record, memory_over_time(run)
+    return runs[0].record, MemoryOverTime()
+
+
+def _notes(project: Project, run: PastRun) -> Iterator[str]:
+    if later := later_without_record(project.settings.runs, run):
+        yield f"A later run, {later}, has left no record: it is still at work, or was killed."
+    now = {segment.name: {step.name for step in segment.steps} for segment in project.graph.segments}
+    then = {s.name: {step.name for step in s.steps} for s in run.record.segments}
+    if changed := [name for name, steps in then.items() if not steps <= now.get(name, set())]:
+        yield (
+            f"The steps of {', '.join(changed)} have changed since this run; the graph is drawn "
+            f"as the code is now."
+        )

@@ -1,0 +1,113 @@
+"""The pipeline's values over its steps: where each is made, read, and kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...graph.graph import Graph
+from .measures import Measured, disk_bytes, value_bytes
+
+
+@dataclass(frozen=True)
+class Life:
+    """One value, from the step that makes it to the last that reads it, by the steps' numbers.
+
+    A sink makes no value: `is_sink`. `bytes` is the memory that came with it, None when
+    that is not known; `bytes_on_disk` is 0 then.
+    """
+
+    value: str
+    segment: str
+    made: int
+    readers: tuple[int, ...]
+    is_sink: bool
+    is_output: bool
+    bytes: int | None
+    bytes_on_disk: int
+
+    @property
+    def last(self) -> int:
+        return self.readers[-1] if self.readers else self.made
+
+    def crosses(self, before: int) -> bool:
+        """Whether it is live at a checkpoint before the step of that number."""
+        return self.made < before <= self.last
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where memory is set free: before the step of number `before`.
+
+    `segment` ends there; or goes on in another process, when `why` says why it was cut.
+    """
+
+    before: int
+    segment: str
+    why: str
+    live: tuple[Life, ...]
+
+    @property
+    def live_bytes(self) -> int | None:
+        """What the live values take on disk; None while that of one is not known.
+
+        Their memory is no measure: a view of a value that is gone brought none of its own.
+        """
+        sizes = [life.bytes_on_disk for life in self.live]
+        return sum(sizes) if all(sizes) else None
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A pipeline's segments as (name, number of its first step, number after its last)."""
+
+    segments: tuple[tuple[str, int, int], ...]
+    steps: tuple[str, ...]
+    lives: tuple[Life, ...]
+    checkpoints: tuple[Checkpoint, ...]
+
+
+def drawing_of(graph: Graph, segments: Sequence[Measured]) -> Drawing:
+    """The graph as the code is now, with sizes and cuts as they were measured."""
+    lives = _lives(graph, segments)
+    spans = {segment.name: graph.span(segment) for segment in graph.segments}
+    names = [step.name for step in graph.steps]
+    places = {(span.stop, name): "" for name, span in spans.items()}
+    for segment in segments:
+        for cut in segment.facts.cuts:
+            if cut.before in names:
+                places.setdefault((names.index(cut.before), segment.name), cut.why or "cut")
+    checkpoints = (
+        Checkpoint(before, name, why, tuple(life for life in lives if life.crosses(before)))
+        for (before, name), why in sorted(places.items())
+    )
+    return Drawing(
+        segments=tuple((name, span.start, span.stop) for name, span in spans.items()),
+        steps=tuple(names),
+        lives=lives,
+        checkpoints=tuple(point for point in checkpoints if 0 < point.before < len(names)),
+    )
+
+
+def _lives(graph: Graph, segments: Sequence[Measured]) -> tuple[Life, ...]:
+    sizes = value_bytes(segments)
+    on_disk = {
+        value: size for kept in disk_bytes(segments).values() for value, size in kept.items()
+    }
+    readers: dict[str, list[int]] = {step.name: [] for step in graph.steps}
+    for number, step in enumerate(graph.steps):
+        for parameter in graph.values_of(step):
+            readers[parameter.name].append(number)
+    return tuple(
+        Life(
+            value=step.name,
+            segment=graph.producer(step.name).name,
+            made=number,
+            readers=tuple(readers[step.name]),
+            is_sink=step.is_sink,
+            is_output=bool(graph.outputs(range(number, number + 1))),
+            bytes=sizes.get(step.name),
+            bytes_on_disk=on_disk.get(step.name, 0),
+        )
+        for number, step in enumerate(graph.steps)
+    )

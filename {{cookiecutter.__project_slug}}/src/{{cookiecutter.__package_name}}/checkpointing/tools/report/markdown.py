@@ -1,0 +1,105 @@
+"""The report as GitHub-flavoured Markdown, for a pull request or a job's summary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from ...base.units import size
+from .content import Content
+from .measures import Row
+from .words import duration, figures, moment, share, verdict
+
+_TOP = 5  # steps in the table of peaks
+
+
+def markdown(content: Content) -> str:
+    """How the run ended, its segments, its highest peaks, its cuts."""
+    return "\n\n".join(_blocks(content)) + "\n"
+
+
+def _blocks(content: Content) -> Iterator[str]:
+    run = content.run
+    yield f"### {_code(run.pipeline)}: {_text(verdict(run))}"
+    yield _text(figures(run))
+    if run.error is not None and run.error.get("message"):
+        yield _fenced(str(run.error["message"]))
+    yield from (f"> {_text(note)}" for note in content.notes)
+    if content.segments:
+        yield _segments(content)
+    measured = [row for row in content.rows if row.peak_bytes]
+    if measured:
+        yield "**Highest peaks**"
+        yield _peaks(measured, run.budget_bytes)
+    cuts = [
+        f"- {_code(segment.name)} before {_code(cut.before)}"
+        + (f": {_text(cut.why)}" if cut.why else "")
+        for segment in content.segments
+        for cut in segment.facts.cuts
+    ]
+    if cuts:
+        yield "**Cuts**"
+        yield "\n".join(cuts)
+    yield f"Run of {_text(moment(run.started_at))}."
+
+
+def _segments(content: Content) -> str:
+    rows = []
+    for segment in content.segments:
+        facts = segment.facts
+        measured = [
+            str(facts.parts or ""),
+            size(facts.peak_bytes) if facts.peak_bytes else "",
+            share(facts.peak_bytes, content.run.budget_bytes) if facts.peak_bytes else "",
+            duration(facts.seconds) if facts.seconds else "",
+            size(facts.bytes_written) if facts.bytes_written else "",
+        ]
+        when = f" (measured {moment(segment.run.started_at)})" if segment.is_earlier else ""
+        rows.append([_code(segment.name), _text(segment.status + when), *map(_text, measured)])
+    headings = ["segment", "status", "parts", "peak", "of budget", "time", "written"]
+    return _table(headings, rows, numbers=range(2, 7))
+
+
+def _peaks(rows: Sequence[Row], budget: int) -> str:
+    highest = sorted(rows, key=lambda row: -row.peak_bytes)[:_TOP]
+    cells = [
+        [
+            _code(row.label),
+            _code(row.segment),
+            size(row.peak_bytes),
+            share(row.peak_bytes, budget),
+            "" if not row.began_bytes else size(row.began_bytes),
+        ]
+        for row in highest
+    ]
+    return _table(
+        ["step", "segment", "peak", "of budget", "began with"], cells, numbers=range(2, 5)
+    )
+
+
+def _table(headings: list[str], rows: Sequence[Sequence[str]], numbers: Iterable[int]) -> str:
+    right = {*numbers}
+    rules = ["---:" if number in right else "---" for number in range(len(headings))]
+    lines = [headings, rules, *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(text: str) -> str:
+    """Text that says what it says: no markup, no mention of anybody, one line."""
+    one_line = " ".join(text.split())
+    escaped = re.sub(r"([\\`*_{}\[\]<>#|~&$])", r"\\\1", one_line)
+    return escaped.replace("@", "@\u2060")
+
+
+def _code(text: str) -> str:
+    """A name as code, fit for a table too."""
+    one_line = " ".join(text.split()).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", one_line)), default=0))
+    pad = " " if one_line.startswith("`") or one_line.endswith("`") else ""
+    return f"{fence}{pad}{one_line}{pad}{fence}"
+
+
+def _fenced(text: str) -> str:
+    """Text as it stands, whatever it holds."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}text\n{text}\n{fence}"

@@ -1,0 +1,131 @@
+"""What was measured of each segment, in the last run or, if that reused it, in an earlier one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...run.record import RunRecord, SegmentRecord, StepRecord
+from .read import PastRun
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A segment with the run that measured it; `facts` are of that run, `status` of the last."""
+
+    name: str
+    status: str
+    facts: SegmentRecord
+    run: RunRecord
+    is_earlier: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step or one commit of a segment, in the order in which they ran.
+
+    Sizes in bytes, times in seconds. `began_bytes` was held at the beginning; 0 where that is not
+    known.
+    """
+
+    label: str
+    segment: str
+    is_earlier: bool
+    began_bytes: int
+    peak_bytes: int
+    read_seconds: float
+    compute_seconds: float
+    write_seconds: float
+    value_bytes: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return self.read_seconds + self.compute_seconds + self.write_seconds
+
+
+def measured(runs: Sequence[PastRun]) -> tuple[Measured, ...]:
+    """The segments of the last run, each with its facts from the last run in which it ran.
+
+    Args:
+        runs: as `past_runs` gives them, the last run first.
+    """
+    return tuple(_measured(segment, runs) for segment in runs[0].record.segments)
+
+
+def rows(segments: Sequence[Measured]) -> tuple[Row, ...]:
+    """The steps of these segments, and the commit that ends each of their parts."""
+    found: list[Row] = []
+    for segment in segments:
+        facts = segment.facts
+        numbers = sorted({s.part for s in facts.steps} | {w.part for w in facts.writes})
+        times = Counter(step.name for step in facts.steps)
+        for part in numbers:
+            for step in facts.steps:
+                if step.part == part:
+                    again = f", part {part + 1}" if times[step.name] > 1 else ""
+                    found.append(_step_row(segment, step, step.name + again))
+            ending = f", part {part + 1}" if len(numbers) > 1 else ""
+            found += _commit_row(segment, part, f"commit{ending}")
+    return tuple(found)
+
+
+def value_bytes(segments: Sequence[Measured]) -> dict[str, int]:
+    """The memory that came with each value that was measured: none with a view of another.
+
+    A record that does not tell what was held when a step began does not tell of values either.
+    """
+    steps = (step for segment in segments for step in segment.facts.steps)
+    return {step.name: step.value_bytes for step in steps if step.began_bytes}
+
+
+def disk_bytes(segments: Sequence[Measured]) -> dict[str, dict[str, int]]:
+    """The size on disk of each value, by segment; values of which nothing is known are left out."""
+    return {
+        segment.name: {write.value: write.bytes for write in segment.facts.writes if write.bytes}
+        for segment in segments
+    }
+
+
+def _measured(segment: SegmentRecord, runs: Sequence[PastRun]) -> Measured:
+    if segment.status == "reused":
+        for run in runs[1:]:
+            for former in run.record.segments:
+                if former.name == segment.name and former.status == "ran":
+                    return Measured(
+                        segment.name, segment.status, former, run.record, is_earlier=True
+                    )
+    return Measured(segment.name, segment.status, segment, runs[0].record, is_earlier=False)
+
+
+def _step_row(segment: Measured, step: StepRecord, label: str) -> Row:
+    return Row(
+        label=label,
+        segment=segment.name,
+        is_earlier=segment.is_earlier,
+        began_bytes=step.began_bytes,
+        peak_bytes=step.peak_bytes,
+        read_seconds=step.read_seconds,
+        compute_seconds=max(0.0, step.seconds - step.read_seconds),
+        write_seconds=0.0,
+        value_bytes=step.value_bytes,
+    )
+
+
+def _commit_row(segment: Measured, part: int, label: str) -> list[Row]:
+    """The writes of a part as one row; none when it wrote nothing that is known."""
+    writes = [write for write in segment.facts.writes if write.part == part]
+    if not writes:
+        return []
+    return [
+        Row(
+            label=label,
+            segment=segment.name,
+            is_earlier=segment.is_earlier,
+            began_bytes=writes[0].began_bytes,
+            peak_bytes=max(write.peak_bytes for write in writes),
+            read_seconds=0.0,
+            compute_seconds=0.0,
+            write_seconds=sum(write.seconds for write in writes),
+        )
+    ]

@@ -1,0 +1,69 @@
+"""What ran from when to when: the marks of a timeline read as stretches of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ...run.timeline import Mark
+
+_ENDS = {"part", "end", "cut"}  # marks after which a part runs no more
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a run, in seconds after its start.
+
+    `kind` is part (the life of a process), step, or commit; `name` is the step's.
+    """
+
+    kind: str
+    segment: str
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A segment goes on in a fresh process, from the step `before` on.
+
+    With `is_loss` what ran was lost, and runs again up to there.
+    """
+
+    seconds: float
+    segment: str
+    before: str
+    is_loss: bool
+
+
+def parts(marks: Sequence[Mark], end: float) -> tuple[Phase, ...]:
+    """The lives of the processes; one that no mark ends went on until `end`."""
+    return tuple(_phases(marks, end, begins={"part"}, ends=_ENDS))
+
+
+def steps(marks: Sequence[Mark], end: float) -> tuple[Phase, ...]:
+    """The steps and the commits."""
+    return tuple(_phases(marks, end, begins={"step", "commit"}, ends=_ENDS | {"step", "commit"}))
+
+
+def cuts(marks: Sequence[Mark]) -> tuple[Cut, ...]:
+    """Where segments were cut, in the order of time."""
+    found = []
+    ended = ""  # the segment whose part ended last, and well
+    for mark in marks:
+        if mark.kind == "cut":
+            found.append(Cut(mark.seconds, mark.segment, mark.name, is_loss=True))
+        if mark.kind == "part" and mark.segment == ended:
+            found.append(Cut(mark.seconds, mark.segment, mark.name, is_loss=False))
+        if mark.kind in _ENDS:
+            ended = mark.segment if mark.kind == "end" else ""
+    return tuple(found)
+
+
+def _phases(marks: Sequence[Mark], end: float, begins: set[str], ends: set[str]) -> Iterator[Phase]:
+    last = max([end, *(mark.seconds for mark in marks)])
+    for number, mark in enumerate(marks):
+        if mark.kind in begins:
+            until = (later.seconds for later in marks[number + 1 :] if later.kind in ends)
+            yield Phase(mark.kind, mark.segment, mark.name, mark.seconds, next(until, last))

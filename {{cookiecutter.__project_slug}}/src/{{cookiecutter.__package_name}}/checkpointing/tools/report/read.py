@@ -1,0 +1,99 @@
+"""What runs have left in `runs/`: the last one, those before it, and memory over time.
+
+Records of an earlier runtime lack some keys: what they do not tell is 0 or empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from ...base.errors import ConfigurationError, StorageError
+from ...run.record import RECORD, TIMELINE, RunRecord, run_folders
+from ...run.timeline import Mark
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """The record of a run, and the folder that it was found in."""
+
+    folder: Path
+    record: RunRecord
+
+
+@dataclass(frozen=True)
+class MemoryOverTime:
+    """Held memory in bytes at moments in seconds after the run's start, and what happened when."""
+
+    seconds: tuple[float, ...] = ()
+    held_bytes: tuple[int, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+
+_RECORD = TypeAdapter(RunRecord)
+_TIMELINE = TypeAdapter(MemoryOverTime)
+
+
+def past_runs(runs: Path, pipeline: str) -> tuple[PastRun, ...]:
+    """The runs of a pipeline that left a record, the last one first.
+
+    A damaged record is passed over, but for that of the last run.
+
+    Raises:
+        ConfigurationError: no run has left a record.
+        StorageError: the last run's record is damaged.
+    """
+    found: list[PastRun] = []
+    folders = [folder for folder in run_folders(runs) if (folder / RECORD).exists()]
+    for folder in sorted(folders, key=_age, reverse=True):
+        try:
+            run = PastRun(folder, _RECORD.validate_json((folder / RECORD).read_bytes()))
+        except (OSError, ValidationError) as error:
+            if not found:
+                raise StorageError(
+                    f"{folder / RECORD} is damaged: {_first_line(error)}. Remove that folder to "
+                    f"report on the run before, or run again."
+                ) from None
+            continue
+        if run.record.pipeline == pipeline:
+            found.append(run)
+    if not found:
+        raise ConfigurationError(
+            f"no run of `{pipeline}` has left a record in {runs}. Type `run` first."
+        )
+    return tuple(found)
+
+
+def memory_over_time(run: PastRun) -> MemoryOverTime:
+    """Empty when nothing ran, and when it was not kept or is damaged."""
+    try:
+        found = _TIMELINE.validate_json((run.folder / TIMELINE).read_bytes())
+    except (OSError, ValidationError):
+        return MemoryOverTime()
+    return found if len(found.seconds) == len(found.held_bytes) else MemoryOverTime()
+
+
+def later_without_record(runs: Path, run: PastRun) -> str | None:
+    """The last folder of a run that started in a later second and has left no record, if any."""
+    names = [folder.name for folder in run_folders(runs)]
+    later = [name for name in names if _second(name) > _second(run.folder.name)]
+    return max((n for n in later if not (runs / n / RECORD).exists()), default=None)
+
+
+def _age(folder: Path) -> tuple[str, int]:
+    """Sorts runs by their start, and those of one second by their end."""
+    return _second(folder.name), (folder / RECORD).stat().st_mtime_ns
+
+
+def _second(name: str) -> str:
+    return name.partition("-")[0]
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    return str(error)

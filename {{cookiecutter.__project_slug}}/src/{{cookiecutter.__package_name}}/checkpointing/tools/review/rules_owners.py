@@ -1,0 +1,157 @@
+"""CKP105, CKP401, CKP402: what belongs to the architects, and whether it is left to them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...base.errors import ConfigurationError
+from .findings import Finding
+from .graph import Project
+from .owners import PLACEHOLDER, PLACES, owners_file, owners_of, repository
+from .source import MEMORY_BUDGET_FILE, RUNTIME
+
+RECORD = "checkpointing.sha256"
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
+_UNITS |= {f"{name}i": 1024**power for power, name in enumerate(("k", "m", "g", "t", "p"), 1)}
+_SIZE = re.compile(r"\s*(\d*\.?\d+)\s*(?:([kmgtp]i?)?b?)?\s*", re.IGNORECASE)
+
+
+def edited_runtime(project: Project) -> Iterator[Finding]:
+    """CKP105: files of the runtime that are not as the template wrote them.
+
+    Their checksums stand in `checkpointing.sha256`, which generating and updating a project write.
+    """
+    folder = project.package / RUNTIME
+    record = project.root / RECORD
+    present = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.py"))}
+    if not record.is_file():
+        if present:
+            message = "the record of the runtime's checksums is missing"
+            yield Finding(RECORD, 1, "CKP105", message)
+        return
+    lines = (line.split(maxsplit=1) for line in record.read_text("utf-8").splitlines() if line)
+    recorded = {line[1]: line[0] for line in lines if len(line) == 2}
+    for name in sorted(present.keys() | recorded.keys()):
+        shown = project.shown(folder / name)
+        if name not in recorded:
+            yield Finding(shown, 1, "CKP105", "the file is none of the runtime's", whole_file=True)
+        elif name not in present:
+            yield Finding(RECORD, 1, "CKP105", f"`{shown}` is missing")
+        elif checksum(present[name]) != recorded[name]:
+            yield Finding(shown, 1, "CKP105", "the file was edited by hand", whole_file=True)
+
+
+def checksum(path: Path) -> str:
+    """The sha256 of a text file, whichever line ends git gave it here."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def unowned(project: Project) -> Iterator[Finding]:
+    """CKP402: an owners' file that leaves out the budget, the runtime, or itself."""
+    top = repository(project.root)
+    listed = owners_file(top)
+    if listed is None:
+        return
+    text = listed.read_text(encoding="utf-8", errors="replace")
+    inside = project.root.relative_to(top)
+    runtime = (project.package / RUNTIME / "__init__.py").relative_to(top)
+    budget = (inside / MEMORY_BUDGET_FILE).as_posix()
+    own = listed.relative_to(top).as_posix()
+    for path, what in (
+        (budget, budget),
+        (runtime.as_posix(), runtime.parent.as_posix()),
+        (own, own),
+    ):
+        if not owners_of(path, text):
+            yield Finding(project.shown(listed), 1, "CKP402", f"nobody owns `{what}`")
+
+
+def raised(project: Project, base: str) -> Iterator[Finding]:
+    """CKP401: limits that grew since the git ref `base`, where nobody was named who may.
+
+    Raises:
+        ConfigurationError: git does not know `base`, or there is no git.
+    """
+    top = repository(project.root)
+    inside = project.root.relative_to(top)
+    commit = _git(top, "merge-base", base, "HEAD")
+    budget = (inside / MEMORY_BUDGET_FILE).as_posix()
+    before = _committed(top, commit, budget)
+    if before is None:
+        return
+    texts = [_committed(top, commit, place) or "" for place in PLACES]
+    owners = [owner for text in texts for owner in owners_of(budget, text)]
+    if any(not owner.startswith(PLACEHOLDER) for owner in owners):
+        return
+    path = project.root / MEMORY_BUDGET_FILE
+    lines = path.read_text("utf-8", errors="replace").splitlines() if path.is_file() else []
+    try:
+        old = _limits(tomllib.loads(before))
+    except ValueError:
+        return
+    new = _limits(project.memory)
+    for key, limit in new.items():
+        if limit > old.get(key, limit):
+            line = next(
+                (n for n, text in enumerate(lines, 1) if re.match(rf"\s*{key}\s*=", text)), 1
+            )
+            message = f"`{key}` was raised since {base}, and no owners' file there names who may"
+            yield Finding(MEMORY_BUDGET_FILE, line, "CKP401", message)
+
+
+def _limits(memory: Mapping[str, Any]) -> dict[str, float]:
+    """The limits that a change can raise: sizes in bytes, the quota in bytes of the cluster."""
+    tables = {name: table for name, table in memory.items() if isinstance(table, dict)}
+    cluster, checkpoints = tables.get("cluster", {}), tables.get("checkpoints", {})
+    ram, share = _size(cluster.get("ram")), _share(cluster.get("quota"))
+    found: dict[str, float | None] = {
+        "quota": ram * share if ram is not None and share is not None else None,
+        "count": float(tables.get("budget", {}).get("count", "held") == "held"),
+        "max_steps": tables.get("segment", {}).get("max_steps", 10),
+        "max_disk": _size(checkpoints.get("max_disk", "500 GB")),
+    }
+    return {key: limit for key, limit in found.items() if isinstance(limit, int | float)}
+
+
+def _size(value: object) -> float | None:
+    if isinstance(value, int | float):
+        return float(value)
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    return float(found[1]) * _UNITS[(found[2] or "").lower()] if found else None
+
+
+def _share(value: object) -> float | None:
+    if isinstance(value, int | float):
+        return float(value)
+    found = re.fullmatch(r"\s*(\d*\.?\d+)\s*%\s*", value) if isinstance(value, str) else None
+    return float(found[1]) / 100 if found else None
+
+
+def _committed(top: Path, commit: str, path: str) -> str | None:
+    """A file's text in a commit, or None if it was not there."""
+    try:
+        return _git(top, "show", f"{commit}:{path}")
+    except ConfigurationError:
+        return None
+
+
+def _git(folder: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        raise ConfigurationError("--base needs git, which is not installed.") from None
+    if done.returncode:
+        said = done.stderr.strip() or "no common commit"
+        raise ConfigurationError(
+            f"--base: git {words[0]} says: {said}. In CI, fetch the branch first, with its history."
+        )
+    return done.stdout.strip("\n") if words[0] == "show" else done.stdout.strip()

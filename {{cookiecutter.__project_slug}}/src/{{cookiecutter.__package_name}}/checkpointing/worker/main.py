@@ -1,0 +1,121 @@
+"""The worker process: settle in, do one thing, exit. Only the exit of a process returns all RAM."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from ..base.errors import BudgetExceeded, CheckpointingError, ConfigurationError, StepFailed
+from ..base.interrupts import SIGNALS
+from ..disk.store import Damaged, Store
+from ..graph.graph import Graph
+from ..graph.sources import Home, import_afresh, read_once
+from ..memory import meter
+from ..reuse.bound import describe
+from ..run.events import DamageFound, PartCommitted, PartFailed
+from .forks import children_end_here, children_go_without, close_file
+from .messages import Order
+from .part import Part
+from .traces import headline, user_traceback
+
+
+def run_part(connection: Connection, order: Order) -> None:
+    """Entry point of a worker: run the part, send events, the last of them how it ended."""
+    answers = settle_in(connection, order.log, order.root)
+    part = Part(order, connection.send, is_to_go_on=answers.get)
+    try:
+        store = Store(order.store)
+        children_go_without(lambda: close_file(store.worker_lock_file))
+        with store.worker_lock():
+            connection.send(PartCommitted(part.run()))
+    except Damaged as damage:
+        connection.send(DamageFound(str(damage)))
+    except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
+        connection.send(as_failure(error, part.current, order.root))
+    finally:
+        meter.kill_children(os.getpid())  # what a step started and left would hold memory
+
+
+def as_failure(error: BaseException, step: str | None, root: Path) -> PartFailed:
+    """What is sent of an error that ended the work, with the step that was running."""
+    if isinstance(error, CheckpointingError):
+        return PartFailed(error.kind, error.message, error.step or step)
+    if isinstance(error, MemoryError):
+        return PartFailed(BudgetExceeded.kind, headline(error), step)
+    return PartFailed(StepFailed.kind, headline(error), step, user_traceback(error, root))
+
+
+def describe_pipeline(
+    connection: Connection,
+    source: str | Graph,
+    homes: tuple[Home, ...],
+    log: Path,
+    root: Path,
+) -> None:
+    """Entry point of a worker: read a pipeline from its source and send it as plain data.
+
+    Args:
+        source: `package.module:NAME`, or a pipeline as it once was, whose modules say what it is.
+        homes: where the project's own modules lie.
+    """
+    settle_in(connection, log, root)
+    try:
+        read_once(homes)
+        import_afresh()
+        with children_end_here():
+            found = _found(source)
+        connection.send(describe(found))
+    except CheckpointingError as error:
+        connection.send(PartFailed(error.kind, error.message, error.step))
+    except BaseException as error:  # importing runs the project's code, which may raise anything
+        message = f"the pipeline cannot be imported: {headline(error)}"
+        connection.send(PartFailed("configuration", message, None, user_traceback(error, root)))
+
+
+def _found(source: str | Graph) -> Graph:
+    if isinstance(source, Graph):
+        return source.read_anew()
+    module, _, name = source.partition(":")
+    found = getattr(importlib.import_module(module), name, None)
+    if not isinstance(found, Graph):
+        raise ConfigurationError(f"{module} has no Pipeline named {name}.")
+    return found
+
+
+def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]:
+    """Make this process a good worker: it ends with its parent and keeps the terminal clean.
+
+    Returns what the parent sends.
+    """
+    answers: SimpleQueue[Any] = SimpleQueue()
+    meter.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    if hasattr(signal, "pthread_sigmask"):  # blocked so far, and so it would be in its children
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    children_go_without(connection.close)
+    threading.Thread(target=_listen, args=(connection, answers), daemon=True).start()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    os.chdir(root)
+    return answers
+
+
+def _listen(connection: Connection, answers: SimpleQueue[Any]) -> None:
+    """Hand on what the parent sends, and end when it is gone."""
+    try:
+        while True:
+            answers.put(connection.recv())
+    except (EOFError, OSError):
+        meter.kill_children(os.getpid())
+        os._exit(1)

@@ -1,0 +1,217 @@
+"""One part: its steps run in order, their values kept while they are needed, then committed.
+
+Everything here happens in a worker. It receives an Order, plain data, and sends events.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..codecs import Codec, codec_named, format_named, frozen_bytes
+from ..disk.commit import Commit, files_of, likely_bytes, sure_bytes
+from ..disk.loading import restoring
+from ..disk.manifest import Manifest
+from ..disk.store import Damaged, Store, is_sound
+from ..graph.steps import WORKDIR, Parameter, Step
+from ..memory import meter
+from ..memory.gauge import LOOKING_BETWEEN_STEPS, Gauge
+from ..memory.residency import Residency
+from ..run.events import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
+from .calling import call, columns_read, freeze, seed, thaw
+from .forks import children_end_here
+from .messages import Order
+from .unchanged import import_unchanged, require_unchanged
+
+
+class Part:
+    """The steps of an order and the values between them, each in its codec's in-memory form.
+
+    Args:
+        send: takes an event to the parent.
+        is_to_go_on: asks the parent whether to run the next step, or to commit before it.
+    """
+
+    def __init__(
+        self, order: Order, send: Callable[[Any], None], is_to_go_on: Callable[[], bool]
+    ) -> None:
+        self.order = order
+        self.send = send
+        self.is_to_go_on = is_to_go_on
+        self.current: str | None = None
+        self.live: dict[str, Any] = {}
+        self.residency = Residency(order.store, order.count)
+        parent = multiprocessing.parent_process()
+        root = parent.pid if parent and parent.pid else os.getpid()
+        self.gauge = Gauge(root, order.count, looking=LOOKING_BETWEEN_STEPS)
+        self.codecs: dict[str, Codec] = {}
+        self.last_use = {p.name: s.name for s in order.steps for p in s.parameters}
+        self.columns = columns_read(order.steps)
+
+    def run(self) -> Manifest:
+        order = self.order
+        commit = Commit(Store(order.store).path(order.segment.name, order.key), order.allowance)
+        try:
+            with children_end_here():  # one that came past all others must not take files away
+                return self._run_steps(commit)
+        except BaseException:
+            commit.abandon()
+            raise
+
+    def _run_steps(self, commit: Commit) -> Manifest:
+        order, started = self.order, time.perf_counter()
+        code = {order.segment: order.ingredients["code"]}
+        with children_end_here():
+            import_unchanged(code, order.stamps)
+        self.codecs = {s.name: codec_named(s.codec) for s in order.steps if s.codec is not None}
+        gc.freeze()  # what was imported stays, and need not be looked at after every step
+        meter.give_back_memory()
+        stop = order.part.start
+        for step in order.steps:
+            stop += 1
+            if step.name in order.done:
+                continue
+            self._run_step(step, commit)
+            if stop < order.part.stop and not self.is_to_go_on():
+                break
+        require_unchanged(code, order.stamps, Path.read_bytes)
+        return self._commit(commit, stop, time.perf_counter() - started)
+
+    def _is_written(self, value: str, stop: int) -> bool:
+        """Whether a value of the part is kept or an output, if the part ends before `stop`."""
+        return value in self.codecs and (
+            self.order.last_use[value] >= stop or value in self.order.outputs
+        )
+
+    def _run_step(self, step: Step, commit: Commit) -> None:
+        self.current = step.name
+        started = time.perf_counter()
+        self.send(StepStarted(step.name, self._sizes(), self.residency.bytes, self.gauge.sample()))
+        function = step.function()
+        seed(self.order.key, step.name)
+        taken: dict[str, int] = {}
+        take = self._taker(step, commit, taken)
+        result = call(function, [p.name for p in step.parameters], take)
+        own = likely = 0
+        if step.codec is not None:
+            result = freeze(step, result, commit.workdir_path(step.name))
+            own, likely = self.residency.add(step.name, result), likely_bytes(result)
+            self.live[step.name] = result
+        gone = [name for name in (*taken, step.name) if self._is_over(name, step)]
+        for name in gone:
+            self.live.pop(name, None)
+        del result
+        meter.give_back_memory()
+        self.residency.drop(*gone)
+        self.send(
+            StepEnded(
+                step.name,
+                time.perf_counter() - started,
+                self.gauge.sample(),
+                self.residency.bytes,
+                input_bytes=sum(taken.values()),
+                value_bytes=own,
+                file_bytes=likely,
+                shared=self.residency.shared(),
+            )
+        )
+
+    def _is_over(self, name: str, step: Step) -> bool:
+        """Whether the part needs a value no more, once this step is done."""
+        return self.last_use.get(name, step.name) == step.name and not self._is_written(
+            name, self.order.part.stop
+        )
+
+    def _taker(self, step: Step, commit: Commit, taken: dict[str, int]) -> Callable[[str], Any]:
+        """How a step gets one argument; at a value's last use nothing else holds on to it.
+
+        The values that it takes are noted in `taken`, with their sizes in bytes.
+        """
+        parameters = {parameter.name: parameter for parameter in step.parameters}
+
+        def take(name: str) -> Any:
+            if name == WORKDIR:
+                return commit.workdir(step.name)
+            if (step.name, name) in self.order.arguments:
+                return copy.deepcopy(self.order.arguments[step.name, name])
+            if name not in self.live:
+                self._load(parameters[name])
+            taken[name] = frozen_bytes(self.live[name])
+            frozen = self.live.pop(name) if self._is_over(name, step) else self.live[name]
+            with restoring(name, is_stored=name in self.order.sources):
+                return thaw(parameters[name], frozen)
+
+        return take
+
+    def _load(self, parameter: Parameter) -> None:
+        started = time.perf_counter()
+        name = parameter.name
+        source = self.order.sources[name]
+        is_known = not source.verify and source.record.untouched(source.folder)
+        if not is_known and not is_sound(source.folder, source.record):
+            raise Damaged(name)
+        path = source.folder / source.record.file
+        if source.record.format == "path":
+            self.live[name] = path
+        else:
+            with restoring(name, is_stored=True):
+                form = format_named(source.record.format)
+                self.live[name] = form.read(path, self.columns[name])
+        held = self.residency.add(name, self.live[name])
+        seconds = time.perf_counter() - started
+        self.send(ValueLoaded(name, frozen_bytes(self.live[name]), held, seconds))
+
+    def _commit(self, commit: Commit, stop: int, seconds: float) -> Manifest:
+        """Write what steps from number `stop` on need, and the outputs; then it counts."""
+        self.current = None
+        order, before = self.order, self.order.before
+        waiting = [name for name in self.live if self._is_written(name, stop)]
+        self.residency.drop(*(name for name in self.live if name not in waiting))
+        self.live = {name: self.live[name] for name in waiting}
+        self.send(CommitStarted(self._sizes(), self.residency.bytes, self.gauge.sample()))
+        files = {
+            name: files_of(
+                self.codecs[name],
+                order.format,
+                kept=order.last_use[name] >= stop,
+                output=name in order.outputs,
+            )
+            for name in waiting
+        }
+        commit.require_room(sum(sure_bytes(self.live[name], files[name]) for name in waiting))
+        values = {} if before is None else before.values
+        values = {name: record for name, record in values.items() if order.last_use[name] >= stop}
+        outputs = {} if before is None else dict(before.outputs)
+        for name in waiting:
+            started = time.perf_counter()
+            self.send(WriteStarted(name, self.gauge.sample()))
+            codec = self.codecs[name]
+            records = commit.keep(name, self.live.pop(name), codec, files[name])
+            self.residency.drop(name)
+            values |= {name: records.kept} if records.kept else {}
+            outputs |= {name: records.output} if records.output else {}
+            self.send(WriteEnded(name, records.bytes, time.perf_counter() - started))
+        manifest = Manifest(
+            pipeline=order.pipeline,
+            segment=order.segment.name,
+            key=order.key,
+            steps=tuple(step.name for step in order.segment.steps[: stop - order.first]),
+            ingredients=order.ingredients,
+            values=values,
+            outputs=outputs,
+            committed_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+            seconds=seconds + (before.seconds if before else 0),
+            params=order.params,
+        )
+        commit.finish(manifest, partial=not order.is_complete(stop))
+        return manifest
+
+    def _sizes(self) -> dict[str, int]:
+        return {name: frozen_bytes(frozen) for name, frozen in self.live.items()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from flight_delays.checkpointing.memory.planner import Costs, choose, ladder
+from flight_delays.checkpointing.memory.forecast import Costs
+from flight_delays.checkpointing.memory.plan import choose, ladder
 from measure import Bench, Row, in_turns, ratios, show_ratio, show_seconds, spread, timed
 from random_graphs import PartCost, Problem, part_costs, problems
 

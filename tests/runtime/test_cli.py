@@ -318,7 +318,7 @@ def test_help_imports_neither_pandas_nor_pyarrow(done: Project, arguments: list[
 def test_the_process_that_watches_imports_none_of_the_projects_code(done: Project) -> None:
     code = """
     import sys
-    from demo.checkpointing.terminal.commands import run_command
+    from demo.checkpointing.terminal.run import run_command
     assert run_command("demo", None, [], True, None, None, True) == 0
     heavy = {"pandas", "pyarrow", "numpy", "demo.pipeline", "demo.segments"}
     print(sorted(heavy & set(sys.modules)))

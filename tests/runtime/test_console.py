@@ -10,18 +10,16 @@ from typing import Any
 import pytest
 from flight_delays.checkpointing.base.units import short
 from flight_delays.checkpointing.run.events import (
-    CommitStarted,
     Noticed,
     PartStarted,
     RunStarted,
     Sampled,
     SegmentEnded,
     SegmentStarted,
-    StepEnded,
-    StepStarted,
 )
 from flight_delays.checkpointing.run.record import RunRecord, SegmentRecord
 from flight_delays.checkpointing.terminal.console import _Gauge, closing_table, progress
+from flight_delays.checkpointing.worker.messages import CommitStarted, StepEnded, StepStarted
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flight_delays.checkpointing.base.units import size
 from flight_delays.checkpointing.memory.forecast import Forecast
-from flight_delays.checkpointing.memory.planning import budget_for, usable
+from flight_delays.checkpointing.memory.plan import budget_for, usable
 from flight_delays.checkpointing.tools.plan.outlook import Boundary, Outlook, outlook, rounded_up
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st

@@ -13,9 +13,9 @@ from itertools import chain, combinations, pairwise
 from typing import NamedTuple
 
 import pytest
-from flight_delays.checkpointing.memory.planner import (
+from flight_delays.checkpointing.memory.forecast import Costs
+from flight_delays.checkpointing.memory.plan import (
     Choice,
-    Costs,
     best_parts,
     choose,
     first_misfit,

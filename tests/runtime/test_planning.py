@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 from flight_delays.checkpointing.memory.forecast import Forecast
-from flight_delays.checkpointing.memory.planning import Plan, plan
+from flight_delays.checkpointing.memory.plan import Plan, plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -153,7 +153,7 @@ def summary(
 PLANS = """
 import json
 from demo.checkpointing.memory.forecast import forecast_of
-from demo.checkpointing.memory.planning import plan
+from demo.checkpointing.memory.plan import plan
 from demo.checkpointing.memory.profile import read_profile
 from demo.pipeline import PIPELINE
 

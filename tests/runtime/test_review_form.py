@@ -133,10 +133,10 @@ def test_the_inside_of_the_runtime_is_not_for_projects(
         ("segments/s09.py", "from ..checkpointing import Columns, step\n"),
         ("helpers.py", "from . import checkpointing\n\nstep = checkpointing.step\n"),
         ("cli.py", "from .checkpointing.cli import application\n"),
-        ("cli.py", "from .checkpointing.base.interrupts import listen\n"),
-        ("__main__.py", "from .checkpointing.run.processes import warm_up\n"),
+        ("cli.py", "from .checkpointing.start import start\n"),
+        ("__main__.py", "from .checkpointing.start import start\n"),
         ("adapters.py", "from .checkpointing.codecs import Codec, register\n"),
-        ("adapters.py", "from .checkpointing.base.errors import InexactValue\n"),
+        ("adapters.py", "from .checkpointing.codecs import InexactValue\n"),
     ],
 )
 def test_exports_and_the_points_of_extension_are(project: Reviewed, path: str, text: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from flight_delays.checkpointing.base.errors import StorageError
 from flight_delays.checkpointing.run.events import (
-    CommitStarted,
     Noticed,
     PartCut,
     PartEnded,
@@ -17,10 +16,10 @@ from flight_delays.checkpointing.run.events import (
     RunStarted,
     Sampled,
     SegmentStarted,
-    StepStarted,
 )
 from flight_delays.checkpointing.run.record import TIMELINE
 from flight_delays.checkpointing.run.timeline import MOST_SAMPLES, Peaks, Timeline
+from flight_delays.checkpointing.worker.messages import CommitStarted, StepStarted
 from hypothesis import given
 from hypothesis import strategies as st
 

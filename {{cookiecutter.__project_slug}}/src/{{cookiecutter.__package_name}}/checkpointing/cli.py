@@ -56,7 +56,7 @@ def application(package: str) -> typer.Typer:
         """Run what is not checkpointed yet, and publish the outputs."""
 
         def command() -> int:
-            from .terminal.commands import run_command
+            from .terminal.run import run_command
 
             return run_command(package, budget, changes or [], fresh, rerun_from, only, as_json)
 
@@ -71,7 +71,7 @@ def application(package: str) -> typer.Typer:
         """Tell which segments would be reused, and why the others would run."""
 
         def command() -> int:
-            from .terminal.commands import status_command
+            from .terminal.status import status_command
 
             return status_command(package, changes or [], verify, as_json)
 
@@ -122,7 +122,7 @@ def application(package: str) -> typer.Typer:
         """Print a checkpointed value: its type, its size, its first rows."""
 
         def command() -> int:
-            from .terminal.commands import show_command
+            from .terminal.show import show_command
 
             return show_command(package, value, rows)
 
@@ -159,7 +159,7 @@ def application(package: str) -> typer.Typer:
         """Remove checkpoints. Published outputs and inputs are never touched."""
 
         def command() -> int:
-            from .terminal.commands import clean_command
+            from .terminal.clean import clean_command
 
             return clean_command(package, old, runs)
 

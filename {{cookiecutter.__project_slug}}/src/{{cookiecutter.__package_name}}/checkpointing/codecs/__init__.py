@@ -27,7 +27,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Union
 
-from ..base.errors import ConfigurationError, InexactValue
+from ..base.errors import ConfigurationError
+from ..base.errors import InexactValue as InexactValue  # what a project's own codec raises
 
 if TYPE_CHECKING:
     from .table.pieces import Piece

@@ -8,6 +8,7 @@ loading them takes, which for mapped files is next to nothing.
 
 from __future__ import annotations
 
+
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -15,10 +16,9 @@ from ..base.settings import MemoryBudget
 from ..codecs import family_known
 from ..graph.graph import Graph
 from ..graph.steps import Segment, Step
-from .planner import Costs
 from .profile import Profile, SegmentProfile, StepMeasure
 from .residency import Shared
-
+from collections.abc import Sequence
 
 @dataclass(frozen=True)
 class PartForecast:
@@ -36,6 +36,23 @@ class PartForecast:
     @property
     def peak(self) -> int:
         return max(self.peaks)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What each possible part would cost: row `i`, item `k` is the part of the steps i … i + k.
+
+    `peaks` are the most that a part holds, `transfers` what it writes and reads of checkpoints.
+    """
+
+    peaks: Sequence[Sequence[int]]
+    transfers: Sequence[Sequence[int]]
+
+    def peak(self, part: range) -> int:
+        return self.peaks[part.start][len(part) - 1]
+
+    def transfer(self, part: range) -> int:
+        return self.transfers[part.start][len(part) - 1]
 
 
 class Forecast:

@@ -23,7 +23,7 @@ from ..reuse.bound import Project
 from ..reuse.key import home_of_segment
 from ..worker.main import describe_pipeline
 from . import processes
-from .events import PartFailed
+from ..worker.messages import PartFailed
 
 
 def describe_project(package: str) -> Project:

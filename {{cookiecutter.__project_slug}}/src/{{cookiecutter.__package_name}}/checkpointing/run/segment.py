@@ -15,14 +15,15 @@ from ..disk.store import Damaged
 from ..memory.budget import EffectiveBudget
 from ..memory.forecast import forecast_of
 from ..memory.limits import oom_kills
-from ..memory.planning import plan
+from ..memory.plan import plan
 from ..memory.profile import Profile, write_profile
 from ..reuse.bound import Bound, arguments, as_json, input_bytes, stamps
 from ..reuse.standing import Standing, identities
 from ..worker.main import run_part
 from ..worker.messages import Order, Source
 from . import verdicts
-from .events import DamageFound, Noticed, Observer, PartCommitted, PartCut, PartEnded, PartFailed, PartStarted, StepEnded
+from ..worker.messages import DamageFound, PartCommitted, PartFailed, StepEnded
+from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
 from .processes import Finished, run_worker
 from .record import CutRecord, SegmentRecord
 from .verdicts import Exceeded, LogTail
@@ -46,7 +47,7 @@ class Job:
     log: Path
 
 
-class Parts:
+class SegmentRun:
     """The parts of a job, in order.
 
     Every part that runs out of memory adds a cut, so there is an end to it: a part of one step

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..base.files import replace_text, storage_errors
-from .events import CommitStarted, Observer, PartCut, PartEnded, PartStarted, RunStarted, Sampled, SegmentStarted, StepStarted
+from ..worker.messages import CommitStarted, StepStarted
+from .events import Observer, PartCut, PartEnded, PartStarted, RunStarted, Sampled, SegmentStarted
 from .record import TIMELINE
 
 MOST_SAMPLES = 2000

@@ -14,8 +14,8 @@ from ..graph.steps import Segment
 from ..memory import meter
 from ..memory.budget import EffectiveBudget
 from ..memory.forecast import Forecast
-from ..memory.planning import Plan
-from .events import PartFailed
+from ..memory.plan import Plan
+from ..worker.messages import PartFailed
 from .processes import Died, Ending, Finished, OverBudget
 from .watch import PartWatch
 

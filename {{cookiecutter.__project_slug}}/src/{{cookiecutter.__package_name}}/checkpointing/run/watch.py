@@ -11,7 +11,8 @@ from ..base.units import Count
 from ..memory import meter
 from ..memory.profile import SegmentProfile, StepMeasure
 from ..memory.residency import Shared
-from .events import CommitStarted, Observer, Sampled, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
+from ..worker.messages import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
+from .events import Observer, Sampled
 from .record import SegmentRecord, StepRecord, WriteRecord
 
 

@@ -18,7 +18,8 @@ from rich.text import Text
 
 from ..base.interrupts import held
 from ..base.units import size
-from ..run.events import CommitStarted, Noticed, Observer, PartStarted, RunStarted, Sampled, SegmentEnded, SegmentStarted, StepStarted
+from ..worker.messages import CommitStarted, StepStarted
+from ..run.events import Noticed, Observer, PartStarted, RunStarted, Sampled, SegmentEnded, SegmentStarted
 from ..run.record import RunRecord, SegmentRecord
 
 _STYLES = {"ran": "green", "reused": "cyan", "failed": "red"}

@@ -19,7 +19,7 @@ from ..graph.graph import Graph
 from ..graph.sources import Home, import_afresh, read_once
 from ..memory import meter
 from ..reuse.bound import describe
-from ..run.events import DamageFound, PartCommitted, PartFailed
+from .messages import DamageFound, PartCommitted, PartFailed
 from .forks import children_end_here, children_go_without, close_file
 from .messages import Order
 from .part import Part

@@ -30,8 +30,9 @@ from ...graph.graph import Graph
 from ...memory.budget import EffectiveBudget, effective_budget
 from ...memory.limits import machine_limits
 from ...reuse.bound import Bound, Project, arguments, bind
-from ...run.events import Noticed, Observer, SegmentEnded, ValueLoaded, WriteEnded
-from ...run.execution import Execution
+from ...run.events import Noticed, Observer, SegmentEnded
+from ...worker.messages import ValueLoaded, WriteEnded
+from ...run.run import Run
 from ...run.record import COMPARE_LOG, RunRecord
 from .figures import Comparison, Figures
 from .plain import PlainRun, run_plain, script_limit
@@ -138,15 +139,15 @@ def _run_with_checkpoints(
         observe(event)
 
     started = time.monotonic()
-    execution = Execution(bound, budget, set(), record, log, watch)
+    running = Run(bound, budget, set(), record, log, watch)
     try:
-        execution.go(None)
+        running.go(None)
     finally:
         figures.seconds = time.monotonic() - started
         figures.peak_bytes = max((s.peak_bytes for s in figures.segments), default=0)
         figures.bytes_written = sum(s.bytes_written for s in figures.segments)
     figures.status = "ran"
-    return [execution.done[segment.name] for segment in bound.graph.segments]
+    return [running.done[segment.name] for segment in bound.graph.segments]
 
 
 def _script_order(

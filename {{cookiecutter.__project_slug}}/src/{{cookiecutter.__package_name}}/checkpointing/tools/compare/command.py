@@ -13,7 +13,7 @@ from ...base.errors import CheckpointingError, Interrupted
 from ...base.interrupts import interruptible
 from ...base.units import size
 from ...run.describing import describe_project
-from ...terminal.commands import parse_changes, print_error
+from ...terminal.project import parse_changes, print_error
 from ...terminal.console import progress
 from .both import CompareOptions, compare
 from .figures import Comparison, Figures, PlainFigures

@@ -15,7 +15,8 @@ from ...base.units import size
 from ...graph.steps import Segment
 from ...memory.budget import EffectiveBudget
 from ...memory.limits import Limit, oom_kills
-from ...run.events import Observer, PartFailed, PartStarted, SegmentEnded, SegmentStarted, StepEnded, StepStarted
+from ...run.events import Observer, PartStarted, SegmentEnded, SegmentStarted
+from ...worker.messages import PartFailed, StepEnded, StepStarted
 from ...run.processes import Ending, Finished, OverBudget, run_worker
 from ...run.record import SegmentRecord
 from ...run.verdicts import LogTail, exceedance, failure

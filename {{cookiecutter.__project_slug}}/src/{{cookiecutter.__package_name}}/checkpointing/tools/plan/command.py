@@ -13,14 +13,14 @@ from ...disk.place import runs_place
 from ...memory.budget import EffectiveBudget, effective_budget
 from ...memory.forecast import PartForecast, forecast_of
 from ...memory.limits import machine_limits
-from ...memory.planner import Choice
-from ...memory.planning import peak_step
+from ...memory.plan import Choice
+from ...memory.plan import peak_step
 from ...memory.profile import read_profile
 from ...reuse.bound import Bound, bind, known_input_bytes
 from ...reuse.standing import identities, standings
 from ...run.describing import describe_project
 from ...run.verdicts import require_fit
-from ...terminal.commands import parse_changes, print_error
+from ...terminal.project import parse_changes, print_error
 from .mermaid import flowchart
 from .outlook import Boundary, Outlook, outlook
 from .table import print_outlook

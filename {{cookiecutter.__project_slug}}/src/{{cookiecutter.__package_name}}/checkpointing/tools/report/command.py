@@ -14,7 +14,7 @@ from ...base.interrupts import answered
 from ...base.units import short
 from ...run.describing import describe_project
 from ...run.record import PAGE
-from ...terminal.commands import print_error
+from ...terminal.project import print_error
 from .content import Content, read_content
 
 _LIBRARIES = ("altair", "markupsafe", "vl_convert")  # the extra `report` in pyproject.toml

@@ -34,7 +34,7 @@ def segments(content: Content) -> Markup:
         )
         for segment in content.segments
     ]
-    headings = ("Segment", "Status", "Parts", "Peak", "Of budget", "Time", "Written", "Cut")
+    headings = ("Segment", "Status", "SegmentRun", "Peak", "Of budget", "Time", "Written", "Cut")
     return table("Segments", headings, rows, numbers=range(2, 7))
 
 

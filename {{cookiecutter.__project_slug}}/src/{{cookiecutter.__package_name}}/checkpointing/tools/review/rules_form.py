@@ -14,9 +14,9 @@ EXPORTS = ("Columns", "Pipeline", "Segment", "step")
 
 # Where a project meets the inside of the runtime on purpose, and with which of its modules.
 _MEETING_POINTS = {
-    "adapters": {"codecs", "errors"},
-    "cli": {"cli", "interrupts", "processes"},
-    "__main__": {"cli", "interrupts", "processes"},
+    "adapters": {"codecs"},
+    "cli": {"cli", "start"},
+    "__main__": {"cli", "start"},
 }
 
 

@@ -116,13 +116,14 @@ def dev() -> Path:
 
 
 def lint() -> None:
-    """Format, lint and types: of the tools here, and of the baked project."""
+    """Format, rules and types, here and in the baked project; the layers of the runtime."""
     python = dev()
     code = (f"src/{BAKED_PACKAGE}", "tests", "scripts")
     for folder, paths in ((ROOT, (".",)), (DEV, code)):
         run(python, "-m", "ruff", "format", "--check", *paths, cwd=folder)
         run(python, "-m", "ruff", "check", *paths, cwd=folder)
         run(python, "-m", "mypy", "--cache-dir", BUILD / f"mypy-{folder.name}", cwd=folder)
+    run(python.with_name("lint-imports"), "--no-cache")
 
 
 def test(slow: bool, exhaustive: bool, arguments: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ SAMPLE_SECONDS = 0.01
 _EXIT_SECONDS = 5.0
 _ARRIVAL_SECONDS = 1.0
 
-_PRELOADED = (
+PRELOADED = (
     "pandas",
     "pyarrow.parquet",
     "pyarrow.dataset",
@@ -78,7 +78,7 @@ def warm_up() -> None:
         return
     from multiprocessing import forkserver, resource_tracker
 
-    forkserver.set_forkserver_preload(list(_PRELOADED))
+    forkserver.set_forkserver_preload(list(PRELOADED))
     interrupts.end_others_by(end_children)
     with held(), _environment(_ENVIRONMENT):
         resource_tracker.ensure_running()  # unblocks what is blocked, so it has to come first

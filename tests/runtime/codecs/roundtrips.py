@@ -1,0 +1,267 @@
+"""The matrix of what is committed by one process and read by another, case by case.
+
+    python -m tests.runtime.codecs.roundtrips CASES FOLDER
+
+reads what `write` committed to the folder, and prints for each file how it compares with the value
+that the case makes anew: nothing of the value but its file passes from one process to the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from math import gcd, prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from flight_delays.checkpointing.base.errors import InexactValue
+from flight_delays.checkpointing.codecs import codec_named, format_named
+from flight_delays.checkpointing.disk.commit import Commit
+from flight_delays.checkpointing.disk.manifest import FileRecord
+
+from . import exactness as exact
+from . import kinds, ordinary
+
+ROOT = Path(__file__).parents[3]
+FORMATS = ("arrow", "parquet")
+SHAPES: dict[str, Callable[[Callable[[int], Any]], Any]] = {
+    "no rows": lambda make: make(0),
+    "one row": lambda make: make(1),
+    "rows": lambda make: make(6),
+    "a slice": lambda make: make(9).iloc[2:7],
+    "rows backwards": lambda make: make(5).iloc[::-1],
+    "rows twice": lambda make: pd.concat([make(4), make(4)]),
+    "no rows of some": lambda make: make(5).iloc[3:3],
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One value and the format of its file. The name says what it is made of.
+
+    `kind` is what is unusual about it, where that is one thing.
+    """
+
+    name: str
+    codec: str
+    form: str
+    make: Callable[[], Any]
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case: `exact`, `refused` or `wrong`, and what was said."""
+
+    case: str
+    result: str
+    said: str = ""
+    kind: str = ""
+
+
+def frame(values: Any, index: Any, labels: Any, size: int) -> pd.DataFrame:
+    """Two columns of a kind of values, under labels of a kind, with an index of a kind."""
+    made_index = index(size)
+    columns = {number: as_series(values(size), made_index) for number in range(2)}
+    made = pd.DataFrame(columns, index=made_index)
+    made.columns = labels(2)
+    return made
+
+
+def as_series(values: Any, index: Any = None) -> pd.Series[Any]:
+    """A Series that keeps objects as what they are."""
+    is_object = isinstance(values, np.ndarray) and values.dtype == object
+    return pd.Series(values, index=index, dtype=object if is_object else None)
+
+
+def series(values: Any, index: Any, title: Any, size: int) -> pd.Series[Any]:
+    """A Series of a kind of values, with an index of a kind."""
+    return as_series(values(size), index(size)).rename(title)
+
+
+def one_by_one() -> Iterator[Case]:
+    """Every kind in its place, with nothing unusual beside it."""
+    plain, labels = kinds.FLAT["int64"], lambda size: pd.Index(["x", "y"][:size])
+    for form in FORMATS:
+        for (name, values), shape in _paired((kinds.VALUES | kinds.REFUSED).items(), SHAPES):
+            made = partial(frame, values, pd.RangeIndex, labels)
+            yield _case("columns", name, "DataFrame", form, shape, made)
+            alone = partial(series, values, pd.RangeIndex, None)
+            yield _case("Series", name, "Series", form, shape, alone)
+        for (name, index), shape in _paired(kinds.INDEXES.items(), SHAPES):
+            made = partial(frame, plain, index, labels)
+            yield _case("index", name, "DataFrame", form, shape, made)
+        for name, index in kinds.INDEXES.items():
+            made = partial(frame, plain, pd.RangeIndex, index)
+            yield _case("labels", name, "DataFrame", form, "rows", made)
+        for name, column in kinds.ARROW.items():
+            for size in (0, 1, 5):
+                again = partial(_table, column, size)
+                yield Case(f"{form}: table, {name}, {size}", "Table", form, again, f"arrow {name}")
+        for name, value in frames_of_a_day().items():
+            again = partial(_ordinary, name)
+            yield Case(f"{form}: {name}", type(value).__name__, form, again, "ordinary")
+    for name, array in (kinds.ARRAYS | kinds.REFUSED_ARRAYS).items():
+        yield Case(f"npy: {name}", "ndarray", "npy", partial(_itself, array), f"array: {name}")
+    for name, plain in kinds.PLAIN.items():
+        yield Case(f"json: {name}", "json", "json", partial(_itself, plain), f"plain: {name}")
+
+
+def combined(count: int) -> Iterator[Case]:
+    """So many of all combinations of index, labels, values, shape and format, spread evenly."""
+    dimensions: list[list[Any]] = [
+        list(kinds.INDEXES.items()),
+        list(kinds.INDEXES.items()),
+        list(kinds.VALUES.items()),
+        list(SHAPES),
+        list(FORMATS),
+        list(kinds.NAMES),
+        ["DataFrame", "DataFrame", "Series"],
+    ]
+    total = prod(map(len, dimensions))
+    stride = next(n for n in itertools.count(int(total * 0.618034)) if gcd(n, total) == 1)
+    for number in range(count):
+        rest, chosen = number * stride % total, []
+        for dimension in dimensions:
+            rest, position = divmod(rest, len(dimension))
+            chosen.append(dimension[position])
+        (index_name, index), (label_name, labels), (name, values), shape, form, title, codec = (
+            chosen
+        )
+        about = f"{name}; {index_name}; {label_name}, {shape}, called {title!r}"
+        if codec == "Series":
+            made: Callable[[int], Any] = partial(series, values, index, title)
+        else:
+            made = partial(_named_frame, values, index, labels, title)
+        yield Case(f"{form}: {about}", codec, form, partial(SHAPES[shape], made))
+
+
+def _paired(kinds_of_it: Any, shapes: Any) -> Iterator[tuple[Any, str]]:
+    """Each kind with two shapes, in turns; all kinds meet rows."""
+    others = itertools.cycle(shape for shape in shapes if shape != "rows")
+    for kind in kinds_of_it:
+        yield kind, "rows"
+        yield kind, next(others)
+
+
+def _case(
+    place: str, kind: str, codec: str, form: str, shape: str, made: Callable[[int], Any]
+) -> Case:
+    return Case(
+        f"{form}: {place}, {kind}, {shape}", codec, form, partial(SHAPES[shape], made), kind
+    )
+
+
+def _named_frame(values: Any, index: Any, labels: Any, title: Any, size: int) -> pd.DataFrame:
+    made = frame(values, index, labels, size)
+    made.index.names = [title] * made.index.nlevels
+    made.columns.names = [title] * made.columns.nlevels
+    made.attrs = {"source": title if isinstance(title, str) else "none", "years": [2013]}
+    return made
+
+
+def _table(column: Any, size: int) -> pa.Table:
+    half = pa.table({"x": column(size)})
+    return pa.concat_tables([half, half]) if size > 1 else half
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+frames_of_a_day = cache(ordinary.ordinary)
+
+
+def _ordinary(name: str) -> Any:
+    return frames_of_a_day()[name].copy(deep=False)
+
+
+# --- there and back -------------------------------------------------------------------------------
+
+
+def chosen(every: int, count: int) -> list[Case]:
+    """Each so-manieth of the kinds one by one, all that is ordinary, and so many combinations."""
+    is_ordinary: dict[bool, list[Case]] = {True: [], False: []}
+    for case in one_by_one():
+        is_ordinary[case.kind == "ordinary"].append(case)
+    return [*is_ordinary[True], *is_ordinary[False][::every], *combined(count)]
+
+
+def there_and_back(every: int, count: int, folder: Path) -> list[Outcome]:
+    """Commit the cases here, and have another process read them."""
+    told = write(chosen(every, count), folder)
+    command = [sys.executable, "-m", __name__, str(every), str(count), str(folder)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return told + [Outcome(**line) for line in map(json.loads, done.stdout.splitlines())]
+
+
+def write(cases: list[Case], folder: Path) -> list[Outcome]:
+    """Commit each case's value; what became of those that have no file now."""
+    commit, records, told = Commit(folder, allowance=1 << 60), {}, []
+    for number, case in enumerate(cases):
+        codec, form = codec_named(case.codec), format_named(case.form)
+        try:
+            frozen = codec.freeze(case.make())
+            record = commit.write(f"value{number}", frozen, codec, form)
+            records[number] = asdict(record)
+        except InexactValue as refusal:
+            told.append(Outcome(case.name, "refused", refusal.message, case.kind))
+        except Exception as error:
+            told.append(Outcome(case.name, "wrong", f"writing: {error!r}", case.kind))
+    (folder / "records.json").write_text(json.dumps(records))
+    return told
+
+
+def read(cases: list[Case], folder: Path) -> Iterator[Outcome]:
+    """Compare what each file gives back with the value made anew."""
+    records = json.loads((folder / "records.json").read_text())
+    for number, record in records.items():
+        case = cases[int(number)]
+        try:
+            wrong = _differences(case, folder, FileRecord(**record))
+        except Exception as error:
+            wrong = [f"reading: {error!r}"]
+        yield Outcome(case.name, "wrong" if wrong else "exact", ", ".join(wrong), case.kind)
+
+
+def _differences(case: Case, folder: Path, record: FileRecord) -> list[str]:
+    value, codec, path = case.make(), codec_named(case.codec), folder / record.file
+    frozen = format_named(record.format).read(path, None)
+    found = codec.thaw(frozen)
+    if case.codec in ("ndarray", "json"):
+        same = exact.same_ndarray if case.codec == "ndarray" else exact.same_scalar
+        return [] if same(found, value) else ["another value"]
+    if case.codec == "Table":
+        value = value.unify_dictionaries()
+        is_same = found.schema.equals(value.schema, check_metadata=True)
+        is_same = is_same and all(map(exact.same_arrow, found.columns, value.columns))
+        return [] if is_same else ["another table"]
+    wrong = [] if exact.same_frame(found, value) else ["another value"]
+    codec_named("Table").thaw(frozen)  # as a step may ask for it
+    if isinstance(value, pd.DataFrame) and value.shape[1]:
+        one = format_named(record.format).read(path, (frozen.column_names[0],))
+        if not exact.same_frame(codec.thaw(one), value.iloc[:, [0]]):
+            wrong.append("another column")
+    return wrong
+
+
+def main() -> None:
+    """Read what another process wrote."""
+    every, count, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for outcome in read(chosen(every, count), folder):
+            print(json.dumps(asdict(outcome)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The gauge tells what a process tree holds, sharing counted once, and looks when it has to."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from flight_delays.checkpointing.memory import meter
+from flight_delays.checkpointing.memory.gauge import Gauge
+
+from ..conftest import until
+from .test_meter import started
+
+MB = 10**6
+COPIED = 30 * MB  # by forks that touch little: the tracer of coverage touches some more
+
+# A process with 60 MB that answers each line it is given: how it forks, and what children do.
+FAMILY = """
+import os, signal, sys
+
+held = bytearray(b"x") * 60_000_000
+children = []
+print("ready", flush=True)
+for line in sys.stdin:
+    what = line.strip()
+    if what == "fork":
+        ours, theirs = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(theirs)
+            while what := os.read(ours, 1):
+                held[:] = what * len(held)
+                print("written", flush=True)
+            os._exit(0)
+        children.append((child, theirs))
+    if what == "write":
+        os.write(children[-1][1], b"y")
+        continue
+    if what == "end":
+        for child, pipe in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        children.clear()
+    if what == "more":
+        held += bytearray(b"z") * 30_000_000
+    print("done", flush=True)
+"""
+
+MAP = """
+import mmap, sys
+
+with open(sys.argv[1], "r+b") as file:
+    shared = mmap.mmap(file.fileno(), 0)
+sum(shared[::4096])
+print("ready", flush=True)
+input()
+"""
+
+pytestmark = pytest.mark.skipif(not meter.ON_LINUX, reason="reads /proc")
+
+
+class Family:
+    """A process that forks when it is asked to."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.pid = process.pid
+
+    def ask(self, *asked: str) -> None:
+        """Ask one thing after the other; returns when all is done."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        for what in asked:
+            print(what, file=self.process.stdin, flush=True)
+            assert self.process.stdout.readline() in ("done\n", "written\n")
+
+
+@pytest.fixture
+def family() -> Iterator[Family]:
+    with started("-c", FAMILY) as process:
+        yield Family(process)
+
+
+def test_what_a_fork_shares_counts_once(family: Family) -> None:
+    gauge = Gauge(family.pid)
+    before = gauge.sample()
+    family.ask("fork", "fork", "fork")
+
+    assert meter.tree_bytes(family.pid) > before + 180 * MB
+    assert gauge.sample() < before + COPIED
+    until(lambda: gauge.sample() > before, "a look at the children")
+    assert gauge.sample() < before + COPIED
+
+
+def test_no_sample_is_ever_above_what_is_held(family: Family) -> None:
+    gauge = Gauge(family.pid)
+    before = gauge.sample()
+    for asked in ("fork", "fork", "end", "fork", "fork", "end"):
+        family.ask(asked)
+        assert gauge.sample() < before + COPIED
+
+
+def test_a_copy_that_a_child_writes_to_counts(family: Family) -> None:
+    family.ask("fork", "fork")
+    gauge = Gauge(family.pid)
+    shared, mapped = gauge.sample(), meter.tree_bytes(family.pid)
+    family.ask("write")
+
+    assert meter.tree_bytes(family.pid) < mapped + 2 * MB
+    until(lambda: gauge.sample() > shared + 58 * MB, "a look at the copy")
+    assert gauge.sample() < shared + 64 * MB
+
+
+def test_what_a_process_allocates_counts_at_once(family: Family) -> None:
+    gauge = Gauge(family.pid)
+    before = gauge.sample()
+    family.ask("more")
+
+    assert gauge.sample() - before == pytest.approx(30 * MB, abs=2 * MB)
+
+
+def test_children_that_ended_leave_what_the_parent_holds(family: Family) -> None:
+    before = Gauge(family.pid).sample()
+    family.ask("fork", "fork")
+    gauge = Gauge(family.pid)
+    gauge.sample()
+    family.ask("end")
+
+    until(lambda: gauge.sample() > before - 4 * MB, "a look at the parent alone")
+    assert gauge.sample() < before + 4 * MB
+
+
+def test_shared_memory_that_several_map_counts_once() -> None:
+    memory = os.memfd_create("shared")
+    os.truncate(memory, 32 * MB)
+    shared = mmap.mmap(memory, 32 * MB)
+    shared[:] = b"x" * len(shared)
+    before = Gauge(os.getpid()).sample()
+    with started("-c", MAP, f"/proc/{os.getpid()}/fd/{memory}") as child:
+        assert meter.process_bytes(child.pid) > 32 * MB
+        assert Gauge(os.getpid()).sample() < before + 20 * MB
+    os.close(memory)
+
+
+def test_shared_memory_that_nobody_else_maps_counts_at_once() -> None:
+    gauge = Gauge(os.getpid())
+    before = gauge.sample()
+    shared = mmap.mmap(-1, 32 * MB)
+    for page in range(0, len(shared), mmap.PAGESIZE):
+        shared[page] = 1
+
+    assert gauge.sample() - before == pytest.approx(32 * MB, abs=2 * MB)
+
+
+def test_one_alone_counts_all_that_it_shares_with_the_process_that_it_was_forked_from() -> None:
+    held = np.ones(64 * MB, dtype=np.uint8)
+    with forked() as child:
+        whole = meter.process_bytes(child)
+
+        assert Gauge(child).sample() < whole - held.nbytes / 3
+        assert Gauge(child, alone=True).sample() == pytest.approx(whole, abs=4 * MB)
+
+
+def test_resident_memory_is_added_up(family: Family) -> None:
+    gauge = Gauge(family.pid, "rss")
+    before = gauge.sample()
+    family.ask("fork", "fork")
+
+    assert gauge.sample() > before + 110 * MB
+
+
+def test_a_process_above_the_limit_is_held_still_and_goes_on(family: Family) -> None:
+    gauge = Gauge(family.pid, limit=MB, suspect=family.pid)
+
+    assert gauge.sample() > 60 * MB
+    family.ask("more")
+
+
+def test_a_tree_that_is_gone_holds_nothing(family: Family) -> None:
+    gauge = Gauge(family.pid)
+    gauge.sample()
+    family.process.kill()
+    family.process.wait()
+
+    assert gauge.sample() == 0
+
+
+@contextmanager
+def forked() -> Iterator[int]:
+    """A fork of this process that waits to be killed."""
+    child = os.fork()
+    if child == 0:
+        while True:
+            signal.pause()
+    try:
+        yield child
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

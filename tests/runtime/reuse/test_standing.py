@@ -1,0 +1,310 @@
+"""Whether a segment's checkpoint serves, and if not, why."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flight_delays.checkpointing import Pipeline
+from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.codecs import format_named
+from flight_delays.checkpointing.disk.commit import Commit
+from flight_delays.checkpointing.disk.manifest import MANIFEST, FileRecord, Manifest
+from flight_delays.checkpointing.disk.place import claim_places
+from flight_delays.checkpointing.reuse.bound import (
+    Bound,
+    Project,
+    arguments,
+    as_json,
+    bind,
+    describe,
+)
+from flight_delays.checkpointing.reuse.key import Code
+from flight_delays.checkpointing.reuse.standing import Standing, standing
+
+from ..builders import JSON, PLENTY, declared, pipeline, toml_files, write
+
+FIRST = """
+@step
+def total(source: Path, least: int) -> int: ...
+@step
+def middle(total: int) -> int: ...
+"""
+SECOND = """
+@step
+def report(total: int, other: list[Path], rate: float) -> int: ...
+"""
+WIRING = """
+[inputs]
+source = "data/x.csv"
+other = "data/*.csv"
+[params]
+least = 10
+rate = 0.5
+"""
+CODE = Code({"demo": "1"}, {"pandas": "3.1"})
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Bound:
+    write(tmp_path / "data/x.csv", "1")
+    built = pipeline(tmp_path, FIRST, SECOND, wiring=WIRING)
+    claim_places(built.settings, "demo")
+    return bind(declared(built, CODE), {})
+
+
+def commit(bound: Bound, found: Standing, content: object = 1) -> Manifest:
+    """The checkpoint that a run of the segment would leave, with `content` for every value."""
+    assert found.key is not None
+    assert found.ingredients is not None
+    making = Commit(bound.store.path(found.segment.name, found.key), PLENTY)
+    part = bound.graph.span(found.segment)
+    frozen = JSON.freeze(content)
+
+    def written(names: tuple[str, ...], kind: str) -> dict[str, FileRecord]:
+        return {n: making.write(f"{n}_{kind}", frozen, JSON, format_named("json")) for n in names}
+
+    manifest = Manifest(
+        pipeline="demo",
+        segment=found.segment.name,
+        key=found.key,
+        steps=tuple(step.name for step in found.segment.steps),
+        ingredients=as_json(found.ingredients),
+        values=written(bound.graph.kept(part), "value"),
+        outputs=written(bound.graph.outputs(part), "output"),
+        committed_at="2026-01-01",
+        seconds=0.0,
+    )
+    making.finish(manifest)
+    kept = bound.store.find(found.segment.name, found.key)
+    assert kept is not None
+    return kept
+
+
+def stand(bound: Bound, name: str, upstream: Mapping[str, Manifest] | None = None) -> Standing:
+    [segment] = [s for s in bound.graph.segments if s.name == name]
+    return standing(bound, segment, upstream or {})
+
+
+def test_a_segment_that_never_ran_says_so(bound: Bound) -> None:
+    found = stand(bound, "s01")
+
+    assert found.reasons == ("has not run yet",)
+    assert not found.reusable
+    assert not found.damaged
+    assert found.key is not None
+    assert found.manifest is None
+
+
+def test_a_segment_waits_for_those_it_reads_from(bound: Bound) -> None:
+    found = stand(bound, "s02")
+
+    assert found.reasons == ("waits for s01",)
+    assert (found.key, found.ingredients, found.manifest) == (None, None, None)
+    assert not found.reusable
+
+
+def test_a_checkpoint_of_the_same_key_is_reused(bound: Bound) -> None:
+    first = commit(bound, stand(bound, "s01"))
+    second = commit(bound, stand(bound, "s02", {"s01": first}))
+
+    assert stand(bound, "s01").reusable
+    assert stand(bound, "s01").manifest == first
+    assert stand(bound, "s02", {"s01": first}).reusable
+    assert stand(bound, "s02", {"s01": first}).manifest == second
+
+
+def test_a_segment_depends_on_what_it_uses_and_on_nothing_else(bound: Bound) -> None:
+    first = commit(bound, stand(bound, "s01"))
+    ingredients = stand(bound, "s01").ingredients
+    later = stand(bound, "s02", {"s01": first}).ingredients
+    assert ingredients is not None
+    assert later is not None
+
+    assert (ingredients.params, later.params) == ({"least": "10"}, {"rate": "0.5"})
+    assert (list(ingredients.inputs), list(later.inputs)) == (["source"], ["other"])
+    assert ingredients.values == {}
+    assert later.values == {"total": first.values["total"].checksum}
+    assert ingredients.steps == ("total", "middle")
+    assert ingredients.code == CODE.modules
+    assert ingredients.libraries == CODE.libraries
+
+
+def rebound(bound: Bound, code: Code = CODE, **changed: object) -> Bound:
+    return bind(Project(bound.graph, bound.settings, {"s01": code, "s02": code}, {}), changed)
+
+
+def test_a_changed_param_is_told(bound: Bound) -> None:
+    commit(bound, stand(bound, "s01"))
+
+    assert stand(rebound(bound, least=20), "s01").reasons == ("param least changed from 10 to 20",)
+    assert stand(rebound(bound, rate=0.1), "s01").reusable
+
+
+def test_a_changed_input_is_told(bound: Bound, tmp_path: Path) -> None:
+    commit(bound, stand(bound, "s01"))
+    write(tmp_path / "data/x.csv", "2")
+
+    assert stand(rebound(bound), "s01").reasons == ("input source changed",)
+
+
+def test_changed_code_is_told(bound: Bound) -> None:
+    commit(bound, stand(bound, "s01"))
+    code = Code({"demo": "2"}, {"pandas": "3.2"})
+
+    assert stand(rebound(bound, code), "s01").reasons == (
+        "code of demo changed",
+        "pandas changed from 3.1 to 3.2",
+    )
+
+
+def test_a_segment_stays_valid_while_the_values_it_reads_are_the_same_bytes(bound: Bound) -> None:
+    first = commit(bound, stand(bound, "s01"))
+    commit(bound, stand(bound, "s02", {"s01": first}))
+    changed = rebound(bound, least=20)
+    same = commit(changed, stand(changed, "s01"))
+    other = commit(changed, replace(stand(changed, "s01"), key="other"), content=2)
+
+    assert stand(changed, "s02", {"s01": same}).reusable
+    assert stand(changed, "s02", {"s01": other}).reasons == ("value total changed",)
+
+
+def test_the_nearest_former_checkpoint_explains_what_changed(bound: Bound) -> None:
+    commit(bound, stand(bound, "s01"))
+    far = rebound(bound, Code({"demo": "2"}, {"pandas": "3.2"}), least=30)
+    commit(far, stand(far, "s01"))
+
+    assert stand(rebound(bound, least=20), "s01").reasons == ("param least changed from 10 to 20",)
+
+
+def test_a_checkpoint_that_lies_under_another_key_is_taken_for_removed(bound: Bound) -> None:
+    manifest = commit(bound, stand(bound, "s01"))
+    folder = bound.store.path("s01", manifest.key)
+    moved = folder.rename(folder.with_name("moved"))
+    assert stand(bound, "s01").reasons == ("has not run yet",)
+
+    replace(manifest, key="moved").write(moved)
+    assert stand(bound, "s01").reasons == ("its checkpoint was removed",)
+
+
+def test_a_damaged_manifest_is_told(bound: Bound) -> None:
+    manifest = commit(bound, stand(bound, "s01"))
+    path = write(bound.store.path("s01", manifest.key) / MANIFEST, "{")
+    found = stand(bound, "s01")
+
+    assert (found.damaged, found.reusable, found.manifest) == (True, False, None)
+    assert found.key == manifest.key
+    assert found.reasons[0].startswith(f"{path} is damaged: ")
+
+
+def test_damaged_values_are_told_once_each(bound: Bound) -> None:
+    manifest = commit(bound, stand(bound, "s01"))
+    folder = bound.store.path("s01", manifest.key)
+    for record in (manifest.values["total"], manifest.outputs["middle"]):
+        (folder / record.file).write_text("other")
+    found = stand(bound, "s01")
+
+    assert (found.damaged, found.reusable, found.manifest) == (True, False, manifest)
+    assert found.reasons == ("damaged on disk: total, middle",)
+
+
+def test_damage_that_the_files_stat_hides_is_found_by_hashing_all(bound: Bound) -> None:
+    manifest = commit(bound, stand(bound, "s01"))
+    record = manifest.values["total"]
+    path = bound.store.path("s01", manifest.key) / record.file
+    path.write_text("2")
+    os.utime(path, ns=(record.mtime_ns, record.mtime_ns))
+    segment = bound.graph.segments[0]
+
+    assert standing(bound, segment, {}).reusable
+    assert standing(bound, segment, {}, hash_all=True).damaged
+
+
+def test_a_value_that_is_needed_now_and_was_not_kept_is_told(bound: Bound, tmp_path: Path) -> None:
+    manifest = commit(bound, stand(bound, "s01"))
+    wiring = WIRING + '[outputs]\ntotal = "out/total.json"\n'
+    published = pipeline(tmp_path, FIRST, SECOND, wiring=wiring)
+    found = stand(bind(declared(published, CODE), {}), "s01")
+
+    assert found.reasons == ("`total` is needed now and was not kept",)
+    assert (found.reusable, found.damaged, found.manifest) == (False, False, manifest)
+
+
+def test_a_value_that_a_later_segment_reads_now_and_was_not_kept_is_told(
+    bound: Bound, tmp_path: Path
+) -> None:
+    commit(bound, stand(bound, "s01"))
+    more = SECOND + "@step\ndef last(middle: int, report: int) -> int: ...\n"
+    longer = pipeline(tmp_path, FIRST, more, wiring=WIRING)
+    found = stand(bind(declared(longer, CODE), {}), "s01")
+
+    assert found.reasons == ("`middle` is needed now and was not kept",)
+
+
+def test_each_step_gets_the_inputs_and_params_that_it_asks_for(
+    bound: Bound, tmp_path: Path
+) -> None:
+    first, second = bound.graph.segments
+
+    assert arguments(bound, first) == {
+        ("total", "source"): tmp_path / "data/x.csv",
+        ("total", "least"): 10,
+    }
+    assert arguments(bound, second) == {
+        ("report", "other"): [tmp_path / "data/x.csv"],
+        ("report", "rate"): 0.5,
+    }
+
+
+def test_binding_checks_names_params_and_inputs(bound: Bound) -> None:
+    with pytest.raises(ConfigurationError, match="`leest` is neither under"):
+        rebound(bound, leest=1)
+    with pytest.raises(ConfigurationError, match="param `least` is 'x'"):
+        rebound(bound, least="x")
+    with pytest.raises(ConfigurationError, match=r"input `source`: .* does not exist"):
+        rebound(bound, source="gone")
+
+
+def test_binding_keeps_the_checksums_of_inputs_for_the_next_run(
+    bound: Bound, tmp_path: Path
+) -> None:
+    os.utime(tmp_path / "data/x.csv", ns=(10**18, 10**18))
+    rebound(bound)
+
+    assert "data/x.csv" in (tmp_path / "checkpoints/demo/hashes.json").read_text()
+
+
+def test_a_pipeline_is_described_with_the_code_of_each_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml_files(tmp_path)
+    source = "from flight_delays.checkpointing import step\n@step\ndef {}() -> int: ...\n"
+    write(tmp_path / "src/described/s01.py", source.format("one"))
+    write(tmp_path / "src/described/s02.py", source.format("two"))
+    monkeypatch.syspath_prepend(tmp_path / "src")
+    modules = [importlib.import_module(f"described.{name}") for name in ("s01", "s02")]
+    built = Pipeline(*modules)
+    for name in ("described", "described.s01", "described.s02"):
+        monkeypatch.delitem(sys.modules, name)
+    described = describe(built)
+
+    assert described.graph.segments == built.segments
+    assert described.settings == built.settings
+    assert {name: list(code.modules) for name, code in described.code.items()} == {
+        "s01": ["described.s01"],
+        "s02": ["described.s02"],
+    }
+
+
+def test_binding_writes_nothing_before_a_run_has_claimed_the_place(tmp_path: Path) -> None:
+    source = write(tmp_path / "data/x.csv", "1")
+    os.utime(source, ns=(10**18, 10**18))
+    built = pipeline(tmp_path, FIRST, SECOND, wiring=WIRING)
+    bind(declared(built, CODE), {})
+
+    assert not (tmp_path / "checkpoints").exists()

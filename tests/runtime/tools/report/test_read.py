@@ -1,0 +1,282 @@
+"""What runs left is read back, whatever runtime left it and whatever became of it since."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flight_delays.checkpointing.base.errors import ConfigurationError, StorageError
+from flight_delays.checkpointing.run.timeline import Mark
+from flight_delays.checkpointing.tools.report.content import Content, read_content
+from flight_delays.checkpointing.tools.report.graph import Drawing
+from flight_delays.checkpointing.tools.report.phases import cuts, parts, steps
+from flight_delays.checkpointing.tools.report.read import (
+    MemoryOverTime,
+    later_without_record,
+    memory_over_time,
+    past_runs,
+)
+
+from ...builders import declared, pipeline
+from .past_runs import (
+    MB,
+    SOURCES,
+    WIRING,
+    first,
+    leave,
+    name_of,
+    record,
+    second,
+    segment,
+    step,
+    timeline,
+    write,
+)
+
+OLD = {
+    "pipeline": "demo",
+    "segments": [{"name": "s01", "status": "ran", "steps": [{"name": "table"}]}],
+}
+
+
+def content_of(folder: Path) -> Content:
+    return read_content(declared(pipeline(folder, *SOURCES, wiring=WIRING)))
+
+
+def marks() -> tuple[Mark, ...]:
+    return tuple(Mark(**mark) for mark in timeline()["marks"])
+
+
+def test_the_last_run_comes_first_and_those_of_one_second_by_their_end(tmp_path: Path) -> None:
+    left = ["20260102T000000-b", "20260102T000000-a", "20260101T000000-z"]
+    for number, run in enumerate(left):
+        os.utime(leave(tmp_path, run, record()) / "record.json", (number, number))
+
+    found = [run.folder.name for run in past_runs(tmp_path, "demo")]
+    assert found == [name_of(left[number]) for number in (1, 0, 2)]
+
+
+def test_runs_of_another_pipeline_are_left_out(tmp_path: Path) -> None:
+    leave(tmp_path, "20260102T000000-a", record(pipeline="other"))
+    leave(tmp_path, "20260101T000000-a", record())
+
+    assert [run.folder.name[:8] for run in past_runs(tmp_path, "demo")] == ["20260101"]
+
+
+def test_no_run_yet_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no run of `demo` has left a record.*`run`"):
+        past_runs(tmp_path / "runs", "demo")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "Invalid JSON"),
+        ('{"pipeline": "demo", "segm', "Invalid JSON"),
+        ("[]", "Input should be an object"),
+        ('{"pipeline": "demo", "peak_bytes": "much"}', "peak_bytes: Input should be a valid int"),
+    ],
+)
+def test_a_damaged_last_record_is_told_with_its_place(tmp_path: Path, text: str, why: str) -> None:
+    leave(tmp_path, "20260101T000000-a", record())
+    folder = leave(tmp_path, "20260102T000000-a", text)
+
+    with pytest.raises(StorageError) as caught:
+        past_runs(tmp_path, "demo")
+    assert str(folder / "record.json") in caught.value.message
+    assert why in caught.value.message
+
+
+def test_a_damaged_earlier_record_is_passed_over(tmp_path: Path) -> None:
+    leave(tmp_path, "20260103T000000-a", record())
+    leave(tmp_path, "20260102T000000-a", "{")
+    leave(tmp_path, "20260101T000000-a", record())
+
+    assert [run.folder.name[:8] for run in past_runs(tmp_path, "demo")] == ["20260103", "20260101"]
+
+
+def test_a_record_of_an_earlier_runtime_is_read(tmp_path: Path) -> None:
+    leave(tmp_path, "20260101T000000-a", OLD | {"a_key": "of a later runtime"})
+    [run] = past_runs(tmp_path, "demo")
+
+    assert run.record.environment == {}
+    assert run.record.segments[0].cuts == []
+    assert run.record.segments[0].steps[0].began_bytes == 0
+
+
+@pytest.mark.parametrize(
+    "over_time",
+    [None, "text", {"seconds": [0.0], "held_bytes": []}, {"seconds": ["x"], "held_bytes": [1]}],
+)
+def test_memory_over_time_that_was_not_kept_or_is_damaged_is_empty(
+    tmp_path: Path, over_time: Any
+) -> None:
+    leave(tmp_path, "20260101T000000-a", record(), over_time)
+    [run] = past_runs(tmp_path, "demo")
+
+    assert memory_over_time(run) == MemoryOverTime()
+
+
+def test_a_later_folder_without_record_is_found(tmp_path: Path) -> None:
+    leave(tmp_path, "20260102T000000-b", record())
+    (tmp_path / name_of("20260101T000000-k")).mkdir()
+    [run] = past_runs(tmp_path, "demo")
+
+    assert later_without_record(tmp_path, run) is None
+    (tmp_path / "20270101T000000-of-my-own").mkdir()
+    assert later_without_record(tmp_path, run) is None
+    (tmp_path / name_of("20260102T000001-w")).mkdir()
+    assert later_without_record(tmp_path, run) == name_of("20260102T000001-w")
+
+
+def test_marks_are_stretches_of_time() -> None:
+    lives = [(p.segment, p.start, p.end) for p in parts(marks(), 4.0)]
+    assert lives == [("s01", 0.0, 1.0), ("s02", 1.1, 1.9), ("s02", 2.0, 2.8), ("s02", 2.9, 3.5)]
+
+    told = [(s.kind, s.name, s.start, s.end) for s in steps(marks(), 4.0)]
+    assert told[:4] == [
+        ("step", "table", 0.1, 0.8),
+        ("commit", "", 0.8, 1.0),
+        ("step", "doubled", 1.2, 1.7),
+        ("step", "total", 1.7, 1.9),
+    ]
+
+
+def test_what_no_mark_ends_goes_on_until_the_end() -> None:
+    [life] = parts(marks()[:2], 4.0)
+    [ran] = steps(marks()[:2], 4.0)
+
+    assert (life.end, ran.end) == (4.0, 4.0)
+
+
+def test_a_segment_that_goes_on_in_a_fresh_process_was_cut() -> None:
+    found = [(cut.seconds, cut.before, cut.is_loss) for cut in cuts(marks())]
+
+    assert found == [(1.9, "total", True), (2.9, "total", False)]
+
+
+def test_a_reused_segment_shows_the_last_run_that_measured_it(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    leave(runs, "20260101T000000-a", record(started_at="2026-01-01T00:00:00+00:00"))
+    leave(runs, "20260102T000000-a", record(segment("s01", "failed", steps=[step("table", 1)])))
+    leave(runs, "20260103T000000-a", record(segment("s01", "reused"), second()))
+    found = content_of(tmp_path)
+
+    assert [(s.name, s.status, s.is_earlier) for s in found.segments] == [
+        ("s01", "reused", True),
+        ("s02", "ran", False),
+    ]
+    assert found.segments[0].run.started_at.startswith("2026-01-01")
+    assert [row.is_earlier for row in found.rows if row.segment == "s01"] == [True, True]
+    assert found.rows[0].peak_bytes == 250 * MB
+
+
+def test_a_reused_segment_that_nobody_measured_is_shown_without_figures(tmp_path: Path) -> None:
+    leave(tmp_path / "runs", "20260101T000000-a", record(segment("s01", "reused")))
+    found = content_of(tmp_path)
+
+    assert [(s.status, s.is_earlier) for s in found.segments] == [("reused", False)]
+    assert found.rows == ()
+
+
+def test_memory_over_time_is_of_the_last_run_in_which_anything_ran(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    leave(runs, "20260101T000000-a", record(seconds=1.0), timeline())
+    empty: dict[str, Any] = {"seconds": [], "held_bytes": [], "marks": []}
+    leave(runs, "20260102T000000-a", record(segment("s01", "reused"), seconds=2.0), empty)
+    found = content_of(tmp_path)
+
+    assert (found.run.seconds, found.timeline_run.seconds) == (2.0, 1.0)
+    assert len(found.timeline.seconds) == 350
+
+
+def test_rows_are_the_steps_and_the_commit_of_each_part(tmp_path: Path) -> None:
+    writes = [write("doubled"), write("total", peak_bytes=220 * MB)]
+    leave(tmp_path / "runs", "20260101T000000-a", record(first(), second() | {"writes": writes}))
+    found = content_of(tmp_path)
+
+    assert [(row.segment, row.label) for row in found.rows] == [
+        ("s01", "table"),
+        ("s01", "commit"),
+        ("s02", "doubled"),
+        ("s02", "commit, part 1"),
+        ("s02", "total"),
+        ("s02", "told"),
+    ]
+    table, commit = found.rows[:2]
+    assert (table.read_seconds, table.compute_seconds, table.write_seconds) == (0.5, 1.0, 0.0)
+    assert (commit.seconds, commit.write_seconds) == (0.25, 0.25)
+    doubled = found.rows[3]
+    assert (doubled.write_seconds, doubled.peak_bytes) == (0.5, 220 * MB)
+
+
+def test_a_step_that_ran_in_two_parts_is_told_apart(tmp_path: Path) -> None:
+    twice = segment("s02", steps=[step("doubled"), step("doubled", part=1)])
+    leave(tmp_path / "runs", "20260101T000000-a", record(twice))
+
+    labels = [row.label for row in content_of(tmp_path).rows]
+    assert labels == ["doubled, part 1", "doubled, part 2"]
+
+
+def drawn(folder: Path) -> Drawing:
+    return content_of(folder).graph
+
+
+def test_the_graph_tells_what_is_live_at_each_checkpoint(tmp_path: Path) -> None:
+    leave(tmp_path / "runs", "20260101T000000-a", record())
+    found = [
+        (point.before, point.segment, point.why, [life.value for life in point.live])
+        for point in drawn(tmp_path).checkpoints
+    ]
+
+    assert found == [(1, "s01", "", ["table"]), (2, "s02", "over budget", ["doubled"])]
+    assert [point.live_bytes for point in drawn(tmp_path).checkpoints] == [30 * MB, 30 * MB]
+
+
+def test_the_graph_tells_the_life_of_each_value(tmp_path: Path) -> None:
+    leave(tmp_path / "runs", "20260101T000000-a", record())
+    lives = {life.value: life for life in drawn(tmp_path).lives}
+
+    assert [lives[value].last for value in ("table", "doubled", "total", "told")] == [1, 2, 3, 3]
+    assert [value for value, life in lives.items() if life.is_sink] == ["told"]
+    assert (lives["table"].bytes, lives["table"].bytes_on_disk) == (40 * MB, 30 * MB)
+
+
+def test_sizes_that_no_record_tells_are_not_known(tmp_path: Path) -> None:
+    leave(tmp_path / "runs", "20260101T000000-a", OLD)
+
+    assert [point.live_bytes for point in drawn(tmp_path).checkpoints] == [None]
+    assert drawn(tmp_path).lives[0].bytes is None
+
+
+def test_a_view_of_another_value_brings_no_memory(tmp_path: Path) -> None:
+    view = segment("s01", steps=[step("table", value_bytes=0)])
+    leave(tmp_path / "runs", "20260101T000000-a", record(view))
+
+    assert drawn(tmp_path).lives[0].bytes == 0
+
+
+def test_a_cut_before_a_step_that_is_gone_is_left_out(tmp_path: Path) -> None:
+    gone = second() | {"cuts": [{"before": "gone", "why": "planned"}]}
+    leave(tmp_path / "runs", "20260101T000000-a", record(gone))
+
+    assert [point.before for point in drawn(tmp_path).checkpoints] == [1]
+
+
+def test_steps_that_changed_since_the_run_are_noted(tmp_path: Path) -> None:
+    leave(
+        tmp_path / "runs", "20260101T000000-a", record(first(), segment("s02", steps=[step("x")]))
+    )
+    [note] = content_of(tmp_path).notes
+
+    assert "The steps of s02 have changed since this run" in note
+
+
+def test_a_later_run_without_record_is_noted(tmp_path: Path) -> None:
+    leave(tmp_path / "runs", "20260101T000000-a", record())
+    (tmp_path / "runs" / name_of("20260102T000000-k")).mkdir()
+    [note] = content_of(tmp_path).notes
+
+    assert f"{name_of('20260102T000000-k')}, has left no record" in note

@@ -25,7 +25,7 @@ from flight_delays.checkpointing.reuse.bound import (
     describe,
 )
 from flight_delays.checkpointing.reuse.key import Code
-from flight_delays.checkpointing.reuse.standing import Standing, standing
+from flight_delays.checkpointing.reuse.standing import Reusable, Stale, Standing, Waiting, standing
 
 from ..builders import JSON, PLENTY, declared, pipeline, toml_files, write
 
@@ -60,8 +60,7 @@ def bound(tmp_path: Path) -> Bound:
 
 def commit(bound: Bound, found: Standing, content: object = 1) -> Manifest:
     """The checkpoint that a run of the segment would leave, with `content` for every value."""
-    assert found.key is not None
-    assert found.ingredients is not None
+    assert not isinstance(found, Waiting)
     making = Commit(bound.store.path(found.segment.name, found.key), PLENTY)
     part = bound.graph.span(found.segment)
     frozen = JSON.freeze(content)
@@ -91,40 +90,44 @@ def stand(bound: Bound, name: str, upstream: Mapping[str, Manifest] | None = Non
     return standing(bound, segment, upstream or {})
 
 
+def stale(bound: Bound, name: str, upstream: Mapping[str, Manifest] | None = None) -> Stale:
+    found = stand(bound, name, upstream)
+    assert isinstance(found, Stale)
+    return found
+
+
+def reusable(bound: Bound, name: str, upstream: Mapping[str, Manifest] | None = None) -> Reusable:
+    found = stand(bound, name, upstream)
+    assert isinstance(found, Reusable)
+    return found
+
+
 def test_a_segment_that_never_ran_says_so(bound: Bound) -> None:
-    found = stand(bound, "s01")
+    found = stale(bound, "s01")
 
     assert found.reasons == ("has not run yet",)
-    assert not found.reusable
     assert not found.damaged
-    assert found.key is not None
     assert found.manifest is None
 
 
 def test_a_segment_waits_for_those_it_reads_from(bound: Bound) -> None:
     found = stand(bound, "s02")
 
-    assert found.reasons == ("waits for s01",)
-    assert (found.key, found.ingredients, found.manifest) == (None, None, None)
-    assert not found.reusable
+    assert found == Waiting(bound.graph.segments[1], ("waits for s01",))
 
 
 def test_a_checkpoint_of_the_same_key_is_reused(bound: Bound) -> None:
     first = commit(bound, stand(bound, "s01"))
     second = commit(bound, stand(bound, "s02", {"s01": first}))
 
-    assert stand(bound, "s01").reusable
-    assert stand(bound, "s01").manifest == first
-    assert stand(bound, "s02", {"s01": first}).reusable
-    assert stand(bound, "s02", {"s01": first}).manifest == second
+    assert reusable(bound, "s01").manifest == first
+    assert reusable(bound, "s02", {"s01": first}).manifest == second
 
 
 def test_a_segment_depends_on_what_it_uses_and_on_nothing_else(bound: Bound) -> None:
     first = commit(bound, stand(bound, "s01"))
-    ingredients = stand(bound, "s01").ingredients
-    later = stand(bound, "s02", {"s01": first}).ingredients
-    assert ingredients is not None
-    assert later is not None
+    ingredients = reusable(bound, "s01").ingredients
+    later = stale(bound, "s02", {"s01": first}).ingredients
 
     assert (ingredients.params, later.params) == ({"least": "10"}, {"rate": "0.5"})
     assert (list(ingredients.inputs), list(later.inputs)) == (["source"], ["other"])
@@ -142,22 +145,22 @@ def rebound(bound: Bound, code: Code = CODE, **changed: object) -> Bound:
 def test_a_changed_param_is_told(bound: Bound) -> None:
     commit(bound, stand(bound, "s01"))
 
-    assert stand(rebound(bound, least=20), "s01").reasons == ("param least changed from 10 to 20",)
-    assert stand(rebound(bound, rate=0.1), "s01").reusable
+    assert stale(rebound(bound, least=20), "s01").reasons == ("param least changed from 10 to 20",)
+    assert isinstance(stand(rebound(bound, rate=0.1), "s01"), Reusable)
 
 
 def test_a_changed_input_is_told(bound: Bound, tmp_path: Path) -> None:
     commit(bound, stand(bound, "s01"))
     write(tmp_path / "data/x.csv", "2")
 
-    assert stand(rebound(bound), "s01").reasons == ("input source changed",)
+    assert stale(rebound(bound), "s01").reasons == ("input source changed",)
 
 
 def test_changed_code_is_told(bound: Bound) -> None:
     commit(bound, stand(bound, "s01"))
     code = Code({"demo": "2"}, {"pandas": "3.2"})
 
-    assert stand(rebound(bound, code), "s01").reasons == (
+    assert stale(rebound(bound, code), "s01").reasons == (
         "code of demo changed",
         "pandas changed from 3.1 to 3.2",
     )
@@ -168,10 +171,10 @@ def test_a_segment_stays_valid_while_the_values_it_reads_are_the_same_bytes(boun
     commit(bound, stand(bound, "s02", {"s01": first}))
     changed = rebound(bound, least=20)
     same = commit(changed, stand(changed, "s01"))
-    other = commit(changed, replace(stand(changed, "s01"), key="other"), content=2)
+    other = commit(changed, replace(reusable(changed, "s01"), key="other"), content=2)
 
-    assert stand(changed, "s02", {"s01": same}).reusable
-    assert stand(changed, "s02", {"s01": other}).reasons == ("value total changed",)
+    assert isinstance(stand(changed, "s02", {"s01": same}), Reusable)
+    assert stale(changed, "s02", {"s01": other}).reasons == ("value total changed",)
 
 
 def test_the_nearest_former_checkpoint_explains_what_changed(bound: Bound) -> None:
@@ -179,25 +182,25 @@ def test_the_nearest_former_checkpoint_explains_what_changed(bound: Bound) -> No
     far = rebound(bound, Code({"demo": "2"}, {"pandas": "3.2"}), least=30)
     commit(far, stand(far, "s01"))
 
-    assert stand(rebound(bound, least=20), "s01").reasons == ("param least changed from 10 to 20",)
+    assert stale(rebound(bound, least=20), "s01").reasons == ("param least changed from 10 to 20",)
 
 
 def test_a_checkpoint_that_lies_under_another_key_is_taken_for_removed(bound: Bound) -> None:
     manifest = commit(bound, stand(bound, "s01"))
     folder = bound.store.path("s01", manifest.key)
     moved = folder.rename(folder.with_name("moved"))
-    assert stand(bound, "s01").reasons == ("has not run yet",)
+    assert stale(bound, "s01").reasons == ("has not run yet",)
 
     replace(manifest, key="moved").write(moved)
-    assert stand(bound, "s01").reasons == ("its checkpoint was removed",)
+    assert stale(bound, "s01").reasons == ("its checkpoint was removed",)
 
 
 def test_a_damaged_manifest_is_told(bound: Bound) -> None:
     manifest = commit(bound, stand(bound, "s01"))
     path = write(bound.store.path("s01", manifest.key) / MANIFEST, "{")
-    found = stand(bound, "s01")
+    found = stale(bound, "s01")
 
-    assert (found.damaged, found.reusable, found.manifest) == (True, False, None)
+    assert (found.damaged, found.manifest) == (True, None)
     assert found.key == manifest.key
     assert found.reasons[0].startswith(f"{path} is damaged: ")
 
@@ -207,9 +210,9 @@ def test_damaged_values_are_told_once_each(bound: Bound) -> None:
     folder = bound.store.path("s01", manifest.key)
     for record in (manifest.values["total"], manifest.outputs["middle"]):
         (folder / record.file).write_text("other")
-    found = stand(bound, "s01")
+    found = stale(bound, "s01")
 
-    assert (found.damaged, found.reusable, found.manifest) == (True, False, manifest)
+    assert (found.damaged, found.manifest) == (True, manifest)
     assert found.reasons == ("damaged on disk: total, middle",)
 
 
@@ -221,18 +224,18 @@ def test_damage_that_the_files_stat_hides_is_found_by_hashing_all(bound: Bound) 
     os.utime(path, ns=(record.mtime_ns, record.mtime_ns))
     segment = bound.graph.segments[0]
 
-    assert standing(bound, segment, {}).reusable
-    assert standing(bound, segment, {}, hash_all=True).damaged
+    assert isinstance(standing(bound, segment, {}), Reusable)
+    assert isinstance(standing(bound, segment, {}, hash_all=True), Stale)
 
 
 def test_a_value_that_is_needed_now_and_was_not_kept_is_told(bound: Bound, tmp_path: Path) -> None:
     manifest = commit(bound, stand(bound, "s01"))
     wiring = WIRING + '[outputs]\ntotal = "out/total.json"\n'
     published = pipeline(tmp_path, FIRST, SECOND, wiring=wiring)
-    found = stand(bind(declared(published, CODE), {}), "s01")
+    found = stale(bind(declared(published, CODE), {}), "s01")
 
-    assert found.reasons == ("`total` is needed now and was not kept",)
-    assert (found.reusable, found.damaged, found.manifest) == (False, False, manifest)
+    assert found.reasons == ("`total` is now needed but is not in the checkpoint",)
+    assert (found.damaged, found.manifest) == (False, manifest)
 
 
 def test_a_value_that_a_later_segment_reads_now_and_was_not_kept_is_told(
@@ -241,9 +244,9 @@ def test_a_value_that_a_later_segment_reads_now_and_was_not_kept_is_told(
     commit(bound, stand(bound, "s01"))
     more = SECOND + "@step\ndef last(middle: int, report: int) -> int: ...\n"
     longer = pipeline(tmp_path, FIRST, more, wiring=WIRING)
-    found = stand(bind(declared(longer, CODE), {}), "s01")
+    found = stale(bind(declared(longer, CODE), {}), "s01")
 
-    assert found.reasons == ("`middle` is needed now and was not kept",)
+    assert found.reasons == ("`middle` is now needed but is not in the checkpoint",)
 
 
 def test_each_step_gets_the_inputs_and_params_that_it_asks_for(

@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .pipeline import Pipeline
     from .graph.steps import Columns, Segment, step
+    from .pipeline import Pipeline
 
 __all__ = ["Columns", "Pipeline", "Segment", "step"]
 

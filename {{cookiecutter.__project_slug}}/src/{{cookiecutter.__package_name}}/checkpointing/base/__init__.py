@@ -1,1 +1,1 @@
-"""What everybody may use: errors, settings, durable files, names, units. Imports nothing of ours."""
+"""What everybody may use: errors, settings, durable files, names, units, interrupts."""

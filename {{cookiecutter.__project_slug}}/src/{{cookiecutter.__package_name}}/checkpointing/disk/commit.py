@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import StorageError
-from ..base.files import HashingFile, checksum, remove, stamp, storage_errors, sync_folder, sync_tree, total_bytes
+from ..base.files import (
+    HashingFile,
+    checksum,
+    remove,
+    stamp,
+    storage_errors,
+    sync_folder,
+    sync_tree,
+    total_bytes,
+)
 from ..base.names import new_number, value_name
 from ..base.units import size
 from ..codecs import Codec, Format, describe, exactly, output_format, require_same, working_format

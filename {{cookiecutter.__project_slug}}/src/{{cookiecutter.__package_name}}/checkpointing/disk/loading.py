@@ -9,7 +9,13 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from ..base.errors import CheckpointingError, ConfigurationError, InexactValue, StorageError, nearest
+from ..base.errors import (
+    CheckpointingError,
+    ConfigurationError,
+    InexactValue,
+    StorageError,
+    nearest,
+)
 from ..base.settings import Settings
 from ..codecs import codec_named, format_named, is_own
 from ..graph.graph import Graph

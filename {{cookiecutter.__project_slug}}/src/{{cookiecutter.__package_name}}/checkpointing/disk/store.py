@@ -41,6 +41,9 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.verified: set[Path] = set()
+        """Files that were hashed since this was made and were what was committed. A file's name is
+        never used again, so one that was made anew is not among them."""
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

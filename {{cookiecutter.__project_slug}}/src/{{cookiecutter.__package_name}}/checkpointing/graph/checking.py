@@ -51,6 +51,7 @@ def _problems(graph: Graph, settings: Settings) -> Iterator[str]:
             )
         earlier[step.name] = step
 
+
 def _problems_of_names(graph: Graph, settings: Settings) -> Iterator[str]:
     wiring = settings.wiring
     taken = {WORKDIR: "the runtime"}
@@ -78,6 +79,7 @@ def _problems_of_names(graph: Graph, settings: Settings) -> Iterator[str]:
                 yield f"{step.place}: the name `{step.name}` is taken by {taken[step.name]}."
             taken[step.name] = f"the step at {step.file}:{step.line}"
 
+
 def _problems_of_parameter(
     step: Step, parameter: Parameter, earlier: dict[str, Step], graph: Graph, wiring: Wiring
 ) -> Iterator[str]:
@@ -100,8 +102,7 @@ def _problems_of_parameter(
         if parameter.annotation is None or parameter.annotation is Path:
             other = "" if parameter.codec else f", not as {parameter.type_name}"
             yield (
-                f"{where} is one of [params]; annotate it as what TOML gives, such as `int`"
-                f"{other}."
+                f"{where} is one of [params]; annotate it as what TOML gives, such as `int`{other}."
             )
     elif any(name == later.name for later in graph.steps):
         yield f"{where} is the value of a later step; move that step before this one."
@@ -111,6 +112,7 @@ def _problems_of_parameter(
             f"{where}: no earlier step, [inputs] or [params] entry of pipeline.toml has that "
             f"name{nearest(name, known)}"
         )
+
 
 def _problems_of_outputs(graph: Graph, settings: Settings) -> Iterator[str]:
     wiring, root = settings.wiring, settings.root

@@ -8,8 +8,7 @@ loading them takes, which for mapped files is next to nothing.
 
 from __future__ import annotations
 
-
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..base.settings import MemoryBudget
@@ -18,7 +17,7 @@ from ..graph.graph import Graph
 from ..graph.steps import Segment, Step
 from .profile import Profile, SegmentProfile, StepMeasure
 from .residency import Shared
-from collections.abc import Sequence
+
 
 @dataclass(frozen=True)
 class PartForecast:
@@ -113,7 +112,11 @@ class Forecast:
             return self.loads.get(value, 0)
         is_table = family_known(self._codecs[value]) == "table"
         is_mapped = not (is_table and self.settings.checkpoints.format == "parquet")
-        return 0 if is_mapped and self.settings.budget.count == "held" else self.measures[value].file_bytes
+        return (
+            0
+            if is_mapped and self.settings.budget.count == "held"
+            else self.measures[value].file_bytes
+        )
 
     def part(self, part: range) -> PartForecast:
         """The forecast of one part, a range of step numbers."""

@@ -11,8 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import meter
-from . import procfs
+from . import meter, procfs
 from .procfs import Reading, Share
 
 if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started

@@ -1,25 +1,20 @@
 """Where to cut: the parts that move the fewest bytes among those that fit a limit on memory.
 
-First the search, in which numbers come in and ranges of step numbers go out: steps are numbered from
-0 within the run of steps that is to be cut, and `must_cut` are those that begin a part whatever it
-costs, as the first of a segment does, and one that follows a sink. Then the plan, a value to be
-shown and compared. All sizes are bytes.
+First the search, in which numbers come in and ranges of step numbers go out: steps are numbered
+from 0 within the run of steps that is to be cut, and `must_cut` are those that begin a part
+whatever it costs, as the first of a segment does, and one that follows a sink. Then the plan, a
+value to be shown and compared. All sizes are bytes.
 """
 
 from __future__ import annotations
 
-
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
-
-
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from .forecast import Forecast, PartForecast
-from .forecast import Costs
+from .forecast import Costs, Forecast, PartForecast
+
 
 @dataclass(frozen=True)
 class Choice:

@@ -88,9 +88,7 @@ def find_inputs(
     }
 
 
-def check_params(
-    graph: Graph, wiring: Wiring, changed: Mapping[str, Any]
-) -> dict[str, Any]:
+def check_params(graph: Graph, wiring: Wiring, changed: Mapping[str, Any]) -> dict[str, Any]:
     """Every param's value, checked against the annotation of each step that takes it.
 
     Raises:

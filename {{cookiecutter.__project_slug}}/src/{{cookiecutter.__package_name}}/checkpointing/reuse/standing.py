@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..base.errors import StorageError
@@ -14,23 +14,40 @@ from .key import Ingredients, explain
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Whether a segment can be reused, and if not, why.
-
-    `key` is None while an earlier segment has to run first. `manifest` is the checkpoint of that
-    key, if it exists. `damaged` tells that it exists but is not what was committed.
-    """
+class Reusable:
+    """A segment whose checkpoint can be used."""
 
     segment: Segment
-    ingredients: Ingredients | None
-    key: str | None
-    manifest: Manifest | None
-    reasons: tuple[str, ...]
-    damaged: bool = False
+    ingredients: Ingredients
+    key: str
+    manifest: Manifest
 
-    @property
-    def reusable(self) -> bool:
-        return self.manifest is not None and not self.reasons
+
+@dataclass(frozen=True)
+class Stale:
+    """A segment that has to run, and why."""
+
+    segment: Segment
+    ingredients: Ingredients
+    key: str
+    reasons: tuple[str, ...]
+
+    manifest: Manifest | None = None
+    """The checkpoint of that key, if there is one that can be read."""
+
+    damaged: bool = False
+    """Whether there is one that is not what was committed."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A segment that reads from others, which have to run first: its key is not known yet."""
+
+    segment: Segment
+    reasons: tuple[str, ...]
+
+
+Standing = Reusable | Stale | Waiting
 
 
 def standing(
@@ -43,38 +60,43 @@ def standing(
     graph, store = bound.graph, bound.store
     part = graph.span(segment)
     sources = {value: graph.producer(value).name for value in graph.loaded(part)}
-    waiting = sorted({name for name in sources.values() if name not in upstream})
-    if waiting:
-        return Standing(segment, None, None, None, (f"waits for {', '.join(waiting)}",))
+    missing = sorted({name for name in sources.values() if name not in upstream})
+    if missing:
+        return Waiting(segment, (f"waits for {', '.join(missing)}",))
     identities = {v: upstream[s].values[v].identity for v, s in sources.items()}
     ingredients = ingredients_of(bound, segment, identities)
     key = ingredients.key()
     try:
         manifest = store.find(segment.name, key)
     except StorageError as error:
-        return Standing(segment, ingredients, key, None, (error.message,), damaged=True)
+        return Stale(segment, ingredients, key, (error.message,), damaged=True)
     if manifest is None:
-        return Standing(segment, ingredients, key, None, _why_none(store, segment, ingredients))
-    broken = store.damaged(manifest, hash_all=hash_all)
-    if broken:
+        return Stale(segment, ingredients, key, _why_none(store, segment, ingredients))
+    if broken := store.damaged(manifest, hash_all=hash_all):
         reason = f"damaged on disk: {', '.join(dict.fromkeys(broken))}"
-        return Standing(segment, ingredients, key, manifest, (reason,), damaged=True)
-    missing = [v for v in graph.kept(part) if v not in manifest.values]
-    missing += [v for v in graph.outputs(part) if v not in manifest.outputs]
-    reasons = tuple(f"`{value}` is needed now and was not kept" for value in missing)
-    return Standing(segment, ingredients, key, manifest, reasons)
+        return Stale(segment, ingredients, key, (reason,), manifest, damaged=True)
+    lacking = [v for v in graph.kept(part) if v not in manifest.values]
+    lacking += [v for v in graph.outputs(part) if v not in manifest.outputs]
+    if lacking:
+        reasons = tuple(
+            f"`{value}` is now needed but is not in the checkpoint" for value in lacking
+        )
+        return Stale(segment, ingredients, key, reasons, manifest)
+    return Reusable(segment, ingredients, key, manifest)
 
 
 def standings(bound: Bound, *, hash_all: bool = False) -> list[Standing]:
     """How every segment stands while nothing runs."""
-    upstream: dict[str, Manifest] = {}
-    found = []
+    all_of_them: list[Standing] = []
     for segment in bound.graph.segments:
-        now = standing(bound, segment, upstream, hash_all=hash_all)
-        if now.reusable and now.manifest is not None:
-            upstream[segment.name] = now.manifest
-        found.append(now)
-    return found
+        upstream = reusable(all_of_them)
+        all_of_them.append(standing(bound, segment, upstream, hash_all=hash_all))
+    return all_of_them
+
+
+def reusable(some: Iterable[Standing]) -> dict[str, Manifest]:
+    """The checkpoints that can be used, by segment."""
+    return {s.segment.name: s.manifest for s in some if isinstance(s, Reusable)}
 
 
 def identities(bound: Bound) -> dict[str, str]:
@@ -110,11 +132,9 @@ def unfinished(bound: Bound, segment: Segment, key: str) -> Manifest | None:
 
 def _why_none(store: Store, segment: Segment, ingredients: Ingredients) -> tuple[str, ...]:
     if (partial := store.find_partial(segment.name, ingredients.key())) is not None:
-        return (f"was left after {partial.steps[-1]}, and goes on from there",)
+        return (f"stopped after `{partial.steps[-1]}`; resumes from there",)
     former = store.all_of(segment.name)
     if not former:
         return ("has not run yet",)
     nearest = min((explain(m.ingredients, ingredients) for m in former), key=len)
     return tuple(nearest) or ("its checkpoint was removed",)
-
-

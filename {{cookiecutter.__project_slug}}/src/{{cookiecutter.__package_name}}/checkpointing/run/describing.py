@@ -6,8 +6,6 @@ of the project; a notebook may have imported it days and many edits ago.
 
 from __future__ import annotations
 
-from ..graph.checking import root_of
-
 import importlib.util
 import os
 import sys
@@ -17,13 +15,14 @@ from typing import Any
 
 from ..base.errors import BY_KIND, ConfigurationError
 from ..base.settings import PIPELINE_FILE, find_root
+from ..graph.checking import root_of
 from ..graph.graph import Graph
 from ..graph.sources import OWN_HOME, Home, home_of
 from ..reuse.bound import Project
 from ..reuse.key import home_of_segment
 from ..worker.main import describe_pipeline
-from . import processes
 from ..worker.messages import PartFailed
+from . import processes
 
 
 def describe_project(package: str) -> Project:

@@ -5,14 +5,12 @@ What a worker tells of its steps, in `worker.messages`, comes to them as it is.
 
 from __future__ import annotations
 
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..disk.manifest import Manifest
-from ..memory.residency import Shared
 from .record import SegmentRecord
+
 
 @dataclass(frozen=True)
 class RunStarted:

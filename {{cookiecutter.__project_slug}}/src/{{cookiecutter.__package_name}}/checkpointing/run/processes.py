@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..base.location import RUNTIME_NAME
-
 import multiprocessing.util
 import os
 import shutil
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..base import interrupts
 from ..base.interrupts import Held, held
+from ..base.location import RUNTIME_NAME
 from ..memory import meter
 from ..memory.gauge import Gauge
 

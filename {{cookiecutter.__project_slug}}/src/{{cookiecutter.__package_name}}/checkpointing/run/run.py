@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-
-from ..base.settings import Settings
-
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
@@ -14,39 +11,28 @@ from typing import Any
 
 from ..base.errors import CheckpointingError, ConfigurationError, Interrupted, StorageError, nearest
 from ..base.interrupts import held
-from ..disk.place import claim_places
-from ..disk.store import Store
-from ..graph.graph import Graph
-from ..memory.budget import effective_budget
-from ..memory.limits import machine_limits
-from ..reuse.bound import Project, bind
-from .describing import describe_again
-from .events import Observer
-from .outputs import require_targets, sweep_outputs
-from .record import LOG, RunRecord, environment, new_run, write_record
-from .timeline import Timeline
-
-
-from dataclasses import replace
-from pathlib import Path
-
-from ..base.errors import ConfigurationError
+from ..base.settings import Settings
 from ..disk.manifest import Manifest
-from ..disk.store import Damaged
+from ..disk.place import claim_places
+from ..disk.store import Damaged, Store
+from ..graph.graph import Graph
 from ..graph.steps import Segment
-from ..memory.budget import EffectiveBudget
+from ..memory.budget import EffectiveBudget, effective_budget
 from ..memory.forecast import forecast_of
+from ..memory.limits import machine_limits
 from ..memory.plan import plan
 from ..memory.profile import read_profile
-from ..reuse.bound import Bound
-from ..reuse.standing import Standing, identities, standing, unfinished
+from ..reuse.bound import Bound, Project, bind
 from ..reuse.key import Ingredients
-from ..worker.messages import Source
+from ..reuse.standing import Reusable, Stale, Standing, Waiting, identities, standing, unfinished
+from .describing import describe_again
 from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
-from .outputs import publish_outputs
-from .record import RunRecord, SegmentRecord
-from .segment import Job, SegmentRun
-from .verdicts import require_first_damage, require_fit
+from .outputs import publish_outputs, require_targets, sweep_outputs
+from .record import LOG, RunRecord, SegmentRecord, environment, new_run, write_record
+from .segment import Job, SegmentRun, note_damage
+from .timeline import Timeline
+from .verdicts import require_fit
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -139,8 +125,9 @@ class Run:
         self.log = log
         self.observe = observe
         self.profile = read_profile(bound.settings.runs, bound.graph.name, budget.count)
+        self.identities = identities(bound)
         self.done: dict[str, Manifest] = {}
-        self.hashed: set[str] = set()
+        self.foreseen: dict[str, Standing] = {}
         self.damaged: set[str] = set()
 
     def go(self, only: str | None) -> None:
@@ -164,83 +151,93 @@ class Run:
         """
         graph = self.bound.graph
         forecast = forecast_of(graph, self.profile, self.bound.settings.memory)
-        known_by = identities(self.bound)
         headroom = self.bound.settings.memory.segment.headroom
         upstream: dict[str, Manifest] = {}
         for segment in graph.segments:
-            found = standing(self.bound, segment, upstream)
+            now = self.foreseen[segment.name] = standing(self.bound, segment, upstream)
             is_forced = segment.name in self.forced
-            if found.reusable and found.manifest is not None and not is_forced:
-                upstream[segment.name] = found.manifest
-            elif found.key or is_forced or not self.bound.store.all_of(segment.name):
-                steps = graph.span(segment)
-                if found.key and not is_forced:
-                    done = unfinished(self.bound, segment, found.key)
-                    steps = steps[len(done.steps) if done else 0 :]
-                planned = plan(forecast, steps, self.budget.bytes, headroom)
-                require_fit(planned, forecast, segment, known_by[segment.name], self.budget)
+            if isinstance(now, Reusable) and not is_forced:
+                upstream[segment.name] = now.manifest
+                continue
+            if isinstance(now, Waiting) and not is_forced and self.bound.store.all_of(segment.name):
+                continue
+            steps = graph.span(segment)
+            if not isinstance(now, Waiting) and not is_forced:
+                done = unfinished(self.bound, segment, now.key)
+                steps = steps[len(done.steps) if done else 0 :]
+            planned = plan(forecast, steps, self.budget.bytes, headroom)
+            require_fit(planned, forecast, segment, self.identities[segment.name], self.budget)
 
     def _gather(self, only: str) -> Segment:
-        """Take what serves of the segments before `only`; refuse if it reads from another."""
+        """Use the checkpoints of the segments before `only`; refuse if it reads from another."""
         unfit = {}
         for segment in self.bound.graph.segments:
-            found = standing(self.bound, segment, self.done)
+            now = standing(self.bound, segment, self.done)
             if segment.name == only:
                 break
-            if found.reusable and found.manifest is not None:
-                self.done[segment.name] = found.manifest
+            if isinstance(now, Reusable):
+                self.done[segment.name] = now.manifest
             else:
-                unfit[segment.name] = "; ".join(found.reasons)
-        if found.key is None:
+                unfit[segment.name] = "; ".join(now.reasons)
+        if isinstance(now, Waiting):
             listed = "\n".join(f"  {name}: {why}" for name, why in unfit.items())
             raise ConfigurationError(
-                f"segment `{only}` reads from segments that have no checkpoint to serve it:\n"
+                f"segment `{only}` reads from segments without a usable checkpoint:\n"
                 f"{listed}\nRun them first.",
                 segment=only,
             )
         return segment
 
+    def _standing(self, segment: Segment) -> Reusable | Stale:
+        """How a segment stands whose turn it is: as foreseen, if nothing has changed since."""
+        now = self.foreseen.pop(segment.name, None)
+        if now is None or isinstance(now, Waiting):
+            now = standing(self.bound, segment, self.done)
+        assert not isinstance(now, Waiting), "a segment runs after those that it reads from"
+        return now
+
     def _bring(self, segment: Segment) -> None:
         """Reuse a segment's checkpoint, or run the segment."""
-        found = standing(self.bound, segment, self.done)
-        if found.damaged and found.key is not None:
-            self._set_aside(segment.name, found.key, "; ".join(found.reasons))
-            found = replace(standing(self.bound, segment, self.done), reasons=found.reasons)
-        if found.reusable and found.manifest is not None and segment.name not in self.forced:
-            self.bound.store.mark_used(found.manifest)
-            self._finish(SegmentRecord(segment.name, "reused"), found.manifest)
+        now = self._standing(segment)
+        if isinstance(now, Stale) and now.damaged:
+            self._set_aside(segment.name, now.key, "; ".join(now.reasons))
+        if isinstance(now, Reusable) and segment.name not in self.forced:
+            self.bound.store.mark_used(now.manifest)
+            self._finish(SegmentRecord(segment.name, "reused"), now.manifest)
             return
-        self.observe(SegmentStarted(segment.name, found.reasons or ("asked for",)))
+        self.foreseen.clear()  # what this segment makes may change how the later ones stand
+        reasons = now.reasons if isinstance(now, Stale) else ("requested",)
+        self.observe(SegmentStarted(segment.name, reasons))
         record = SegmentRecord(segment.name, "failed")
         self._record(record)
-        parts = SegmentRun(self._job(found), record, self.observe)
         try:
-            manifest = parts.run()
+            manifest = SegmentRun(self._job(now), record, self.observe).run()
         except Damaged as damage:
             self._go_back(str(damage))
             return
-        self.hashed |= parts.verified
         record.status = "ran"
         self.forced.discard(segment.name)
         self._finish(record, manifest)
         keep = self.bound.settings.memory.checkpoints.keep
         self.bound.store.retire(segment.name, manifest.key, keep)
 
-    def _job(self, found: Standing) -> Job:
-        """What it takes to run a segment: forced, it does not go on from where it was left."""
-        assert found.ingredients is not None, "a segment runs after those it reads from"
-        assert found.key is not None
-        graph, name = self.bound.graph, found.segment.name
-        is_forced = name in self.forced
+    def _job(self, now: Reusable | Stale) -> Job:
+        """What it takes to run a segment: a forced one does not resume where it stopped."""
+        graph, name = self.bound.graph, now.segment.name
+        read = graph.loaded(graph.span(now.segment))
         return Job(
-            self.bound,
-            found,
-            self._params(found.ingredients),
-            {v: self._source(v) for v in graph.loaded(graph.span(found.segment))},
-            None if is_forced else unfinished(self.bound, found.segment, found.key),
-            self.budget,
-            self.profile,
-            self.log,
+            bound=self.bound,
+            segment=now.segment,
+            key=now.key,
+            ingredients=now.ingredients,
+            identity=self.identities[name],
+            params=self._params(now.ingredients),
+            upstream={value: self.done[graph.producer(value).name] for value in read},
+            before=None if name in self.forced else unfinished(self.bound, now.segment, now.key),
+            budget=self.budget,
+            profile=self.profile,
+            damaged=self.damaged,
+            log=self.log,
         )
 
     def _params(self, ingredients: Ingredients) -> dict[str, str]:
@@ -251,23 +248,18 @@ class Run:
             name: text for params in (*earlier, ingredients.params) for name, text in params.items()
         }
 
-    def _source(self, value: str) -> Source:
-        manifest = self.done[self.bound.graph.producer(value).name]
-        folder = self.bound.store.path(manifest.segment, manifest.key)
-        return Source(folder, manifest.values[value], verify=value not in self.hashed)
-
     def _go_back(self, value: str) -> None:
         """Put the segment that made a damaged value, and all after it, back among the waiting."""
         names = [segment.name for segment in self.bound.graph.segments]
         producer = self.bound.graph.producer(value).name
-        require_first_damage(value, self.damaged, producer)
+        note_damage(value, self.damaged, producer)
         self._set_aside(producer, self.done[producer].key, f"damaged on disk: {value}")
         for name in names[names.index(producer) :]:
             self.done.pop(name, None)
 
     def _set_aside(self, segment: str, key: str, reason: str) -> None:
         aside = self.bound.store.set_aside(segment, key)
-        self.hashed.clear()
+        self.foreseen.clear()
         self.observe(Noticed(f"{segment}: {reason}; set aside as {aside.name} and made again"))
 
     def _record(self, record: SegmentRecord) -> None:

@@ -6,23 +6,24 @@ This file decides; `processes.py` starts, watches and kills, `part.py` does the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..base.errors import StorageError
 from ..disk.manifest import Manifest
 from ..disk.store import Damaged
+from ..graph.steps import Segment
 from ..memory.budget import EffectiveBudget
 from ..memory.forecast import forecast_of
 from ..memory.limits import oom_kills
 from ..memory.plan import plan
 from ..memory.profile import Profile, write_profile
 from ..reuse.bound import Bound, arguments, as_json, input_bytes, stamps
-from ..reuse.standing import Standing, identities
+from ..reuse.key import Ingredients
 from ..worker.main import run_part
-from ..worker.messages import Order, Source
+from ..worker.messages import DamageFound, Order, PartCommitted, PartFailed, Source, StepEnded
 from . import verdicts
-from ..worker.messages import DamageFound, PartCommitted, PartFailed, StepEnded
 from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
 from .processes import Finished, run_worker
 from .record import CutRecord, SegmentRecord
@@ -32,18 +33,31 @@ from .watch import PartWatch
 
 @dataclass(frozen=True)
 class Job:
-    """One segment to run: how it stands, what it reads, and what it has to keep to.
-
-    `sources` are the values of earlier segments, `before` what its own finished parts left.
-    """
+    """One segment to run: what it reads, and what it has to keep to."""
 
     bound: Bound
-    standing: Standing
+    segment: Segment
+    key: str
+    ingredients: Ingredients
+
+    identity: str
+    """What the segment's measures depend on: its key, before values of other segments exist."""
+
     params: dict[str, str]
-    sources: Mapping[str, Source]
+    """Those that its values depend on, as text, those of earlier segments too."""
+
+    upstream: Mapping[str, Manifest]
+    """For each value of an earlier segment that it reads, the checkpoint that holds it."""
+
     before: Manifest | None
+    """What its own finished parts left, to resume from."""
+
     budget: EffectiveBudget
     profile: Profile
+
+    damaged: set[str]
+    """The values that were found damaged in this run, whichever segment made them."""
+
     log: Path
 
 
@@ -60,18 +74,15 @@ class SegmentRun:
         self.observe = observe
         self.graph = job.bound.graph
         self.settings = job.bound.settings
-        self.segment = job.standing.segment
+        self.segment = job.segment
         self.span = self.graph.span(self.segment)
-        self.identity = identities(job.bound)[self.segment.name]
-        values = [source.record for source in job.sources.values()]
+        values = [manifest.values[value] for value, manifest in job.upstream.items()]
         self.input_bytes = input_bytes(job.bound, self.segment, values)
         self.forecast = forecast_of(
             self.graph, job.profile, self.settings.memory, {self.segment: self.input_bytes}
         )
         self.cuts: dict[int, str] = {}
         self.sunk: frozenset[str] = frozenset()
-        self.verified: set[str] = set()
-        self.damaged: set[str] = set()
 
     def run(self) -> Manifest:
         """Run what is not done yet of the segment, to its checkpoint.
@@ -90,7 +101,7 @@ class SegmentRun:
             try:
                 done = self._run_part(range(start, stop), done)
             except Damaged as damage:
-                if str(damage) in self.job.sources or done is None:
+                if str(damage) in self.job.upstream or done is None:
                     raise
                 self._begin_again(str(damage), done)
                 done = None
@@ -98,9 +109,8 @@ class SegmentRun:
 
     def _begin_again(self, value: str, done: Manifest) -> None:
         """Forget what the finished parts left, for a value of it is not what was committed."""
-        verdicts.require_first_damage(value, self.damaged, self.segment.name)
+        note_damage(value, self.job.damaged, self.segment.name)
         self.job.bound.store.forget_partial(done)
-        self.verified -= {step.name for step in self.segment.steps}
         self._plan(self.span.start)
         self._notice(f"damaged on disk: {value}; the segment begins again")
 
@@ -115,7 +125,9 @@ class SegmentRun:
         memory = self.settings.memory
         steps = range(start, self.span.stop)
         planned = plan(self.forecast, steps, self.job.budget.bytes, memory.segment.headroom)
-        verdicts.require_fit(planned, self.forecast, self.segment, self.identity, self.job.budget)
+        verdicts.require_fit(
+            planned, self.forecast, self.segment, self.job.identity, self.job.budget
+        )
         for cut in planned.cuts:
             is_after_sink = self.graph.steps[cut - 1].is_sink
             self.cuts[cut] = "after a sink" if is_after_sink else "planned"
@@ -127,7 +139,7 @@ class SegmentRun:
         """
         order = self._order(part, before)
         count = self.job.budget.count
-        watch = PartWatch(self.record, self.record.parts, self.identity, count, self.observe)
+        watch = PartWatch(self.record, self.record.parts, self.job.identity, count, self.observe)
         log, kills = LogTail(self.job.log), oom_kills()
         self._announce(part.start)
         ending = run_worker(
@@ -143,7 +155,9 @@ class SegmentRun:
         match ending:
             case Finished(PartCommitted(manifest)):
                 self.record.parts += 1
-                self.verified |= watch.loaded
+                self.job.bound.store.verified |= {
+                    order.sources[value].path for value in watch.loaded
+                }
                 self.observe(PartEnded(self.segment.name))
                 return manifest
             case Finished(DamageFound(value)):
@@ -178,7 +192,7 @@ class SegmentRun:
         steps = {step.name: step for step in self.segment.steps}
         self.sunk |= {name for name in watch.ended if steps[name].is_sink}
         self.cuts[cut] = exceeded.why
-        self.job.bound.store.tidy(self.segment.name, self.job.standing.key or "")
+        self.job.bound.store.tidy(self.segment.name, self.job.key)
         before = self.graph.steps[cut].name
         self.observe(PartCut(self.segment.name, before, exceeded.why))
         self._notice(f"{exceeded.told}; runs again, cut before {before}")
@@ -217,8 +231,6 @@ class SegmentRun:
 
     def _order(self, part: range, before: Manifest | None) -> Order:
         job, bound, graph = self.job, self.job.bound, self.graph
-        assert job.standing.ingredients is not None, "a segment runs after those it reads from"
-        assert job.standing.key is not None
         checkpoints = bound.settings.memory.checkpoints
         return Order(
             root=bound.settings.root,
@@ -227,8 +239,8 @@ class SegmentRun:
             segment=self.segment,
             first=self.span.start,
             part=part,
-            key=job.standing.key,
-            ingredients=as_json(job.standing.ingredients),
+            key=job.key,
+            ingredients=as_json(job.ingredients),
             params=job.params,
             last_use={step.name: graph.last_use(step.name) for step in self.segment.steps},
             outputs=graph.outputs(self.span),
@@ -244,9 +256,24 @@ class SegmentRun:
         )
 
     def _source(self, value: str, before: Manifest | None) -> Source:
-        if value in self.job.sources:
-            source = self.job.sources[value]
-            return replace(source, verify=source.verify and value not in self.verified)
-        assert before is not None, "an earlier part made it"
-        folder = self.job.bound.store.path(before.segment, before.key)
-        return Source(folder, before.values[value], verify=value not in self.verified)
+        """Where a value lies; its file is hashed before its first load in a run."""
+        store, manifest = self.job.bound.store, self.job.upstream.get(value, before)
+        assert manifest is not None, "an earlier part made it"
+        folder, record = store.path(manifest.segment, manifest.key), manifest.values[value]
+        return Source(folder, record, verify=folder / record.file not in store.verified)
+
+
+def note_damage(value: str, damaged: set[str], segment: str) -> None:
+    """Note that a value was found damaged; rebuilding it helps at most once in a run.
+
+    Raises:
+        StorageError: it is damaged again, and would be each time.
+    """
+    if value in damaged:
+        raise StorageError(
+            f"segment `{segment}`: the checkpoint of `{value}` was damaged twice in one run.\n"
+            f"  What to do: see whether a step writes to a file that it was given, and have it "
+            f"work on a copy in its workdir; if none does, check the disk.",
+            segment=segment,
+        )
+    damaged.add(value)

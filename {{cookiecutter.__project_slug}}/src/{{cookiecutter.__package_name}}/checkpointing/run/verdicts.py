@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..base.errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed, StorageError
+from ..base.errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed
 from ..base.units import size
 from ..graph.steps import Segment
 from ..memory import meter
@@ -136,22 +136,6 @@ def require_fit(
             needed -= spared
         if needed > budget.bytes:
             raise _will_not_fit(segment, step.name, needed, budget)
-
-
-def require_first_damage(value: str, damaged: set[str], segment: str) -> None:
-    """Note that a value was found damaged; to make it anew is of use once in a run.
-
-    Raises:
-        StorageError: it is damaged again, and would be each time.
-    """
-    if value in damaged:
-        raise StorageError(
-            f"segment `{segment}`: the checkpoint of `{value}` was damaged twice in one run.\n"
-            f"  What to do: see whether a step writes to a file that it was given, and have it "
-            f"work on a copy in its workdir; if none does, check the disk.",
-            segment=segment,
-        )
-    damaged.add(value)
 
 
 def _will_not_fit(

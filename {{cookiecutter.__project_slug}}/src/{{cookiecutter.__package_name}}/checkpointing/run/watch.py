@@ -11,7 +11,14 @@ from ..base.units import Count
 from ..memory import meter
 from ..memory.profile import SegmentProfile, StepMeasure
 from ..memory.residency import Shared
-from ..worker.messages import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
+from ..worker.messages import (
+    CommitStarted,
+    StepEnded,
+    StepStarted,
+    ValueLoaded,
+    WriteEnded,
+    WriteStarted,
+)
 from .events import Observer, Sampled
 from .record import SegmentRecord, StepRecord, WriteRecord
 

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-
-import contextlib
-import json
-import tomllib
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from ..base.errors import CheckpointingError, ConfigurationError, Interrupted
-from ..base.interrupts import answered, interruptible
-from ..base.units import short, size
-from ..disk.loading import load_value
+from ..base.interrupts import answered
+from ..base.units import size
 from ..disk.place import checkpoints_place, runs_place
 from ..disk.store import Store
 from ..disk.sweeping import Cleared
-from ..memory.budget import effective_budget
-from ..memory.limits import machine_limits
-from ..reuse.bound import Bound, Project, bind
-from ..reuse.standing import Standing, standings
+from ..reuse.bound import bind
+from ..reuse.standing import reusable, standings
 from ..run.describing import describe_project
-from ..run.record import RunRecord, clear_runs
-from ..run.run import RunOptions, run
-from .console import closing_table, progress
-from .project import parse_changes, print_error, reported
+from ..run.record import clear_runs
+from .project import reported
+
 
 @answered
 def clean_command(package: str, old: bool, runs: bool) -> int:
@@ -49,12 +32,12 @@ def clean_command(package: str, old: bool, runs: bool) -> int:
             with store.lock():
                 spare = None
                 if old:
-                    found = standings(bind(project, {}))
-                    spare = {(s.segment.name, s.key) for s in found if s.reusable and s.key}
+                    kept = reusable(standings(bind(project, {})))
+                    spare = {(segment, manifest.key) for segment, manifest in kept.items()}
                 cleared += store.clear(spare=spare)
         if has_records:
             cleared += clear_runs(records.folder)
             records.give_up()
-        print(f"{size(cleared.bytes)} set free")
+        print(f"freed {size(cleared.bytes)}")
         cleared.require_complete()
     return code[0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..base.units import short
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +15,18 @@ from rich.table import Table
 from rich.text import Text
 
 from ..base.interrupts import held
-from ..base.units import size
-from ..worker.messages import CommitStarted, StepStarted
-from ..run.events import Noticed, Observer, PartStarted, RunStarted, Sampled, SegmentEnded, SegmentStarted
+from ..base.units import short, size
+from ..run.events import (
+    Noticed,
+    Observer,
+    PartStarted,
+    RunStarted,
+    Sampled,
+    SegmentEnded,
+    SegmentStarted,
+)
 from ..run.record import RunRecord, SegmentRecord
+from ..worker.messages import CommitStarted, StepStarted
 
 _STYLES = {"ran": "green", "reused": "cyan", "failed": "red"}
 

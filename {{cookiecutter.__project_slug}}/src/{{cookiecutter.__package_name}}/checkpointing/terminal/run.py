@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-
-import contextlib
 import json
-import tomllib
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from ..base.errors import CheckpointingError, ConfigurationError, Interrupted
-from ..base.interrupts import answered, interruptible
-from ..base.units import short, size
-from ..disk.loading import load_value
-from ..disk.place import checkpoints_place, runs_place
-from ..disk.store import Store
-from ..disk.sweeping import Cleared
-from ..memory.budget import effective_budget
-from ..memory.limits import machine_limits
-from ..reuse.bound import Bound, Project, bind
-from ..reuse.standing import Standing, standings
+from ..base.errors import CheckpointingError, Interrupted
+from ..base.interrupts import interruptible
+from ..base.units import short
 from ..run.describing import describe_project
-from ..run.record import RunRecord, clear_runs
+from ..run.record import RunRecord
 from ..run.run import RunOptions, run
 from .console import closing_table, progress
-from .project import parse_changes, print_error, reported
+from .project import parse_changes, print_error
+
 
 def run_command(
     package: str,

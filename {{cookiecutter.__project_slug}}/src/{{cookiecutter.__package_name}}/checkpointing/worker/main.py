@@ -19,9 +19,8 @@ from ..graph.graph import Graph
 from ..graph.sources import Home, import_afresh, read_once
 from ..memory import meter
 from ..reuse.bound import describe
-from .messages import DamageFound, PartCommitted, PartFailed
 from .forks import children_end_here, children_go_without, close_file
-from .messages import Order
+from .messages import DamageFound, Order, PartCommitted, PartFailed
 from .part import Part
 from .traces import headline, user_traceback
 

@@ -1,7 +1,6 @@
-"""What crosses the pipe between a run and its worker: the order, and what the worker tells of it."""
+"""What crosses the pipe between a run and its worker: the order, and the events of its part."""
 
 from __future__ import annotations
-
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,8 @@ from typing import Any
 from ..base.units import Count
 from ..disk.manifest import FileRecord, Manifest
 from ..graph.steps import Segment, Step
-
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-from ..disk.manifest import Manifest
 from ..memory.residency import Shared
+
 
 @dataclass(frozen=True)
 class Source:
@@ -26,6 +19,10 @@ class Source:
     folder: Path
     record: FileRecord
     verify: bool
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.record.file
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,21 @@ Everything here happens in a worker. It receives an Order, plain data, and sends
 
 from __future__ import annotations
 
-
 import copy
 import gc
 import multiprocessing
 import os
+import random
+import sys
 import time
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..codecs import Codec, codec_named, format_named, frozen_bytes
+from ..base.errors import InexactValue
+from ..codecs import Codec, codec_named, format_named, frozen_bytes, select
 from ..disk.commit import Commit, files_of, likely_bytes, sure_bytes
 from ..disk.loading import restoring
 from ..disk.manifest import Manifest
@@ -25,23 +28,18 @@ from ..graph.steps import WORKDIR, Parameter, Step
 from ..memory import meter
 from ..memory.gauge import LOOKING_BETWEEN_STEPS, Gauge
 from ..memory.residency import Residency
-from .messages import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
 from .forks import children_end_here
-from .messages import Order
+from .messages import (
+    CommitStarted,
+    Order,
+    StepEnded,
+    StepStarted,
+    ValueLoaded,
+    WriteEnded,
+    WriteStarted,
+)
 from .unchanged import import_unchanged, require_unchanged
 
-
-import random
-import sys
-import zlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-from ..base.errors import InexactValue
-from ..codecs import codec_named, select
-from ..graph.steps import Parameter, Step
-from .forks import children_end_here
 
 class Part:
     """The steps of an order and the values between them, each in its codec's in-memory form.
@@ -169,7 +167,7 @@ class Part:
         is_known = not source.verify and source.record.untouched(source.folder)
         if not is_known and not is_sound(source.folder, source.record):
             raise Damaged(name)
-        path = source.folder / source.record.file
+        path = source.path
         if source.record.format == "path":
             self.live[name] = path
         else:

@@ -19,7 +19,14 @@ from ...base.errors import InexactValue
 from .arrow_types import require_kept
 from .buffers import Recipe, from_numpy, one_chunk, to_numpy, valid_of
 from .labels import label_from_plain, label_to_plain
-from .moments import datetimes_from_arrow, datetimes_to_arrow, periods_from_arrow, periods_to_arrow, timedeltas_from_arrow, timedeltas_to_arrow
+from .moments import (
+    datetimes_from_arrow,
+    datetimes_to_arrow,
+    periods_from_arrow,
+    periods_to_arrow,
+    timedeltas_from_arrow,
+    timedeltas_to_arrow,
+)
 from .objects import objects_from_arrow, objects_to_arrow
 from .packing import pack_table, unpack_table
 

@@ -6,9 +6,6 @@ seeded, and what cannot run at all is known before the machine is filled.
 
 from __future__ import annotations
 
-from ...base.settings import Settings
-
-import copy
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,7 +17,7 @@ from ...base.errors import CheckpointingError, Interrupted, StorageError
 from ...base.files import remove, storage_errors
 from ...base.interrupts import held
 from ...base.names import temporary_name
-from ...base.settings import parse_size
+from ...base.settings import Settings, parse_size
 from ...base.units import size
 from ...disk.manifest import Manifest
 from ...disk.place import claim_places
@@ -31,9 +28,9 @@ from ...memory.budget import EffectiveBudget, effective_budget
 from ...memory.limits import machine_limits
 from ...reuse.bound import Bound, Project, arguments, bind
 from ...run.events import Noticed, Observer, SegmentEnded
-from ...worker.messages import ValueLoaded, WriteEnded
-from ...run.run import Run
 from ...run.record import COMPARE_LOG, RunRecord
+from ...run.run import Run
+from ...worker.messages import ValueLoaded, WriteEnded
 from .figures import Comparison, Figures
 from .plain import PlainRun, run_plain, script_limit
 from .script import ScriptOrder

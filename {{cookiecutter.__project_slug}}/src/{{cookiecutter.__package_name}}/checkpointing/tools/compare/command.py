@@ -13,8 +13,8 @@ from ...base.errors import CheckpointingError, Interrupted
 from ...base.interrupts import interruptible
 from ...base.units import size
 from ...run.describing import describe_project
-from ...terminal.project import parse_changes, print_error
 from ...terminal.console import progress
+from ...terminal.project import parse_changes, print_error
 from .both import CompareOptions, compare
 from .figures import Comparison, Figures, PlainFigures
 

@@ -16,11 +16,11 @@ from ...graph.steps import Segment
 from ...memory.budget import EffectiveBudget
 from ...memory.limits import Limit, oom_kills
 from ...run.events import Observer, PartStarted, SegmentEnded, SegmentStarted
-from ...worker.messages import PartFailed, StepEnded, StepStarted
 from ...run.processes import Ending, Finished, OverBudget, run_worker
 from ...run.record import SegmentRecord
 from ...run.verdicts import LogTail, exceedance, failure
 from ...run.watch import PartWatch
+from ...worker.messages import PartFailed, StepEnded, StepStarted
 from .figures import PlainFigures
 from .script import OutputsHashed, ScriptEnded, ScriptOrder, run_script
 

@@ -23,10 +23,10 @@ from ...disk.commit import Commit, files_of
 from ...graph.steps import WORKDIR, Parameter, Segment, Step
 from ...memory import meter
 from ...memory.gauge import LOOKING_BETWEEN_STEPS, Gauge
-from ...worker.messages import StepEnded, StepStarted
-from ...worker.part import call, freeze, seed, thaw
 from ...worker.forks import children_end_here
 from ...worker.main import as_failure, settle_in
+from ...worker.messages import StepEnded, StepStarted
+from ...worker.part import call, freeze, seed, thaw
 from ...worker.unchanged import import_unchanged
 
 

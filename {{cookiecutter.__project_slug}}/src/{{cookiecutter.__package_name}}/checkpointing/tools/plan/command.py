@@ -13,11 +13,10 @@ from ...disk.place import runs_place
 from ...memory.budget import EffectiveBudget, effective_budget
 from ...memory.forecast import PartForecast, forecast_of
 from ...memory.limits import machine_limits
-from ...memory.plan import Choice
-from ...memory.plan import peak_step
+from ...memory.plan import Choice, peak_step
 from ...memory.profile import read_profile
 from ...reuse.bound import Bound, bind, known_input_bytes
-from ...reuse.standing import identities, standings
+from ...reuse.standing import identities, reusable, standings
 from ...run.describing import describe_project
 from ...run.verdicts import require_fit
 from ...terminal.project import parse_changes, print_error
@@ -64,8 +63,7 @@ def _look_out(bound: Bound, budget: EffectiveBudget) -> Outlook:
     graph = bound.graph
     settings = bound.settings
     runs_place(settings).is_ours()
-    found = standings(bound)
-    upstream = {s.segment.name: s.manifest for s in found if s.reusable and s.manifest is not None}
+    upstream = reusable(standings(bound))
     profile = read_profile(settings.runs, graph.name, budget.count)
     forecast = forecast_of(graph, profile, settings.memory, known_input_bytes(bound, upstream))
     return outlook(forecast, budget.bytes, settings.memory.segment.headroom)

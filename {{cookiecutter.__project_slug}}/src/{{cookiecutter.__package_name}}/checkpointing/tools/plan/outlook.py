@@ -12,8 +12,17 @@ from typing import Literal
 
 from ...graph.steps import Segment
 from ...memory.forecast import Forecast, PartForecast
-from ...memory.plan import Choice, choose, first_misfit, ladder, least_peak
-from ...memory.plan import Plan, budget_for, plan, usable
+from ...memory.plan import (
+    Choice,
+    Plan,
+    budget_for,
+    choose,
+    first_misfit,
+    ladder,
+    least_peak,
+    plan,
+    usable,
+)
 
 # A budget is told beside a smaller one if it saves this share of all that there is to save, and is
 # larger by that.

@@ -11,8 +11,7 @@ from rich.table import Table
 from ...base.units import size
 from ...memory.budget import EffectiveBudget
 from ...memory.forecast import Forecast, PartForecast
-from ...memory.plan import Choice
-from ...memory.plan import peak_step
+from ...memory.plan import Choice, peak_step
 from .outlook import Boundary, Outlook, rounded_up
 
 _WIDE = 100  # columns of a terminal with room for the step that the peak is in

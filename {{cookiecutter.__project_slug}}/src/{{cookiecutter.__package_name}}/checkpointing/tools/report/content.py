@@ -71,7 +71,9 @@ def _last_timeline(runs: tuple[PastRun, ...]) -> tuple[RunRecord, MemoryOverTime
 def _notes(project: Project, run: PastRun) -> Iterator[str]:
     if later := later_without_record(project.settings.runs, run):
         yield f"A later run, {later}, has left no record: it is still at work, or was killed."
-    now = {segment.name: {step.name for step in segment.steps} for segment in project.graph.segments}
+    now = {
+        segment.name: {step.name for step in segment.steps} for segment in project.graph.segments
+    }
     then = {s.name: {step.name for step in s.steps} for s in run.record.segments}
     if changed := [name for name, steps in then.items() if not steps <= now.get(name, set())]:
         yield (

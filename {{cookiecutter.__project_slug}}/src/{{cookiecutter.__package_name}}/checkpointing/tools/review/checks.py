@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from . import rules_columns
-from . import rules_effects
-from . import rules_form
-from . import rules_given
-from . import rules_memory
-from . import rules_owners
-from . import rules_repeat
-from . import rules_state
+from . import (
+    rules_columns,
+    rules_effects,
+    rules_form,
+    rules_given,
+    rules_memory,
+    rules_owners,
+    rules_repeat,
+    rules_state,
+)
 from .findings import Finding
 from .graph import Project, read_project
 from .source import MEMORY_BUDGET_FILE

@@ -359,7 +359,7 @@ def test_two_runs_cannot_hold_the_lock_and_the_holder_is_named(store: Store) -> 
         raise AssertionError("the lock was taken twice")
 
     assert caught.value.message == (
-        f"another run of this pipeline is at work (process {other.pid} on {socket.gethostname()}). "
+        f"another run of this pipeline is in progress (process {other.pid} on {socket.gethostname()}). "
         f"Wait for it, or stop it; its finished segments will be reused."
     )
 
@@ -372,7 +372,7 @@ def test_a_holder_that_left_no_note_is_not_known(store: Store, note: str | None)
         else:
             write(store.folder / "run.json", note)
         with (
-            pytest.raises(Locked, match=r"at work \(its process is not known\)"),
+            pytest.raises(Locked, match=r"at work \(unknown process\)"),
             Store(store.folder).lock(),
         ):
             raise AssertionError("the lock was taken twice")

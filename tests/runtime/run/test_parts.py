@@ -204,7 +204,7 @@ def test_a_list_of_parts_that_cannot_be_read_is_none(stopped: Project, tmp_path:
 def test_status_tells_from_where_it_goes_on(stopped: Project) -> None:
     [first, second] = json.loads(stopped.command("status", "--json").stdout)["segments"]
     assert not first["reusable"]
-    assert first["reasons"] == ["was left after told, and goes on from there"]
+    assert first["reasons"] == ["stopped after `told`; resumes from there"]
     assert second["reasons"] == ["waits for s01"]
 
 

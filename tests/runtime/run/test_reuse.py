@@ -183,7 +183,7 @@ def test_a_value_that_is_needed_now_and_was_not_kept_is_made_again(done: Project
         "positive: pd.DataFrame, unit",
         "positive: pd.DataFrame, read: pd.DataFrame, unit",
     )
-    assert "`read` is needed now and was not kept" in reasons(done)
+    assert "`read` is now needed but is not in the checkpoint" in reasons(done)
     assert done.statuses() == {"s01": "ran", "s02": "reused", "s03": "ran"}
     assert done.strays() == []
 

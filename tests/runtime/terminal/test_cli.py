@@ -278,7 +278,7 @@ def test_show_of_what_is_not_there_says_so(done: Project) -> None:
 
 def test_clean_removes_checkpoints_and_never_outputs(done: Project) -> None:
     cleaned = done.command("clean")
-    assert re.fullmatch(r"[\d.]+ kB set free\n", cleaned.stdout)
+    assert re.fullmatch(r"freed [\d.]+ kB\n", cleaned.stdout)
     assert done.manifests() == {}
     assert (done.folder / "data" / "doubled.parquet").exists()
     assert list((done.folder / "runs").iterdir())

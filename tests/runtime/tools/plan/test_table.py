@@ -157,10 +157,10 @@ def test_the_verdict_on_each_boundary_is_a_sentence(tmp_path: Path) -> None:
     ]
     text = sentences(printed(look(tmp_path, segments, 100 * MB), 120))
 
-    assert "s02 60 MB pays: memory needs a cut just there" in text
+    assert "s02 60 MB needed: memory needs a cut exactly here" in text
     assert "s03 1 MB costs 2 MB of I/O: memory does not need it" in text
-    assert "s04 2 MB pays: a sink ends there, and nothing is to repeat it" in text
-    assert "s05 40 MB in the way: with it some part holds 82 MB, without it 80 MB would do" in text
+    assert "s04 2 MB needed: keeps a sink from running twice" in text
+    assert "s05 40 MB counter-productive: peak 82 MB with this boundary, 80 MB without" in text
 
 
 def test_a_boundary_for_which_nothing_moves_is_said_to_cost_nothing(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_budget_without_room_for_the_headroom_says_so(tmp_path: Path) -> None:
     text = sentences(printed(look(tmp_path, CHAIN, 45 * MB)))
 
     assert "Below 40.1 MB `flights` does not fit, however its segment is cut." in text
-    assert "Some step needs more than 36 MB, so the headroom is not kept whole." in text
+    assert "Some step needs more than 36 MB, so some of the headroom is used." in text
     assert "is not kept" not in sentences(printed(look(tmp_path, CHAIN, 100 * MB)))
 
 

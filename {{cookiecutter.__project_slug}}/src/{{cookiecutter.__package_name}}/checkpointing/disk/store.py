@@ -54,7 +54,7 @@ class Store:
         lock = _acquired(self.folder / "run.lock", 0)
         if lock is None:
             raise Locked(
-                f"another run of this pipeline is at work ({self._holder()}). Wait for it, or stop "
+                f"another run of this pipeline is in progress ({self._holder()}). Wait for it, or stop "
                 f"it; its finished segments will be reused."
             )
         try:
@@ -72,7 +72,7 @@ class Store:
         """Held by a worker while it can commit. Raises Locked when one does not go away."""
         lock = _acquired(self.worker_lock_file, _WORKER_SECONDS)
         if lock is None:
-            raise Locked("a worker of an earlier run does not end; kill it and try again")
+            raise Locked("a worker from an earlier run is still alive; kill it and try again")
         try:
             yield
         finally:
@@ -225,7 +225,7 @@ class Store:
             note = json.loads((self.folder / "run.json").read_text())
             return f"process {note['pid']} on {note['host']}"
         except (OSError, ValueError, KeyError, TypeError):
-            return "its process is not known"
+            return "unknown process"
 
 
 def is_sound(folder: Path, record: FileRecord) -> bool:

@@ -98,7 +98,7 @@ def _describe(source: str | Graph, homes: Iterable[Home], root: Path) -> Project
     modules = {s.module for s in source.steps} if isinstance(source, Graph) else {source}
     named = ", ".join(sorted(name.partition(":")[0] for name in modules))
     raise ConfigurationError(
-        f"{named} cannot be imported: its process ended without a word. "
+        f"{named} cannot be imported: its process ended and left no error. "
         f"Try `python -c 'import {named}'`."
     )
 

@@ -174,7 +174,7 @@ class SegmentRun:
     def _announce(self, start: int) -> None:
         step = self.graph.steps[start].name
         number = start - self.span.start + 1
-        why = "" if number == 1 else self.cuts.get(start, "goes on where a former run stopped")
+        why = "" if number == 1 else self.cuts.get(start, "resuming where the previous run stopped")
         self.observe(PartStarted(self.segment.name, step, number, why))
 
     def _cut_in(self, part: range, watch: PartWatch) -> int | None:

@@ -70,7 +70,7 @@ def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None
         case OverBudget(held):
             return Exceeded("over budget", f"{size(held)} held", held)
         case Finished(PartFailed(kind=BudgetExceeded.kind) as failed):
-            return Exceeded("out of memory", f"memory was refused ({failed.message})")
+            return Exceeded("out of memory", f"an allocation failed ({failed.message})")
         case Died(exit_code) if exit_code == -_SIGKILL and struck:
             return Exceeded("out of memory", "killed by the system, which was out of memory")
         case Died(exit_code) if exit_code == -_SIGKILL:
@@ -148,7 +148,7 @@ def _will_not_fit(
     message = (
         f"segment `{segment.name}`, step `{step}`: an earlier run with the same code and inputs "
         f"measured that it needs {size(needed)} even in a process of its own, the budget is "
-        f"{size(budget.bytes)} ({budget.source}). Nothing of the segment was run.\n"
+        f"{size(budget.bytes)} ({budget.source}). The segment was not started.\n"
         f"  What to do: {_listed(_WAYS_OUT)}"
     )
     return BudgetExceeded(
@@ -171,9 +171,9 @@ def failure(ending: Ending, segment: Segment, watch: PartWatch, log: LogTail) ->
             return kind(failed.message, segment=segment.name, step=failed.step, **details)
         case Died(exit_code):
             tail = "".join(f"  | {line}\n" for line in log.text().splitlines()[-_LOG_TAIL_LINES:])
-            how = f"ended {_signal_name(exit_code)} without a word.\n{tail}  Log: {log.path}"
+            how = f"{_end(exit_code)} and left no error.\n{tail}  Log: {log.path}"
             return _died(segment, watch, how, exit_code)
-    raise AssertionError(f"an ending that nobody knows: {ending}")
+    raise AssertionError(f"unhandled ending: {ending}")
 
 
 def _died(
@@ -199,10 +199,10 @@ def _listed(ways: tuple[str, ...]) -> str:
     return "\n    - " + "\n    - ".join(ways)
 
 
-def _signal_name(exit_code: int | None) -> str:
+def _end(exit_code: int | None) -> str:
     if exit_code is None or exit_code >= 0:
-        return f"with exit code {exit_code}"
+        return f"ended with exit code {exit_code}"
     try:
-        return f"by {signal.Signals(-exit_code).name}"
+        return f"was killed by {signal.Signals(-exit_code).name}"
     except ValueError:
-        return f"by signal {-exit_code}"
+        return f"was killed by signal {-exit_code}"

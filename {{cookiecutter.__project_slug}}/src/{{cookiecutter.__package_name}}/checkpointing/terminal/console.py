@@ -98,7 +98,7 @@ class _Lines:
         elif isinstance(event, PartStarted):
             self._segment, self._number = event.segment, event.number - 1
             if event.why:
-                self._print(f"{event.segment}: a fresh process from {event.step} on ({event.why})")
+                self._print(f"{event.segment}: new process starting at {event.step} ({event.why})")
         elif isinstance(event, StepStarted):
             self._number += 1
             if not self._console.is_terminal:

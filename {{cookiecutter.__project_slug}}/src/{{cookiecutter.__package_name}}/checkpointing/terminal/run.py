@@ -39,7 +39,7 @@ def run_command(
         failure = error
     except KeyboardInterrupt:
         if record is None:  # else the run had come to its end
-            failure = Interrupted("stopped before the run began.")
+            failure = Interrupted("stopped before the run started.")
     if failure is not None:
         record = failure.record or RunRecord("", error=failure.as_json())
     assert record is not None, "a run that did not fail has a record"

@@ -113,12 +113,12 @@ def _told(found: Comparison) -> str:
 
 def _told_of_results(same: dict[str, bool] | None) -> Iterator[str]:
     if same is None:
-        yield "Whether the results are the same is not known."
+        yield "Results could not be compared."
         return
     others = [f"`{value}`" for value, is_same in same.items() if not is_same]
     if others:
         yield (
-            f"Same results: no, not of {', '.join(others)}. It may be a step that changes what it "
+            f"Results differ: {', '.join(others)}. The cause may be a step that changes what it "
             f"was given, keeps something from call to call, reads the clock, or sums up in several "
             f"threads."
         )

@@ -115,16 +115,19 @@ def verdict_told(forecast: Forecast, boundary: Boundary) -> str:
     instead = _listed(forecast, boundary.instead)
     match boundary.verdict:
         case "sink":
-            return "pays: a sink ends there, and nothing is to repeat it"
+            return "needed: keeps a sink from running twice"
         case "needed" if boundary.instead:
-            return f"pays: memory needs a cut, and none has less I/O (nor has one before {instead})"
+            return (
+                f"needed: memory needs a cut, and none costs less I/O (one before {instead} costs "
+                f"as much)"
+            )
         case "needed":
-            return "pays: memory needs a cut just there"
+            return "needed: memory needs a cut exactly here"
         case "free":
             return "costs nothing: memory does not need it, but it adds no I/O"
         case "hinders":
             most, less = size(boundary.kept.limit), size(boundary.without.limit)
-            return f"in the way: with it some part holds {most}, without it {less} would do"
+            return f"counter-productive: peak {most} with this boundary, {less} without"
         case "costs" if boundary.instead:
             return f"costs {size(boundary.cost)} of I/O: cheaper before {instead}"
         case "costs":
@@ -167,7 +170,7 @@ def _notes(told: Outlook, outdated: Sequence[str], refused: Collection[str]) -> 
     yield from _misfits(told, refused)
     yield f"{size(told.fixed)} of every peak is held before any step: Python and its libraries."
     if told.budget >= told.peak > told.usable:
-        yield f"Some step needs more than {size(told.usable)}, so the headroom is not kept whole."
+        yield f"Some step needs more than {size(told.usable)}, so some of the headroom is used."
     if told.peak <= told.usable:
         yield from _comparison(told)
     if outputs := graph.outputs(range(len(graph.steps))):

@@ -60,7 +60,7 @@ def _problem(
     if effect.verb in ("uses the network", "opens a database"):
         if function.is_sink or has_url or sources & given:
             return None
-        return f"{effect.verb} ({what}) at a place that is none of its inputs"
+        return f"{effect.verb} ({what}) at a location that is not one of its inputs"
     if effect.verb == "writes":
         if function.is_sink or WORKDIR in sources:
             return None
@@ -68,10 +68,10 @@ def _problem(
     if sources & (given | {PACKAGE}):
         return None
     if effect.verb == "reads":
-        return f"reads ({what}) from a place that is none of its inputs"
+        return f"reads ({what}) from a location that is not one of its inputs"
     if function.is_sink:
         return None
-    return f"{effect.verb} ({what}) on files that are none of its inputs"
+    return f"{effect.verb} ({what}) on files that are not its inputs"
 
 
 def _pickling(call: ast.Call, module: Module) -> str | None:

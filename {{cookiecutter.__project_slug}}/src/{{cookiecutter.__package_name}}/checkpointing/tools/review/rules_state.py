@@ -47,7 +47,7 @@ def _shared_state(project: Project, function: Function) -> Iterator[tuple[int, s
             yield node.lineno, f"sets the module's `{node.names[0]}`"
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             if maker := _stateful(project, function.dotted(node)):
-                yield node.lineno, f"uses up `{node.id}`, a `{maker}` of the module"
+                yield node.lineno, f"consumes `{node.id}`, a module-level `{maker}`"
         elif isinstance(node, ast.Call):
             name = function.dotted(node.func) or ""
             if _GLOBAL_SETTINGS.fullmatch(name):

@@ -105,7 +105,7 @@ _ALL = (
     ),
     Rule(
         "CKP302",
-        "No `del` and `gc.collect` for show",
+        "No ritual `del` or `gc.collect`",
         "A value is freed after its last use anyway, and freed memory need not go back to the "
         "system: only the end of the process gives it all back.",
         "Delete the line. If memory runs out, load fewer columns, split the step, or cut earlier.",

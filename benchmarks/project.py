@@ -12,6 +12,10 @@ from flight_delays import checkpointing
 from measure import Watched, watch
 
 _MAIN = """\
+from .checkpointing.start import start
+
+start()
+
 from .checkpointing.cli import application
 
 application("{package}")()

@@ -359,8 +359,8 @@ def test_two_runs_cannot_hold_the_lock_and_the_holder_is_named(store: Store) -> 
         raise AssertionError("the lock was taken twice")
 
     assert caught.value.message == (
-        f"another run of this pipeline is in progress (process {other.pid} on {socket.gethostname()}). "
-        f"Wait for it, or stop it; its finished segments will be reused."
+        f"another run of this pipeline is in progress (process {other.pid} on "
+        f"{socket.gethostname()}). Wait for it, or stop it; its finished segments will be reused."
     )
 
 

@@ -1,0 +1,167 @@
+"""Both ways make the same bytes, or the comparison names what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ...conftest import Project
+from .comparing import (
+    compared,
+)
+
+
+def test_results_of_every_kind_are_found_the_same(project: Project) -> None:
+    project.segments(
+        s01="""
+        import random
+        import pyarrow as pa
+
+        @step
+        def table(lines: Path) -> pa.Table:
+            return pa.table({"line": lines.read_text().split(), "n": [1, None, 3]})
+
+        @step
+        def frame(options: dict) -> pd.DataFrame:
+            options["rows"] += 0
+            n = options["rows"]
+            return pd.DataFrame({
+                "integer": np.arange(n),
+                "missing": pd.array([None if i % 3 == 0 else i for i in range(n)], dtype="Int64"),
+                "number": np.random.standard_normal(n),
+                "flag": np.arange(n) % 2 == 0,
+                "text": pd.array([f"text {i % 7}" for i in range(n)], dtype="str"),
+                "kind": pd.Categorical([f"kind {i % 5}" for i in range(n)]),
+                "moment": pd.date_range("2013-01-01", periods=n, freq="min", tz="UTC"),
+            })
+
+        @step
+        def luck() -> float:
+            return random.random()
+
+        @step
+        def array() -> np.ndarray:
+            return np.random.standard_normal((50, 20)).T
+        """,
+        s02="""
+        @step
+        def from_table(table: pd.DataFrame) -> pd.DataFrame:
+            return table
+
+        @step
+        def some_columns(
+            frame: Annotated[pd.DataFrame, Columns("kind", "missing", "text")]
+        ) -> pd.DataFrame:
+            return frame.iloc[::2].assign(more=frame["missing"] + 1)
+
+        @step
+        def grouped(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame.groupby("kind", observed=True)[["number", "integer"]].mean()
+
+        @step
+        def sorted_text(frame: pd.DataFrame) -> pd.Series:
+            return frame["text"].sort_values()
+
+        @step
+        def facts(luck: float, frame: pd.DataFrame) -> dict:
+            return {"luck": luck, "rows": len(frame), "none": None}
+
+        @step
+        def product(array: np.ndarray) -> np.ndarray:
+            return array * 2
+
+        @step
+        def a_file(luck: float, workdir: Path) -> Path:
+            made = workdir / "luck.txt"
+            made.write_text(str(luck))
+            return made
+        """,
+        s03="""
+        @step
+        def read_back(a_file: Path) -> str:
+            return a_file.read_text()
+        """,
+    )
+    project.write(
+        "pipeline.toml",
+        """
+        [inputs]
+        lines = "lines.txt"
+
+        [params]
+        options = { rows = 1000 }
+
+        [outputs]
+        frame = "data/frame.parquet"
+        a_file = "data/luck.txt"
+        """,
+    )
+    project.write("lines.txt", "a b c")
+    found = compared(project)
+    assert found["exit_code"] == 0, found["told"]
+    assert found["same_results"] == dict.fromkeys(
+        (
+            "frame",
+            "from_table",
+            "some_columns",
+            "grouped",
+            "sorted_text",
+            "facts",
+            "product",
+            "a_file",
+            "read_back",
+        ),
+        True,
+    )
+    assert not (project.folder / "data").exists()
+
+
+@pytest.mark.parametrize("differently", ["return 3", "return float('nan')", "return {1, 2}"])
+def test_results_that_differ_are_named(
+    two_faced: Callable[[str], Project], differently: str
+) -> None:
+    assert compared(two_faced(differently))["same_results"] == {"second": False}
+
+
+def test_a_person_is_told_which_results_differ_and_what_may_be_behind_it(
+    two_faced: Callable[[str], Project],
+) -> None:
+    done = two_faced("return 3").command("compare")
+    assert done.returncode == 0
+    assert "Results differ: `second`. The cause may be a step that changes" in done.stdout
+
+
+def test_a_pipeline_of_sinks_has_no_results_to_compare(project: Project) -> None:
+    project.segments(s01="@step\ndef sink() -> None:\n    ran('sink')")
+    assert "There are no outputs to compare." in project.command("compare").stdout
+
+
+def test_a_step_that_changes_what_it_was_given_shows(project: Project) -> None:
+    project.segments(
+        s01="""
+        @step
+        def numbers() -> pd.DataFrame:
+            return pd.DataFrame({"x": [1.0, 2.0]})
+
+        @step
+        def doubled(numbers: pd.DataFrame) -> pd.DataFrame:
+            numbers["x"] = numbers["x"] * 2
+            return numbers
+
+        @step
+        def total(numbers: pd.DataFrame) -> float:
+            return float(numbers["x"].sum())
+        """
+    )
+    assert compared(project)["same_results"] == {"doubled": True, "total": False}
+
+
+def test_outputs_that_cannot_be_hashed_are_not_held_against_the_script(
+    two_faced: Callable[[str], Project],
+) -> None:
+    project = two_faced("os.fsync = lambda descriptor: os._exit(0)")
+    found = compared(project)
+    assert found["exit_code"] == 0
+    assert found["plain"]["status"] == "ran"
+    assert found["same_results"] is None

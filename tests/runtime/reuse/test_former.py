@@ -1,0 +1,74 @@
+"""Keys, manifests and profiles that an earlier layout of the runtime made are still good.
+
+`former/` holds a project's sources and what a run of them left, before the runtime had folders.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flight_delays.checkpointing.disk.manifest import Manifest, read_manifest
+from flight_delays.checkpointing.memory.profile import read_profile
+from flight_delays.checkpointing.reuse.key import Ingredients
+
+from ..conftest import Project
+
+FORMER = Path(__file__).with_name("former")
+FOLDERS = sorted(path.parent for path in FORMER.glob("kept/*/*/manifest.json"))
+
+
+def manifest(folder: Path) -> Manifest:
+    found = read_manifest(folder)
+    assert found is not None
+    return found
+
+
+def ingredients(of: Manifest, **changed: object) -> Ingredients:
+    content = of.ingredients | {"steps": tuple(of.ingredients["steps"])} | changed
+    return Ingredients(**content)
+
+
+@pytest.fixture
+def former(project: Project) -> Project:
+    """The former project with the runtime as it is now."""
+    for source in FORMER.rglob("*.txt"):
+        shutil.copy(source, project.package / source.relative_to(FORMER).with_suffix(".py"))
+    shutil.copy(FORMER / "pipeline.toml", project.folder)
+    return project
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
+def test_a_key_is_worked_out_as_before(folder: Path) -> None:
+    assert ingredients(manifest(folder)).key() == folder.name
+
+
+def test_a_profile_is_read_as_before() -> None:
+    found = read_profile(FORMER, "demo")
+    written = json.loads((FORMER / "profile.json").read_text(encoding="utf-8"))["demo"]
+    for segment, [known] in written.items():
+        assert found.of(segment).baseline_bytes == known["baseline_bytes"]
+        assert found.of(segment).steps.keys() == known["steps"].keys()
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="a key holds Python's minor version")
+def test_a_checkpoint_is_reused(former: Project) -> None:
+    """With the libraries of today: a key holds their minor versions too."""
+    assert former.run()["exit_code"] == 0
+    libraries = former.manifests()["s01"]["ingredients"]["libraries"]
+    for segment in ("s01", "s02"):
+        shutil.rmtree(former.checkpoints() / segment)
+    for folder in FOLDERS:
+        found = manifest(folder)
+        today = ingredients(found, libraries=libraries)
+        target = former.checkpoints() / found.segment / today.key()
+        shutil.copytree(folder, target)
+        kept = found.ingredients | {"libraries": libraries}
+        replace(found, key=today.key(), ingredients=kept).write(target)
+
+    assert former.statuses() == {"s01": "reused", "s02": "reused"}
+    assert former.load("total") == "25"

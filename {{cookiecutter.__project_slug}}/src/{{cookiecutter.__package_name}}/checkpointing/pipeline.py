@@ -29,6 +29,13 @@ class Pipeline(Graph):
     `steps`, `segments` and `settings` are what the source and the TOML files said when it was
     built. `run` and `load` read them anew, so a notebook that is open for days runs what is in the
     files.
+
+    >>> nightly = Pipeline(*PIPELINE.segments, name="nightly")  # the same steps, kept apart
+    >>> nightly.steps == PIPELINE.steps
+    True
+    >>> Pipeline(*PIPELINE.segments, name="../elsewhere")
+    Traceback (most recent call last):
+    ConfigurationError: pipeline name '../elsewhere': use letters, digits, `_`, `-`, `.`
     """
 
     def __init__(self, *segments: types.ModuleType | Segment, name: str = "main") -> None:

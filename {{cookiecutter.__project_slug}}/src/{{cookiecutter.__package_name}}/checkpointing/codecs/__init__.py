@@ -36,35 +36,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Codec:
-    """A type that steps exchange, and how it becomes the frozen form of its family and back.
-
-    `freeze` raises `InexactValue` for what would not come back exactly. The frozen form may share
-    memory with the value: whoever freezes a value hands it over. `thaw` takes any frozen form of
-    the family, whichever codec froze it, and gives a value that a step may change as it likes
-    without an effect on the frozen form.
-    """
+    """A type that steps exchange, and how it becomes the frozen form of its family and back."""
 
     name: str
+    """What a manifest calls it."""
+
     type_name: str
+    """The class, as module and name: `pandas.DataFrame`."""
+
     family: str
+    """Types of one family share a frozen form: a value may be loaded as another of them."""
+
     freeze: Callable[[Any], Any]
+    """From a value to its frozen form, which may share the value's memory: whoever freezes a value
+    hands it over. Raises InexactValue for what would not come back exactly."""
+
     thaw: Callable[[Any], Any]
+    """From any frozen form of the family, whichever codec froze it, to a value that a step may
+    change as it likes without an effect on the frozen form."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file for the frozen forms of one family.
-
-    `write(frozen, file)` calls nothing but `file.write`, with bytes-like chunks that may be as
-    large as a column, and `file.flush` and `file.tell`. `read(path, columns)` maps the file where
-    the format allows it; `columns` (tables only; None: all) names those to load.
-    """
+    """A kind of file for the frozen forms of one family."""
 
     name: str
+    """What a manifest, and `[checkpoints] format`, call it."""
+
     suffix: str
+    """The end of its files' names, with the dot."""
+
     family: str
+
     write: Callable[[Any, BinaryIO], None]
+    """Writes a frozen form to a file, of which it calls nothing but `write`, with bytes-like chunks
+    that may be as large as a column, `flush` and `tell`."""
+
     read: Callable[[Path, tuple[str, ...] | None], Any]
+    """Reads a frozen form from a path, mapped where the format allows it; of a table the named
+    columns, or None for all."""
 
 
 def _late(module: str, function: str) -> Callable[..., Any]:
@@ -83,6 +93,17 @@ def register(codec: Codec, *formats: Format) -> None:
 
     The first format of a family is the one that its checkpoints and outputs use.
     Raises ConfigurationError if a name or the type is already taken.
+
+    Fractions, kept as JSON text:
+
+    >>> from fractions import Fraction
+    >>> def to_json(value: Fraction) -> bytes:
+    ...     return f'"{value}"'.encode()
+    >>> def from_json(frozen: bytes) -> Fraction:
+    ...     return Fraction(frozen.decode().strip('"'))
+    >>> register(Codec("Fraction", "fractions.Fraction", "json", to_json, from_json))
+    >>> codec_named("Fraction").thaw(to_json(Fraction(1, 3)))
+    Fraction(1, 3)
     """
     if codec.name in _CODECS or any(codec.type_name == c.type_name for c in _CODECS.values()):
         raise ConfigurationError(

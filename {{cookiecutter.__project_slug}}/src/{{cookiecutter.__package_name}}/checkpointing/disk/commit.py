@@ -59,6 +59,11 @@ class Kept:
 class Commit:
     """One checkpoint in the making.
 
+    Not safe between processes: only the worker that holds the pipeline's locks may make one. A
+    worker may die at any line of it. Then files lie in the folder that no manifest names, the
+    former checkpoint is as it was, and the next run sweeps the files away: their names are new each
+    time, so none is written over while a reader has it mapped.
+
     Args:
         folder: the checkpoint's folder, made when something is to be written to it.
         allowance: the most bytes that checkpoints may still take (`max_disk`).

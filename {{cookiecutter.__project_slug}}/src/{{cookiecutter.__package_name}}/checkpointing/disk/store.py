@@ -33,10 +33,10 @@ class Damaged(Exception):
 class Store:
     """The checkpoints of one pipeline.
 
-    Nothing here asks whose the folder is: whoever writes has claimed its place before. Only the
-    holder of `lock` may write and remove, and only what is ours; the lock keeps runs apart, not
-    people, who may put what they like between the checkpoints: it stays where it is. Reading needs
-    no lock, for files are never rewritten in place, but what was found may be gone a moment later.
+    Not safe without `lock`, for whoever writes or removes; and nothing here asks whose the folder
+    is: a run has claimed its place before. Reading needs no lock, for files are never rewritten in
+    place, but what was found may be gone a moment later. The lock keeps runs apart, not people, who
+    may put what they like between the checkpoints: it stays where it is.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +49,9 @@ class Store:
     def lock(self) -> Iterator[None]:
         """Hold the pipeline's checkpoints for one run. Raises Locked when another run has them.
 
-        A worker that outlived its run for a moment holds a lock of its own, which is awaited.
+        It is `flock`, which the kernel lets go when the process dies, and which a network file
+        system may not support. When a run is killed, its worker may still commit for a moment: it
+        holds a lock of its own, which is awaited here, so that nothing appears behind a new run.
         """
         lock = _acquired(self.folder / "run.lock", 0)
         if lock is None:

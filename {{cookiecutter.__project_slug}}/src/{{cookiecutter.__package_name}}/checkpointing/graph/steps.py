@@ -35,6 +35,12 @@ def step(function: Function) -> Function:
     Its parameters are the values it needs, by name: an earlier step's result, an input or a param
     of pipeline.toml, or `workdir: Path`, a fresh folder. What it returns is the value that later
     steps know by the function's name.
+
+    >>> @step
+    ... def total(prices: list[float], discount: float) -> float:
+    ...     return sum(prices) * (1 - discount)
+    >>> total([2.0, 3.0], discount=0.5)  # a test calls it like any function
+    2.5
     """
     if not isinstance(function, types.FunctionType):
         raise ConfigurationError(
@@ -52,7 +58,14 @@ def is_step(candidate: object) -> bool:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that a step loads of a table: `Annotated[pd.DataFrame, Columns("a", "b")]`."""
+    """The columns that a step loads of a table that an earlier step made.
+
+    >>> import pandas as pd
+    >>> from typing import Annotated
+    >>> @step
+    ... def latest(flights: Annotated[pd.DataFrame, Columns("carrier", "delay")]) -> float:
+    ...     return float(flights["delay"].max())
+    """
 
     names: tuple[str, ...]
 
@@ -62,32 +75,42 @@ class Columns:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a step: its name, the type it asks for, and how a value is loaded for it.
-
-    `annotation` is None for tables and arrays, and for classes of the project's own. Their name
-    says enough, and holding the class would make every process that holds a Step import it.
-    """
+    """One parameter of a step: its name, the type it asks for, and how a value is loaded for it."""
 
     name: str
+
     type_name: str
+    """The annotation for people, such as `pandas.DataFrame`."""
+
     annotation: Any
+    """The annotation itself. None for tables and arrays, and for classes of the project's own:
+    holding the class would make every process that holds a Step import it."""
+
     codec: str | None
+    """The name of the codec that loads a value for it; None if there is none for that type."""
+
     columns: tuple[str, ...] | None
+    """The columns to load of a table; None: all."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: the function's address, what it needs and how its value is stored.
-
-    `codec` is None for a sink, a step that returns None.
-    """
+    """One step: where its function is, what it needs and how its value is stored."""
 
     name: str
+    """The function's name, which is also its value's."""
+
     module: str
+    """The module to import it from."""
+
     file: str
     line: int
+    """Where it is written, for messages."""
+
     parameters: tuple[Parameter, ...]
+
     codec: str | None
+    """The name of the codec that stores its value; None for a sink, which returns None."""
 
     @property
     def place(self) -> str:
@@ -113,13 +136,19 @@ class Step:
 class Segment:
     """A run of steps that ends in a checkpoint.
 
-    `Segment("clean", [flown, delays])` makes one without a module of its own. `module` names the
-    one that all steps of a segment are read from, and None says that they were listed.
+    A module of steps is a segment by itself. This makes one of steps that lie in several modules,
+    or that are to be cut otherwise, from functions that are decorated with `@step`:
+
+    >>> first, *others = PIPELINE.steps
+    >>> Segment("all_at_once", [first, *others]).name
+    'all_at_once'
     """
 
     name: str
     steps: tuple[Step, ...]
+
     module: str | None
+    """The module that all its steps are read from; None: they were listed."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Memory as the operating system counts it: the one file that knows which system this is.
+"""Memory as the operating system counts it: the only OS-specific module.
 
 *Held* memory is RssAnon + RssShmem + VmSwap: what the kernel cannot simply drop. Pages of a mapped
 checkpoint are not in it. *rss* counts those too, for schedulers that do. Both count a page in full

@@ -42,7 +42,14 @@ class Input:
 
 
 class HashCache:
-    """Checksums of files that were hashed before, good while size, mtime and inode are the same."""
+    """Checksums of files that were hashed before, good while size, mtime and inode are the same.
+
+    It does not see a change that keeps all three, such as bytes written in place by a program that
+    sets the mtime back; `status --verify` hashes everything. A file that was modified a moment ago
+    is hashed again next time: a clock ticks slowly, so another change may get the same mtime. Two
+    processes may each save what they learnt, and the last one's is kept: what is lost is hashed
+    again.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

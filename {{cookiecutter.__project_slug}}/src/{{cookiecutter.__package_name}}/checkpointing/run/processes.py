@@ -116,6 +116,10 @@ def run_worker(
         count: how memory is counted.
         alone: leave this process out, and count the worker's as if it were forked from none.
 
+    The limit is not a wall: between two samples a worker may fill what it finds, at 8 MB a
+    millisecond, so an overshoot is seen after the fact and the machine needs room for it. What a
+    step detaches from its process tree is not watched.
+
     Whatever is raised here, Ctrl-C included, leaves no worker behind. An interrupt is raised
     between two looks at the worker, so that it cuts off nothing that happens here.
     """

@@ -29,50 +29,68 @@ _KEPT_RUNS = 50
 
 @dataclass
 class StepRecord:
-    """One step of a run, in bytes and seconds. Peaks are held memory of the process tree.
-
-    `part` counts the segment's parts from 0; `began_bytes` is what was held when the step began,
-    `read_seconds` the share of `seconds` that loading took, `input_bytes` the size of its
-    arguments, `value_bytes` the memory that came with its value.
-    """
+    """One step of a run, in bytes and seconds."""
 
     name: str
+
     part: int = 0
+    """The part of the segment that ran it, counted from 0."""
+
     began_bytes: int = 0
+    """Held memory of the process tree when the step began."""
+
     peak_bytes: int = 0
+    """The most that the process tree held while the step ran."""
+
     seconds: float = 0.0
+
     read_seconds: float = 0.0
+    """The share of `seconds` that loading took."""
+
     input_bytes: int = 0
+    """The size of its arguments."""
+
     value_bytes: int = 0
+    """The memory that came with its value."""
 
 
 @dataclass
 class WriteRecord:
-    """One value that a part committed: as a step's record, `bytes` on disk."""
+    """One value that a part committed; memory and time as in a step's record."""
 
     value: str
     part: int = 0
     began_bytes: int = 0
     peak_bytes: int = 0
     seconds: float = 0.0
+
     bytes: int = 0
+    """What its files take on disk."""
 
 
 @dataclass(frozen=True)
 class CutRecord:
-    """A cut inside a segment: the step that a new part began with, and why."""
+    """A cut inside a segment."""
 
     before: str
+    """The step that a new part began with."""
+
     why: str
+    """Such as `planned` or `over budget`; docs/runtime.md of the template lists them."""
 
 
 @dataclass
 class SegmentRecord:
-    """One segment of a run; `status` is ran, reused or failed, `parts` the processes it took."""
+    """One segment of a run."""
 
     name: str
+
     status: str
+    """`ran`, `reused` or `failed`."""
+
     parts: int = 0
+    """How many processes it took, one after the other."""
+
     peak_bytes: int = 0
     seconds: float = 0.0
     bytes_written: int = 0
@@ -83,23 +101,28 @@ class SegmentRecord:
 
 @dataclass
 class RunRecord:
-    """One run: what `run --json` prints.
-
-    `outputs` are the published files, and for outputs that are not published their checkpoints.
-    `environment` says on what machine and with which versions it ran.
-    """
+    """One run: what `run --json` prints."""
 
     pipeline: str
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     budget_bytes: int = 0
     budget_source: str = ""
+    """Which of all limits is the budget, for people."""
+
     count: str = "held"
+    """How memory was counted."""
+
     peak_bytes: int = 0
     seconds: float = 0.0
     bytes_written: int = 0
     segments: list[SegmentRecord] = field(default_factory=list)
+
     outputs: dict[str, str] = field(default_factory=dict)
+    """The path of each published file; of an output that is not published, its checkpoint's."""
+
     environment: dict[str, Any] = field(default_factory=dict)
+    """The machine, and the versions that the run worked with."""
+
     error: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:

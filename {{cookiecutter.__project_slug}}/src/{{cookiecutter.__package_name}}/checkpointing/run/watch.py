@@ -26,7 +26,7 @@ from .record import SegmentRecord, StepRecord, WriteRecord
 class PartWatch:
     """Fills the record of a segment from a worker's messages and the memory samples between them.
 
-    A sample counts for the step that the worker was last heard to be in, or the value that it
+    A sample counts for the step last reported by the worker, or the value that it
     writes, and for the segment.
 
     Args:

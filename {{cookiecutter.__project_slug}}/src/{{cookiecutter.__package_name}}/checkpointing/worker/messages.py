@@ -74,56 +74,70 @@ class Order:
 
 @dataclass(frozen=True)
 class StepStarted:
-    """A step is about to load what it needs and run.
-
-    `live` is each held value's size in bytes, `live_bytes` what they hold between them: values may
-    share memory. `held_bytes` is what the process tree holds.
-    """
+    """A step is about to load what it needs and run. Sizes are bytes."""
 
     step: str
+
     live: dict[str, int]
+    """The size of each value that the part holds."""
+
     live_bytes: int = 0
+    """What these hold between them: values may share memory."""
+
     held_bytes: int = 0
+    """What the process tree holds."""
 
 
 @dataclass(frozen=True)
 class ValueLoaded:
-    """The running step's worker has loaded a value.
-
-    `bytes` is its size, mapped pages counted, `held_bytes` the memory that loading it took;
-    `seconds` counts its verification.
-    """
+    """The running step's worker has loaded a value."""
 
     value: str
+
     bytes: int
+    """Its size, mapped pages counted."""
+
     held_bytes: int = 0
+    """The memory that loading it took."""
+
     seconds: float = 0.0
+    """What loading took, its verification included."""
 
 
 @dataclass(frozen=True)
 class StepEnded:
-    """A step has returned and its value has its in-memory form. `seconds` counts both.
+    """A step has returned and its value has its in-memory form.
 
-    `held_bytes` is what the process tree holds now: a quick step may fall between two samples.
-    `live_bytes` is what the values hold that are still needed. `input_bytes` is the size of the
-    step's arguments, `value_bytes` the memory that came with its value, `file_bytes` about what
-    the value's file takes, `shared` what values of the part share. Unless it is the part's last,
-    the worker waits to be told whether to go on.
+    Unless it is the part's last, the worker waits for the answer: run the next, or commit.
     """
 
     step: str
+
     seconds: float
+    """What the step and freezing its value took."""
+
     held_bytes: int
+    """What the process tree holds now: a quick step may fall between two samples."""
+
     live_bytes: int = 0
+    """What the values hold that are still needed."""
+
     input_bytes: int = 0
+    """The size of the step's arguments."""
+
     value_bytes: int = 0
+    """The memory that came with its value."""
+
     file_bytes: int = 0
+    """About what the value's file will take."""
+
     shared: tuple[Shared, ...] = ()
+    """What values of the part share."""
 
 
 @dataclass(frozen=True)
 class CommitStarted:
-    """The part's steps are done; its live values, with sizes in bytes, are about to be written."""
+    """The part's steps are done, and its live values are about to be written. Sizes are bytes."""
 
     live: dict[str, int]
     live_bytes: int = 0

@@ -21,7 +21,7 @@ from .codecs import Codec, codec_named, format_named, frozen_bytes
 from .commit import Commit, files_of, likely_bytes, sure_bytes
 from .events import CommitStarted, StepEnded, StepStarted, ValueLoaded, WriteEnded, WriteStarted
 from .forks import children_end_here
-from .gauge import LOOKING_BETWEEN_STEPS, Gauge
+from .gauge import Gauge
 from .loading import restoring
 from .manifest import Manifest
 from .order import Order
@@ -50,7 +50,7 @@ class Part:
         self.residency = Residency(order.store, order.count)
         parent = multiprocessing.parent_process()
         root = parent.pid if parent and parent.pid else os.getpid()
-        self.gauge = Gauge(root, order.count, looking=LOOKING_BETWEEN_STEPS)
+        self.gauge = Gauge(root, order.count, between_steps=True)
         self.codecs: dict[str, Codec] = {}
         self.last_use = {p.name: s.name for s in order.steps for p in s.parameters}
         self.columns = columns_read(order.steps)

@@ -23,7 +23,7 @@ from ..commit import Commit, files_of
 from ..errors import InexactValue
 from ..events import StepEnded, StepStarted
 from ..forks import children_end_here
-from ..gauge import LOOKING_BETWEEN_STEPS, Gauge
+from ..gauge import Gauge
 from ..settings import Count
 from ..steps import WORKDIR, Parameter, Segment, Step
 from ..unchanged import import_unchanged
@@ -94,7 +94,7 @@ class Script:
         self.values: dict[str, Any] = {}
         self.steps = {step.name: step for segment in order.segments for step in segment.steps}
         self.files = Commit(order.folder, allowance=sys.maxsize)
-        self.gauge = Gauge(os.getpid(), order.count, alone=True, looking=LOOKING_BETWEEN_STEPS)
+        self.gauge = Gauge(os.getpid(), order.count, alone=True, between_steps=True)
 
     def run(self) -> None:
         """Call every step in order with what earlier steps returned, and keep what it returns.

@@ -136,6 +136,16 @@ def test_children_that_ended_leave_what_the_parent_holds(family: Family) -> None
     assert gauge.sample() < before + 4 * MB
 
 
+def test_between_steps_what_an_ended_pool_shared_counts_at_once(family: Family) -> None:
+    before = Gauge(family.pid).sample()
+    family.ask("fork", "fork")
+    gauge = Gauge(family.pid, between_steps=True)
+    gauge.sample()
+    family.ask("end")
+
+    assert gauge.sample() == pytest.approx(before, abs=4 * MB)
+
+
 def test_shared_memory_that_several_map_counts_once() -> None:
     memory = os.memfd_create("shared")
     os.truncate(memory, 32 * MB)

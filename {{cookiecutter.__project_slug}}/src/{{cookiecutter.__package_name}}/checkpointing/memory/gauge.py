@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # for real it would load pydantic before the fork server is s
 _NOTHING = Reading(0)
 LOOKING = 0.1  # the most of the time that a watch spends on looking
 LOOKING_AT_LIMIT = 0.5  # where a process may already hold too much
-LOOKING_BETWEEN_STEPS = 0.5  # there a reading is not one of many
+LOOKING_BETWEEN_STEPS = 0.5
 _WIDE = 0.2  # bounds that lie so far apart, as a share of what may be held, get all of it
 _CLOSE = 0.01  # and those that are so close are as good as a look
 _FEW = 1 << 20  # bytes that are not worth to be asked for
@@ -110,7 +110,8 @@ class Gauge:
             decides it: a process fills 8 MB in a millisecond.
         alone: count all that the tree has mapped, also what it shares with the process from which
             `root` was forked.
-        looking: the most of the time that may go into looks.
+        between_steps: there a reading is one of few, so more of the time may go into looks, and it
+            looks whenever a process came or ended: what a pool shared is its parent's now.
     """
 
     def __init__(
@@ -121,13 +122,14 @@ class Gauge:
         limit: int | None = None,
         suspect: int | None = None,
         alone: bool = False,
-        looking: float = LOOKING,
+        between_steps: bool = False,
     ) -> None:
         self._root = root
         self._count: Count = count
         self._limit = limit
         self._suspect = suspect
-        self._looking = looking
+        self._between_steps = between_steps
+        self._looking = LOOKING_BETWEEN_STEPS if between_steps else LOOKING
         self._sees_sharing = meter.ON_LINUX and count == "held"
         self._origin = procfs.parent(root) if alone and self._sees_sharing else 0
         self._last = _Look()
@@ -145,7 +147,8 @@ class Gauge:
             with meter.paused(self._suspect) if self._suspect else nullcontext():
                 return self._look_again(is_final=True)
         # What is mapped tells at once that there is little to find; faults take some more reading.
-        if self._is_due(least, _mapped(now)) and self._is_due(least, self._last.most(now)):
+        mapped = _mapped(now)
+        if self._is_due(now, least, mapped) and self._is_due(now, least, self._last.most(now)):
             return self._look_again()
         return least
 
@@ -157,10 +160,12 @@ class Gauge:
             self._last = look
         return self._last.least(now)
 
-    def _is_due(self, least: int, most: int) -> bool:
+    def _is_due(self, now: dict[int, Reading], least: int, most: int) -> bool:
         """Whether the bounds are wide enough for the time that has passed since the last look."""
         if most <= least:
             return False
+        if self._between_steps and self._last.mapped.keys() != now.keys():
+            return True
         doubt = (most - least) / most
         if self._limit is not None and most > self._limit:
             share = LOOKING_AT_LIMIT

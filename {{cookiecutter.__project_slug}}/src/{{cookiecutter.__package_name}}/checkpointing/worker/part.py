@@ -26,7 +26,7 @@ from ..disk.manifest import Manifest
 from ..disk.store import Damaged, Store, is_sound
 from ..graph.steps import WORKDIR, Parameter, Step
 from ..memory import meter
-from ..memory.gauge import LOOKING_BETWEEN_STEPS, Gauge
+from ..memory.gauge import Gauge
 from ..memory.residency import Residency
 from .forks import children_end_here
 from .messages import (
@@ -60,7 +60,7 @@ class Part:
         self.residency = Residency(order.store, order.count)
         parent = multiprocessing.parent_process()
         root = parent.pid if parent and parent.pid else os.getpid()
-        self.gauge = Gauge(root, order.count, looking=LOOKING_BETWEEN_STEPS)
+        self.gauge = Gauge(root, order.count, between_steps=True)
         self.codecs: dict[str, Codec] = {}
         self.last_use = {p.name: s.name for s in order.steps for p in s.parameters}
         self.columns = columns_read(order.steps)

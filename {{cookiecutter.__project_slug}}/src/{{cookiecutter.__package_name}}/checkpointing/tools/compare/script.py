@@ -22,7 +22,7 @@ from ...codecs import codec_named
 from ...disk.commit import Commit, files_of
 from ...graph.steps import WORKDIR, Parameter, Segment, Step
 from ...memory import meter
-from ...memory.gauge import LOOKING_BETWEEN_STEPS, Gauge
+from ...memory.gauge import Gauge
 from ...worker.forks import children_end_here
 from ...worker.main import as_failure, settle_in
 from ...worker.messages import StepEnded, StepStarted
@@ -94,7 +94,7 @@ class Script:
         self.values: dict[str, Any] = {}
         self.steps = {step.name: step for segment in order.segments for step in segment.steps}
         self.files = Commit(order.folder, allowance=sys.maxsize)
-        self.gauge = Gauge(os.getpid(), order.count, alone=True, looking=LOOKING_BETWEEN_STEPS)
+        self.gauge = Gauge(os.getpid(), order.count, alone=True, between_steps=True)
 
     def run(self) -> None:
         """Call every step in order with what earlier steps returned, and keep what it returns.

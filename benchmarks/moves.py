@@ -75,8 +75,8 @@ def main() -> None:
     """Run, and print a line for each kind of process."""
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes"
-        for path in (notes, Path(folder) / "site"):
-            path.mkdir()
+        for made in (notes, Path(folder) / "site"):
+            made.mkdir()
         (Path(folder) / "site" / "sitecustomize.py").write_text(EVERY_PROCESS, encoding="utf-8")
         project = write_project(Path(folder) / "demo", "demo", {"s01": FIRST, "s02": SECOND})
         path = os.pathsep.join([str(Path(folder) / "site"), str(project.folder / "src")])

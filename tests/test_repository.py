@@ -13,7 +13,7 @@ import pytest
 
 from .conftest import ROOT, TEMPLATE
 
-BINARY = {".parquet", ".png"}
+BINARY = {".arrow", ".parquet", ".png"}
 JUNK = ("__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 
 

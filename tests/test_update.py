@@ -232,7 +232,7 @@ def test_the_changes_of_an_update_are_no_edits_by_hand_but_the_team_s_are(
     assert project.has_file("src/flight_delays/checkpointing/later.py")
     assert review(project) == "The review found nothing.\n"
 
-    files = project.package / "checkpointing" / "files.py"
+    files = project.package / "checkpointing" / "base" / "files.py"
     files.write_text("# ours\n" + files.read_text(encoding="utf-8"), encoding="utf-8")
     commit(project.folder)
     template.release()

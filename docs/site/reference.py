@@ -23,10 +23,8 @@ from typing import Any
 
 from flight_delays import checkpointing
 from flight_delays.checkpointing import Pipeline
-from flight_delays.checkpointing import cli
-from flight_delays.checkpointing import codecs
-from flight_delays.checkpointing.base import errors
-from flight_delays.checkpointing.base import settings
+from flight_delays.checkpointing import cli, codecs
+from flight_delays.checkpointing.base import errors, settings
 from flight_delays.checkpointing.tools.review.command import FINDINGS_EXIT_CODE
 from pydantic import BaseModel
 from typer.models import ArgumentInfo, ParameterInfo
@@ -93,7 +91,8 @@ def _command(name: str, callback: Callable[..., Any]) -> str:
     usage, rows = [BAKED.name, name], []
     for parameter in get_params_from_function(callback).values():
         told = parameter.default
-        assert isinstance(told, ParameterInfo)
+        if not isinstance(told, ParameterInfo):
+            continue  # typer's own context
         is_needed = told.default is ...
         has_default = told.default not in (None, False, ...)
         default = f" Default: `{_plain(told.default)}`." if has_default else ""

@@ -372,7 +372,7 @@ def test_a_holder_that_left_no_note_is_not_known(store: Store, note: str | None)
         else:
             write(store.folder / "run.json", note)
         with (
-            pytest.raises(Locked, match=r"at work \(unknown process\)"),
+            pytest.raises(Locked, match=r"in progress \(unknown process\)"),
             Store(store.folder).lock(),
         ):
             raise AssertionError("the lock was taken twice")
@@ -422,7 +422,7 @@ def test_a_worker_that_does_not_end_keeps_a_run_from_starting(
 ) -> None:
     monkeypatch.setattr(store_file, "_WORKER_SECONDS", 0.05)
     with holding(store, "worker_lock"):
-        with pytest.raises(Locked, match="a worker of an earlier run does not end"), store.lock():
+        with pytest.raises(Locked, match="a worker from an earlier run is still alive"), store.lock():
             raise AssertionError("the run started")
         (store.folder / "run.json").unlink()  # the run's own lock was given back
     with store.lock():

@@ -91,7 +91,7 @@ def test_what_is_loaded_is_what_the_last_run_made_or_reused(done: Project) -> No
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("inner", "no checkpoint holds `inner`. Run the pipeline; a value stays on disk only when"),
+        ("inner", "no checkpoint contains `inner`. Run the pipeline; a value stays on disk only when"),
         ("tabel", "no step makes `tabel`; did you mean `table`?"),
     ],
 )
@@ -184,4 +184,4 @@ def test_a_value_that_the_last_run_did_not_keep_is_not_taken_from_a_former_one(
     except Exception as error:
         print(error)
     """
-    assert done.python(code).startswith("3\nno checkpoint holds `doubled`. Run the pipeline;")
+    assert done.python(code).startswith("3\nno checkpoint contains `doubled`. Run the pipeline;")

@@ -53,7 +53,7 @@ PACKAGE = """
 import resource
 from pathlib import Path
 
-limit = Path(__file__).parents[3] / "limit.txt"
+limit = Path(__file__).parents[2] / "limit.txt"
 if limit.exists():
     size = int(limit.read_text())
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))

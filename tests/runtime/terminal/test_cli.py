@@ -258,7 +258,7 @@ def test_status_says_that_a_url_is_not_watched(project: Project) -> None:
     )
     project.write("pipeline.toml", '[inputs]\naddress = "https://example.org/data.csv"\n')
     out = project.command("status", COLUMNS="200").stdout
-    assert "input address is a URL; a change behind it is not noticed" in out
+    assert "input address is a URL; changes behind it are not noticed" in out
 
 
 def test_show_prints_a_value_with_its_type_and_its_first_rows(done: Project) -> None:

@@ -75,7 +75,7 @@ def test_elsewhere_than_on_a_terminal_a_run_is_plain_lines() -> None:
         "s01: reused",
         "s02: runs (param [least] changed; code of demo changed)",
         "s02: step 1/2 flown",
-        "s02: new process starting at late on (planned)",
+        "s02: new process starting at late (planned)",
         "s02: step 2/2 late",
         "s02: ran in 1.2 s, peak 60 MB",
         "s01: damaged",

@@ -148,7 +148,7 @@ def test_the_record_of_the_runtime_names_all_its_files(default_project: Baked) -
 
 def test_an_edit_of_the_vendored_runtime_is_found(bakery: Bakery) -> None:
     baked = bakery.bake()
-    store = baked.package / "checkpointing" / "store.py"
+    store = baked.package / "checkpointing" / "disk" / "store.py"
     store.write_text(store.read_text() + "# a quick fix\n")
     done = reviewed(baked)
     assert done.returncode == 4

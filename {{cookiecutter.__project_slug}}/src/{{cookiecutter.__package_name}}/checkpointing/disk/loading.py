@@ -71,8 +71,8 @@ def load_value(
     found = newest.record(value) if newest is not None else None
     if newest is None or found is None:
         raise StorageError(
-            f"no checkpoint contains `{value}`. Run the pipeline; a value stays on disk only when a "
-            f"later segment reads it, or nothing does."
+            f"no checkpoint contains `{value}`. Run the pipeline; a value stays on disk only when "
+            f"a later segment reads it, or nothing does."
         )
     folder = store.path(segment, newest.key)
     if not is_sound(folder, found):

@@ -56,8 +56,8 @@ class Store:
         lock = _acquired(self.folder / "run.lock", 0)
         if lock is None:
             raise Locked(
-                f"another run of this pipeline is in progress ({self._holder()}). Wait for it, or stop "
-                f"it; its finished segments will be reused."
+                f"another run of this pipeline is in progress ({self._holder()}). Wait for it, or "
+                f"stop it; its finished segments will be reused."
             )
         try:
             note = {"pid": os.getpid(), "host": socket.gethostname()}

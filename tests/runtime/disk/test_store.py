@@ -422,7 +422,10 @@ def test_a_worker_that_does_not_end_keeps_a_run_from_starting(
 ) -> None:
     monkeypatch.setattr(store_file, "_WORKER_SECONDS", 0.05)
     with holding(store, "worker_lock"):
-        with pytest.raises(Locked, match="a worker from an earlier run is still alive"), store.lock():
+        with (
+            pytest.raises(Locked, match="a worker from an earlier run is still alive"),
+            store.lock(),
+        ):
             raise AssertionError("the run started")
         (store.folder / "run.json").unlink()  # the run's own lock was given back
     with store.lock():

@@ -91,7 +91,10 @@ def test_what_is_loaded_is_what_the_last_run_made_or_reused(done: Project) -> No
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("inner", "no checkpoint contains `inner`. Run the pipeline; a value stays on disk only when"),
+        (
+            "inner",
+            "no checkpoint contains `inner`. Run the pipeline; a value stays on disk only when",
+        ),
         ("tabel", "no step makes `tabel`; did you mean `table`?"),
     ],
 )

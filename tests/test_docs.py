@@ -99,7 +99,7 @@ def test_the_reference_has_every_question_and_every_setting(pages: Path) -> None
 
 def test_the_reference_has_options_as_they_are_typed(pages: Path) -> None:
     run = section((pages / "reference" / "commands.md").read_text(encoding="utf-8"), "run")
-    for option in ("--budget TEXT", "--set NAME=VALUE", "--fresh", "--only SEGMENT", "--json"):
+    for option in ("--budget SIZE", "--set NAME=VALUE", "--fresh", "--only SEGMENT", "--json"):
         assert f"\n| `{option}` | " in run
 
 

@@ -191,7 +191,7 @@ def main() -> None:
     tests = commands.choices["test"]
     tests.epilog = more
     tests.add_argument("--slow", action="store_true", help="all that holds before a merge")
-    tests.add_argument("--exhaustive", action="store_true", help="every case; takes an hour")
+    tests.add_argument("--exhaustive", action="store_true", help="every case, for nightly runs")
     chosen, arguments = parser.parse_known_args()
     match chosen.command:
         case "test":

@@ -18,7 +18,7 @@ from ..conftest import until
 from .test_meter import started
 
 MB = 10**6
-COPIED = 30 * MB  # by forks that touch little: the tracer of coverage touches some more
+COPIED = 10 * MB  # by forks that touch little
 
 # A process with 60 MB that answers each line it is given: how it forks, and what children do.
 FAMILY = """

@@ -55,9 +55,13 @@ if __name__ == "__main__":
 
 @contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python process with these arguments that has said that it is ready."""
+    """A Python process with these arguments that has said that it is ready.
+
+    Its memory is measured, so nothing else may touch pages in it: its coverage is not.
+    """
     process = subprocess.Popen(
         [sys.executable, *arguments],
+        env={name: value for name, value in os.environ.items() if "COVERAGE" not in name},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # for real it would load pydantic before the fork server is s
 _NOTHING = Reading(0)
 LOOKING = 0.1  # the most of the time that a watch spends on looking
 LOOKING_AT_LIMIT = 0.5  # where a process may already hold too much
-LOOKING_BETWEEN_STEPS = 0.5
+LOOKING_BETWEEN_STEPS = 0.5  # a reading there is one of few
 _WIDE = 0.2  # bounds that lie so far apart, as a share of what may be held, get all of it
 _CLOSE = 0.01  # and those that are so close are as good as a look
 _FEW = 1 << 20  # bytes that are not worth to be asked for

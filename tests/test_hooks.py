@@ -256,7 +256,8 @@ def test_the_record_says_the_commit_and_whether_files_were_changed_since(
     project = Project(bakery.output / "flight-delays")
     assert bakery.command(str(template)).returncode == 0
     assert recorded(project)["commit"] == head
-    options = ["--no-input", "-f", "-o", bakery.output, "--config-file", bakery.config]
+    options = ["--no-input", "-f", "-o", str(bakery.output)]
+    options += ["--config-file", str(bakery.config)]
     (template / "cookiecutter.json").open("a").write("\n")
     subprocess.run(  # from the template's folder, as a person types it
         [sys.executable, "-m", "cookiecutter", ".", *options],

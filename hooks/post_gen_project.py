@@ -1,11 +1,14 @@
-"""After all files are written: remove the CI that was not chosen, record the runtime's checksums,
-and say what comes next."""
+"""After all files are written: remove the CI that was not chosen, record what the template's files
+are like, and say what comes next."""
 
-import hashlib
 import json
+import os
+import runpy
 import shlex
+import subprocess
 from pathlib import Path
 
+TEMPLATE = "cookiecutter-checkpoint-pipeline"
 CI_FILES = {
     "github": (".github/workflows/ci.yml", ".github/pull_request_template.md"),
     "gitlab": (".gitlab-ci.yml", ".gitlab/merge_request_templates/Default.md"),
@@ -21,18 +24,35 @@ def prune(project: Path, ci: str) -> None:
                 (project / folder).rmdir()
 
 
-def record_runtime(project: Path) -> None:
-    """Write the checksum of each file of the runtime: `review` tells which ones were edited.
+def commit_of(answers: dict[str, str]) -> str:
+    """The template's commit: cruft names it, else git does where the template is a repository.
 
-    An update of the template writes the record anew, so the update's own changes are none.
+    `-dirty` stands behind it if files of the template were changed, `unknown` where nothing tells.
+    """
+    if "_commit" in answers:
+        return answers["_commit"]
+    # The template's folder may be relative to where the command was typed; hooks run elsewhere.
+    folder = Path(os.environ.get("PWD", ""), answers.get("_repo_dir") or "/")
+    if not (folder / ".git").exists():
+        return "unknown"
+    words = ("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    command = ["git", "--no-optional-locks", "-C", str(folder), *words]
+    own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=own, check=False)
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+def record_files(project: Path, version: str, commit: str) -> None:
+    """Write a checksum of each file that stays the template's: `review` tells which were edited.
+
+    The runtime reads the record, so the runtime writes it.
     """
     [runtime] = project.glob("src/*/checkpointing")
-    lines = []
-    for path in sorted(runtime.rglob("*.py"), key=lambda path: path.as_posix()):
-        content = path.read_bytes().replace(b"\r\n", b"\n")
-        name = path.relative_to(runtime).as_posix()
-        lines.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
-    (project / "checkpointing.sha256").write_text("".join(lines), encoding="utf-8", newline="\n")
+    seal = runpy.run_path(str(runtime / "base" / "seal.py"))
+    seal["write_record"](project, runtime, TEMPLATE, version, commit)
 
 
 def next_steps(project: Path, slug: str) -> str:
@@ -48,7 +68,7 @@ README.md says where your own steps go."""
 
 def main(answers: dict[str, str]) -> None:
     prune(Path.cwd(), answers["ci"])
-    record_runtime(Path.cwd())
+    record_files(Path.cwd(), answers["_version"], commit_of(answers))
     if "_commit" not in answers:  # cruft generates into temporary folders, more than once
         print(next_steps(Path.cwd(), answers["__project_slug"]))
 

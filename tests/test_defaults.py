@@ -14,6 +14,7 @@ import yaml
 from .conftest import TEMPLATE, Bakery, Project
 
 BESIDES_THE_RUNTIME = {
+    ".gitattributes",
     ".github/pull_request_template.md",
     ".github/workflows/ci.yml",
     ".gitignore",
@@ -68,21 +69,19 @@ def rendered(project: Project) -> set[str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_a_project_holds_exactly_these_files(default_project: Project) -> None:
-    runtime = {path.relative_to(RUNTIME).as_posix() for path in RUNTIME.rglob("*.py")}
-    vendored = {f"src/flight_delays/checkpointing/{path}" for path in runtime}
+    vendored = {f"src/flight_delays/checkpointing/{path}" for path in contents(RUNTIME)}
     assert default_project.files() == BESIDES_THE_RUNTIME | vendored
 
 
 def test_the_runtime_is_the_template_s_byte_for_byte(default_project: Project) -> None:
     vendored = contents(default_project.package / "checkpointing")
-    assert vendored == {
-        path.relative_to(RUNTIME).as_posix(): path.read_bytes() for path in RUNTIME.rglob("*.py")
-    }
+    assert "README.md" in vendored
+    assert vendored == contents(RUNTIME)
 
 
 @pytest.mark.parametrize("mark", ["{{", "}}", "{%", "#%", "cookiecutter."])

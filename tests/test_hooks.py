@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flight_delays.checkpointing import __version__
 
-from .conftest import ROOT, TEMPLATE, Bakery, Refuse
+from .checkouts import commit, git
+from .conftest import ROOT, TEMPLATE, Bakery, Project, Refuse
 
 HOOKS = sorted((ROOT / "hooks").glob("*.py"))
 QUESTIONS = [
@@ -198,6 +204,71 @@ def test_a_hook_needs_the_standard_library_alone_and_no_network(hook: Path) -> N
         "smtplib",
         "socket",
         "ssl",
-        "subprocess",
         "urllib",
     }
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.stem)
+def test_the_only_program_that_a_hook_starts_is_git_with_a_command_that_only_looks(
+    hook: Path,
+) -> None:
+    source = hook.read_text(encoding="utf-8")
+    started = re.findall(r"subprocess\.run\((\w+)", source)
+    assert len(re.findall(r"\bsubprocess\.", source)) == len(started) == source.count("import subp")
+    if started:
+        assert started == ["command"]
+        assert 'command = ["git", "--no-optional-locks", ' in source
+        assert 'words = ("describe", ' in source
+
+
+def recorded(project: Project) -> dict[str, str]:
+    """What the head of a project's record says."""
+    text = project.text("checkpointing.sha256")
+    return dict(re.findall(r"^# (\w+): (.+)$", text, re.MULTILINE))
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the template that is no repository."""
+    for name in ("hooks", "templates", TEMPLATE.name):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "cookiecutter.json", folder)
+    return folder
+
+
+def test_the_record_says_the_template_its_version_and_that_no_commit_is_known(
+    bakery: Bakery, tmp_path: Path
+) -> None:
+    assert bakery.command(str(copied(tmp_path / "template"))).returncode == 0
+    assert recorded(Project(bakery.output / "flight-delays")) == {
+        "template": "cookiecutter-checkpoint-pipeline",
+        "version": __version__,
+        "commit": "unknown",
+    }
+
+
+def test_the_record_says_the_commit_and_whether_files_were_changed_since(
+    bakery: Bakery, tmp_path: Path
+) -> None:
+    template = copied(tmp_path / "template")
+    git(template, "init", "--quiet")
+    commit(template)
+    head = git(template, "rev-parse", "HEAD")
+    project = Project(bakery.output / "flight-delays")
+    assert bakery.command(str(template)).returncode == 0
+    assert recorded(project)["commit"] == head
+    options = ["--no-input", "-f", "-o", str(bakery.output)]
+    options += ["--config-file", str(bakery.config)]
+    (template / "cookiecutter.json").open("a").write("\n")
+    subprocess.run(  # from the template's folder, as a person types it
+        [sys.executable, "-m", "cookiecutter", ".", *options],
+        cwd=template,
+        env=os.environ | {"PWD": str(template), "TMPDIR": str(tmp_path)},
+        check=True,
+    )
+    assert recorded(project)["commit"] == f"{head}-dirty"
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    questions = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert questions["_version"] == metadata["project"]["version"] == __version__

@@ -133,6 +133,20 @@ def test_what_a_tool_can_mend_is_mended_and_has_to_be_looked_at(fresh: Checkout)
 
 
 @pytest.mark.slow
+def test_no_hook_touches_the_runtime_and_the_review_tells_of_an_edit(fresh: Checkout) -> None:
+    module = fresh.project.package / "checkpointing" / "base" / "units.py"
+    edited = module.read_text() + UNTIDY
+    module.write_text(edited)
+    git(fresh.project.folder, "rm", "--quiet", "AGENTS.md")
+    git(fresh.project.folder, "add", "--all")
+    stopped = fresh.shell("uv run pre-commit run")
+    assert stopped.returncode == 1
+    assert module.read_text() == edited
+    assert "CKP105 the file was edited by hand" in stopped.stdout
+    assert "CKP105 `AGENTS.md` is missing" in stopped.stdout
+
+
+@pytest.mark.slow
 def test_no_hook_touches_what_runs_made(fresh: Checkout) -> None:
     for name in ("checkpoints", "runs", "data/raw"):
         path = fresh.project.folder / name / "made.py"

@@ -50,7 +50,7 @@ def test_the_template_s_python_holds_no_jinja() -> None:
     sources = {path: text for path, text in texts().items() if path.startswith(TEMPLATE.name)}
     python = {path: text for path, text in sources.items() if path.endswith(".py")}
     assert python
-    assert [path for path, text in python.items() if "cookiecutter" in text or "#%" in text] == []
+    assert [path for path, text in python.items() if "cookiecutter." in text or "#%" in text] == []
     for text in python.values():
         ast.parse(text)
 

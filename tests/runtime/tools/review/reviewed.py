@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from flight_delays.checkpointing.base.seal import write_record
 from flight_delays.checkpointing.tools.review.checks import review
 from flight_delays.checkpointing.tools.review.findings import Finding
-from flight_delays.checkpointing.tools.review.rules_owners import RECORD, checksum
 
 IDENTITY = {
     f"GIT_{who}_{what}": f"{who}@example.org".lower()
@@ -27,7 +27,11 @@ import numpy as np
 import pandas as pd
 from ..checkpointing import Columns, step
 """
-RUNTIME = '"""A stand-in for the runtime, of which only the record matters here."""\n'
+VERSION, COMMIT = "1.4.0", "5eed" * 10
+RUNTIME = (
+    '"""A stand-in for the runtime, of which only the record matters here."""\n\n'
+    f'__version__ = "{VERSION}"\n'
+)
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,10 @@ class Reviewed:
             self.record()
         return self
 
-    def record(self) -> None:
-        """Note the runtime's checksums, as generating a project does."""
+    def record(self, version: str = VERSION) -> None:
+        """Note the checksums of the template's files, as generating a project does."""
         runtime = self.folder / self.package / "checkpointing"
-        lines = [
-            f"{checksum(path)}  {path.relative_to(runtime).as_posix()}\n"
-            for path in sorted(runtime.rglob("*.py"))
-        ]
-        (self.folder / RECORD).write_text("".join(lines))
+        write_record(self.folder, runtime, "a-template", version, COMMIT)
 
     def commit(self) -> None:
         """Make the project a git repository with all that stands there now."""

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from flight_delays.checkpointing import __version__
 
 from ....conftest import Bakery
 from ....conftest import Project as Baked
@@ -36,7 +37,7 @@ def clean(project: Project) -> Project:
     """A project in which a review finds nothing."""
     project.segments(s01=CLEAN)
     project.write("pipeline.toml", "[params]\ncount = 3\n")
-    Reviewed(project.folder).record()
+    Reviewed(project.folder).record(__version__)
     return project
 
 
@@ -140,10 +141,16 @@ def test_a_fresh_project_is_clean(bakery: Bakery, ci: str, language: str) -> Non
     assert (done.returncode, done.stdout) == (0, "The review found nothing.\n"), done.stderr
 
 
-def test_the_record_of_the_runtime_names_all_its_files(default_project: Baked) -> None:
+def test_the_record_names_all_files_of_the_runtime_and_those_beside_it(
+    default_project: Baked,
+) -> None:
     lines = default_project.text("checkpointing.sha256").splitlines()
-    names = {line.split("  ")[1] for line in lines}
-    assert names == {path.relative_to(RUNTIME).as_posix() for path in RUNTIME.rglob("*.py")}
+    names = [line.split("  ")[1] for line in lines if not line.startswith("# ")]
+    files = (path for path in RUNTIME.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    runtime = {f"checkpointing/{path.relative_to(RUNTIME).as_posix()}" for path in files}
+    assert "checkpointing/README.md" in runtime
+    beside = {".github/workflows/ci.yml", ".pre-commit-config.yaml", "AGENTS.md"}
+    assert names == sorted(runtime | beside | {"docs/review-standard.md"})
 
 
 def test_an_edit_of_the_vendored_runtime_is_found(bakery: Bakery) -> None:

@@ -190,33 +190,3 @@ def test_owners_are_read_as_the_hosts_read_them(
     path: str, text: str, owners: tuple[str, ...]
 ) -> None:
     assert owners_of(path, text) == owners
-
-
-def test_an_edited_an_added_and_a_removed_file_of_the_runtime_are_told(project: Reviewed) -> None:
-    runtime = "src/demo/checkpointing"
-    project.put({f"{runtime}/store.py": "A = 1\n", f"{runtime}/codecs/raw.py": "B = 1\n"})
-    project.record()
-    assert project.rules() == []
-    project.put({f"{runtime}/store.py": "A = 2\n", f"{runtime}/new.py": ""})
-    (project.folder / runtime / "codecs" / "raw.py").unlink()
-    assert [(f.path, f.message) for f in project.findings()] == [
-        ("checkpointing.sha256", f"`{runtime}/codecs/raw.py` is missing"),
-        (f"{runtime}/new.py", "the file is none of the runtime's"),
-        (f"{runtime}/store.py", "the file was edited by hand"),
-    ]
-
-
-def test_the_line_ends_that_git_gives_on_windows_are_no_edit(project: Reviewed) -> None:
-    path = project.folder / "src/demo/checkpointing/__init__.py"
-    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    assert project.rules() == []
-
-
-def test_a_record_that_was_removed_is_told(project: Reviewed) -> None:
-    (project.folder / "checkpointing.sha256").unlink()
-    assert lines_of(project.findings()) == ["checkpointing.sha256:1 CKP105"]
-
-
-def test_an_edit_of_the_runtime_may_be_allowed_with_a_reason_in_the_file(project: Reviewed) -> None:
-    edited = "X = 1\n\n\n# review: allow CKP105 because the fix is on its way to the template\n"
-    assert project.put({"src/demo/checkpointing/__init__.py": edited}).rules() == []

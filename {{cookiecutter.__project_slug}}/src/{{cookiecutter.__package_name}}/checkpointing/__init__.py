@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Columns", "Pipeline", "Segment", "step"]
 
+__version__ = "0.1.0"
+"""The version of the template that this runtime came with; `checkpointing.sha256` says it too."""
+
 
 def __getattr__(name: str) -> Any:
     """Load a name on first use: a command is quicker when it starts without all of them."""

@@ -149,6 +149,24 @@ def review(
     _end_with("tools.review.command", "review_command", context.obj, *options, workers=False)
 
 
+def update(
+    context: typer.Context,
+    checkout: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="Take this version of the template, not the newest."),
+    ] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option(
+            "--variables-to-update", metavar="JSON", help="Change answers of the template."
+        ),
+    ] = None,
+) -> None:
+    """Take over a newer version of the template: its files are replaced, yours are merged."""
+    options = (checkout, answers)
+    _end_with("tools.update.command", "update_command", context.obj, *options, workers=False)
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "status": status,
@@ -158,6 +176,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "clean": clean,
     "review": review,
+    "update": update,
 }
 """Each tool is one line: without it, and without its folder in `tools`, the others still work."""
 

@@ -14,7 +14,7 @@ def start() -> None:
     workers are forked from while this one loads its own.
     """
     listen()
-    if sys.argv[1:] and not {"--help", "review"} & set(sys.argv):
+    if sys.argv[1:] and not {"--help", "review", "update"} & set(sys.argv):
         from .run.processes import warm_up
 
         warm_up()

@@ -19,7 +19,7 @@ from .findings import Finding
 from .graph import Project, read_project
 from .source import MEMORY_BUDGET_FILE
 from .standard import RULES
-from .suppressions import Suppression, in_module, in_source, in_toml, judged
+from .suppressions import Suppression, in_module, in_toml, judged
 
 Check = Callable[[Project], Iterator[Finding]]
 
@@ -28,7 +28,7 @@ CHECKS: tuple[Check, ...] = (
     rules_form.unannotated,
     rules_form.entangled,
     rules_form.internals,
-    rules_owners.edited_runtime,
+    rules_owners.not_the_template_s,
     rules_effects.own_places,
     rules_state.outside_state,
     rules_given.given_values,
@@ -55,14 +55,12 @@ def review(root: Path, package: Path, base: str | None = None) -> list[Finding]:
         ran.remove("CKP401")
     else:
         found += rules_owners.raised(project, base)
-    return sorted(set(judged(found, _suppressions(project, found), ran)))
+    return sorted(set(judged(found, _suppressions(project), ran)))
 
 
-def _suppressions(project: Project, found: list[Finding]) -> Iterator[Suppression]:
+def _suppressions(project: Project) -> Iterator[Suppression]:
     for module in project.modules.values():
         yield from in_module(module)
-    for path in {finding.path for finding in found if finding.whole_file}:
-        yield from in_source(path, (project.root / path).read_bytes())
     budget = project.root / MEMORY_BUDGET_FILE
     if budget.is_file():
         yield from in_toml(budget.name, budget.read_text("utf-8", errors="replace"))

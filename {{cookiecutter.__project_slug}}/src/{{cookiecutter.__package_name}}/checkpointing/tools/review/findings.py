@@ -19,12 +19,10 @@ class Rule:
 class Finding:
     """One breach of a rule.
 
-    `path` is relative to the project's folder, with forward slashes; lines count from 1. With
-    `whole_file`, the finding is about the file rather than its line.
+    `path` is relative to the project's folder, with forward slashes; lines count from 1.
     """
 
     path: str
     line: int
     rule: str
     message: str
-    whole_file: bool = False

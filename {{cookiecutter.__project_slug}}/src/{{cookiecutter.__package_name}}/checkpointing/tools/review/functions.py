@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from ...base.seal import RUNTIME
 from .annotations import Parameter, parameter_of
-from .source import RUNTIME, Definition, Module, Source, assignments
+from .source import Definition, Module, Source, assignments
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ...base.location import PIPELINE_FILE
 from .findings import Finding
 from .functions import Function, reached, steps_of
-from .source import MEMORY_BUDGET_FILE, PIPELINE_FILE, Module, Source, read_modules, read_toml
+from .source import MEMORY_BUDGET_FILE, Module, Source, read_modules, read_toml
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Container, Iterator
 
+from ...base.seal import RUNTIME
 from .findings import Finding
 from .graph import Project
-from .source import RUNTIME
 
 DEFAULT_MAX_STEPS = 10
 EXPORTS = ("Columns", "Pipeline", "Segment", "step")

@@ -1,8 +1,7 @@
-"""CKP105, CKP401, CKP402: what belongs to the architects, and whether it is left to them."""
+"""CKP105, CKP401, CKP402: what is not the team's own, and whether it is left to its owners."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 import tomllib
@@ -10,47 +9,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...base import seal
 from ...base.errors import ConfigurationError
 from .findings import Finding
 from .graph import Project
 from .owners import PLACEHOLDER, PLACES, owners_file, owners_of, repository
-from .source import MEMORY_BUDGET_FILE, RUNTIME
-
-RECORD = "checkpointing.sha256"
+from .source import MEMORY_BUDGET_FILE
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
 _UNITS |= {f"{name}i": 1024**power for power, name in enumerate(("k", "m", "g", "t", "p"), 1)}
 _SIZE = re.compile(r"\s*(\d*\.?\d+)\s*(?:([kmgtp]i?)?b?)?\s*", re.IGNORECASE)
 
 
-def edited_runtime(project: Project) -> Iterator[Finding]:
-    """CKP105: files of the runtime that are not as the template wrote them.
+def not_the_template_s(project: Project) -> Iterator[Finding]:
+    """CKP105: files of the template that are not as `checkpointing.sha256` records them.
 
-    Their checksums stand in `checkpointing.sha256`, which generating and updating a project write.
+    Generating a project writes the record, and the command `update` replaces it with the files.
     """
-    folder = project.package / RUNTIME
-    record = project.root / RECORD
-    present = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.py"))}
-    if not record.is_file():
-        if present:
-            message = "the record of the runtime's checksums is missing"
-            yield Finding(RECORD, 1, "CKP105", message)
-        return
-    lines = (line.split(maxsplit=1) for line in record.read_text("utf-8").splitlines() if line)
-    recorded = {line[1]: line[0] for line in lines if len(line) == 2}
-    for name in sorted(present.keys() | recorded.keys()):
-        shown = project.shown(folder / name)
-        if name not in recorded:
-            yield Finding(shown, 1, "CKP105", "the file is none of the runtime's", whole_file=True)
-        elif name not in present:
-            yield Finding(RECORD, 1, "CKP105", f"`{shown}` is missing")
-        elif checksum(present[name]) != recorded[name]:
-            yield Finding(shown, 1, "CKP105", "the file was edited by hand", whole_file=True)
-
-
-def checksum(path: Path) -> str:
-    """The sha256 of a text file, whichever line ends git gave it here."""
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    for problem in seal.problems(project.root, project.package / seal.RUNTIME):
+        yield Finding(problem.path, problem.line, "CKP105", problem.message)
 
 
 def unowned(project: Project) -> Iterator[Finding]:
@@ -61,7 +38,7 @@ def unowned(project: Project) -> Iterator[Finding]:
         return
     text = listed.read_text(encoding="utf-8", errors="replace")
     inside = project.root.relative_to(top)
-    runtime = (project.package / RUNTIME / "__init__.py").relative_to(top)
+    runtime = (project.package / seal.RUNTIME / "__init__.py").relative_to(top)
     budget = (inside / MEMORY_BUDGET_FILE).as_posix()
     own = listed.relative_to(top).as_posix()
     for path, what in (

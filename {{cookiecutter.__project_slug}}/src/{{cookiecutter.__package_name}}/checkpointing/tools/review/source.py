@@ -13,11 +13,10 @@ from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
 
+from ...base.seal import RUNTIME
 from .findings import Finding
 
-RUNTIME = "checkpointing"
 MEMORY_BUDGET_FILE = "memory_budget.toml"
-PIPELINE_FILE = "pipeline.toml"
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 

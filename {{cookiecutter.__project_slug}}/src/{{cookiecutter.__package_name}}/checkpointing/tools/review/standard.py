@@ -46,10 +46,12 @@ _ALL = (
     ),
     Rule(
         "CKP105",
-        "The runtime is the template's, unedited",
-        "An edit of the vendored runtime is lost or in conflict at the next update, and the tests "
-        "behind its promises do not cover it.",
-        "Restore the file and put the change into adapters.py, or propose it to the template.",
+        "The template's files are unedited",
+        "The next update replaces the runtime and the files that check the code, and the tests "
+        "behind their promises cover no edit.",
+        "Restore the file, and put the change into adapters.py, between the file's lines `yours` "
+        "and `end of yours`, or into a patch with its reason; finish an update by the command "
+        "`update`.",
     ),
     Rule(
         "CKP201",

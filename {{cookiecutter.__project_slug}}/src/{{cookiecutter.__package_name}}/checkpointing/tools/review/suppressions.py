@@ -16,7 +16,7 @@ from .standard import RULES
 _COMMENT = re.compile(r"#\s*review:\s*(?:allow|ignore|disable|noqa)\b(?P<said>.*)", re.IGNORECASE)
 _ID = re.compile(r"CKP\d+", re.IGNORECASE)
 _REASON = re.compile(r"\bbecause\b\s*(?P<reason>.*)", re.IGNORECASE)
-_UNSUPPRESSABLE = {"CKP001", "CKP002"}
+_UNSUPPRESSABLE = {"CKP001", "CKP002", "CKP105"}
 _NOT_CODE = {
     *(tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT),
     tokenize.ENCODING,
@@ -40,21 +40,16 @@ class Suppression:
             and finding.path == self.path
             and finding.rule in self.rules
             and finding.rule not in _UNSUPPRESSABLE
-            and (finding.whole_file or self.first <= finding.line <= self.last)
+            and self.first <= finding.line <= self.last
         )
 
 
 def in_module(module: Module) -> list[Suppression]:
     """The comments of a module. One on a line of its own speaks of the statement below it."""
-    return in_source(module.shown, module.source, module.tree)
-
-
-def in_source(path: str, source: bytes, tree: ast.Module | None = None) -> list[Suppression]:
-    """The comments of a Python file; without its tree, each speaks of its own line."""
-    if b"review:" not in source:
+    if b"review:" not in module.source:
         return []
     try:
-        tokens = list(tokenize.tokenize(io.BytesIO(source).readline))
+        tokens = list(tokenize.tokenize(io.BytesIO(module.source).readline))
     except (tokenize.TokenError, SyntaxError):
         return []
     code = sorted({token.start[0] for token in tokens if token.type not in _NOT_CODE})
@@ -63,8 +58,8 @@ def in_source(path: str, source: bytes, tree: ast.Module | None = None) -> list[
         if token.type == tokenize.COMMENT and (said := _COMMENT.search(token.string)):
             line = token.start[0]
             of = line if line in code else next((n for n in code if n > line), line)
-            first, last = _statement(tree, of) if tree else (of, of)
-            found.append(_read(path, line, first, last, said["said"]))
+            first, last = _statement(module.tree, of)
+            found.append(_read(module.shown, line, first, last, said["said"]))
     return found
 
 

@@ -1,0 +1,278 @@
+"""What of a project is the template's: the record of its files, and the patches upon them.
+
+The runtime and some files beside it (`OWNED`) come with the template and are replaced by its
+updates. `checkpointing.sha256` holds a checksum of each, as the template wrote it. Two things a
+team may change all the same: what stands between two marker lines, `# yours` and `# end of yours`
+(in Markdown `<!-- yours -->` and `<!-- end of yours -->`), is left out of the checksum; and a patch
+in `patches` says, with a reason, what else differs.
+
+Files are named as the record names them: `checkpointing/...` is the runtime, wherever its package
+lies, and any other name is a path from the project's folder. Contents are bytes with the line ends
+of Unix, whichever git gave them here.
+
+Only the standard library is used, and nothing relative is imported: the hook that generates a
+project runs this file by itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+RECORD = "checkpointing.sha256"
+CRUFT_STATE = ".cruft.json"
+RUNTIME = "checkpointing"
+PATCHES = "patches"
+OWNED = (
+    ".github/workflows/ci.yml",
+    ".gitlab-ci.yml",
+    ".pre-commit-config.yaml",
+    "AGENTS.md",
+    "docs/review-standard.md",
+)
+UNKNOWN = "unknown"
+
+Files = Mapping[str, bytes]
+
+_PART = re.compile(
+    rb"^(?P<begin>[ \t]*(?:#|<!--) yours\b[^\n]*\n)(?P<text>.*?)"
+    rb"^(?P<end>[ \t]*(?:#|<!--) end of yours\b)",
+    re.MULTILINE | re.DOTALL,
+)
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
+_VERSION = re.compile(rb'^__version__ = "([^"]+)"', re.MULTILINE)
+_DIFF = re.compile(r"^(?:diff --git |--- \S)", re.MULTILINE)
+_REASON = re.compile(r"^Reason:.*\w{2}", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the template wrote down when it generated the project, or an update did."""
+
+    template: str
+    version: str
+    commit: str
+    """The template's commit, with `-dirty` behind it if files were changed there; or `unknown`."""
+    checksums: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A change of the template's files that the team answers for: a unified diff with a reason."""
+
+    path: str
+    """From the project's folder."""
+    text: str
+
+    @property
+    def has_reason(self) -> bool:
+        """Whether a line `Reason: ...` stands before the diff."""
+        return bool(_REASON.search(_DIFF.split(self.text, maxsplit=1)[0]))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One way in which the template's files are not as recorded; lines count from 1."""
+
+    path: str
+    line: int
+    message: str
+
+
+def checksum(content: bytes) -> str:
+    """The sha256 of what is the template's in a file: its parts for the team count as empty."""
+    return hashlib.sha256(_PART.sub(rb"\g<begin>\g<end>", content)).hexdigest()
+
+
+def parts(content: bytes) -> dict[str, bytes]:
+    """What stands in each part of a file that is the team's, by the line that begins the part."""
+    return {found["begin"].strip().decode(): found["text"] for found in _PART.finditer(content)}
+
+
+def with_parts(content: bytes, own: Mapping[str, bytes]) -> bytes:
+    """A file with the team's parts in place of those of the same name that it comes with."""
+
+    def put(found: re.Match[bytes]) -> bytes:
+        text = own.get(found["begin"].strip().decode(), found["text"])
+        return found["begin"] + text + found["end"]
+
+    return _PART.sub(put, content)
+
+
+def path_of(name: str, root: Path, runtime: Path) -> Path:
+    """Where a file of the template stands, by its name in the record."""
+    inside = name.removeprefix(f"{RUNTIME}/")
+    return root / name if inside == name else runtime / inside
+
+
+def sealed_files(root: Path, runtime: Path) -> dict[str, bytes]:
+    """The template's files as they are now, and whatever else is in the folder of the runtime."""
+    found = {name: root / name for name in OWNED}
+    for path in runtime.rglob("*"):
+        inside = path.relative_to(runtime)
+        is_cache = any(part == "__pycache__" or part.startswith(".") for part in inside.parts)
+        if not is_cache and path.suffix != ".pyc":
+            found[f"{RUNTIME}/{inside.as_posix()}"] = path
+    return {name: _content(path) for name, path in sorted(found.items()) if path.is_file()}
+
+
+def write_record(root: Path, runtime: Path, template: str, version: str, commit: str) -> None:
+    """Write down the template's files as they are now, and which version they are of."""
+    head = {"template": template, "version": version, "commit": commit}
+    lines = [f"# {key}: {value}" for key, value in head.items()]
+    files = sealed_files(root, runtime)
+    lines += [f"{checksum(content)}  {name}" for name, content in files.items()]
+    (root / RECORD).write_bytes("".join(f"{line}\n" for line in lines).encode())
+
+
+def read_record(root: Path) -> Record | None:
+    """The record; None if there is none, or none that says a version."""
+    try:
+        text = (root / RECORD).read_text("utf-8", errors="replace")
+    except OSError:
+        return None
+    head = dict(re.findall(r"^# (\w+): (.+)$", text, re.MULTILINE))
+    checksums = {name: told for told, name in re.findall(r"^(\w{64})  (.+)$", text, re.MULTILINE)}
+    if "version" not in head:
+        return None
+    template, commit = (head.get(key, UNKNOWN) for key in ("template", "commit"))
+    return Record(template, head["version"], commit, checksums)
+
+
+def linked_commit(root: Path) -> str | None:
+    """The template's commit that cruft links the project to; None if it does not."""
+    try:
+        state = json.loads((root / CRUFT_STATE).read_bytes())
+        return str(state["commit"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_patches(root: Path) -> list[Patch]:
+    """The project's patches, in the order in which they are applied: that of their names."""
+    paths = sorted((root / PATCHES).glob("*.patch"))
+    texts = {path: _content(path).decode("utf-8", errors="surrogateescape") for path in paths}
+    return [Patch(f"{PATCHES}/{path.name}", text) for path, text in texts.items()]
+
+
+def patched(
+    files: Files, patches: Sequence[Patch], inside: str, *, take_off: bool = False
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The files with the patches applied, or with `take_off` taken off; and what git says of those
+    that do not fit, by their paths: these leave all files as they are.
+
+    `inside` is the runtime's path from the project's folder, as patches write it.
+    """
+    if not patches:
+        return dict(files), {}
+    unfit: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary).resolve()
+        runtime = root / inside
+        for name, content in files.items():
+            path = path_of(name, root, runtime)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        for patch in reversed(patches) if take_off else patches:
+            if said := _git_apply(patch, root, take_off):
+                unfit[patch.path] = said
+        return sealed_files(root, runtime), unfit
+
+
+def problems(root: Path, runtime: Path) -> Iterator[Problem]:
+    """All that is not as the record says, but for what patches account for."""
+    files, record = sealed_files(root, runtime), read_record(root)
+    if conflict := _conflict(_content(root / RECORD)):
+        yield Problem(RECORD, conflict, "an update did not arrive whole: a conflict is left here")
+        return
+    if record is None:
+        if any(name.startswith(f"{RUNTIME}/") for name in files):
+            yield Problem(RECORD, 1, "the record of the template's files is missing")
+        return
+    found = _VERSION.search(files.get(f"{RUNTIME}/__init__.py", b""))
+    version = found[1].decode() if found else record.version
+    if version != record.version:
+        message = f"the runtime is of version {version}, the record of version {record.version}"
+        yield Problem(RECORD, 1, message)
+        return  # or there would be one for almost every file
+    linked = linked_commit(root)
+    if linked is not None and record.commit not in (UNKNOWN, linked):
+        both = f"the project is at {linked:.12}, the template's files are at {record.commit:.12}"
+        yield Problem(CRUFT_STATE, 1, f"an update did not arrive whole: {both}")
+    yield from _of_files(root, runtime, files, record)
+
+
+def shown(path: Path, root: Path) -> str:
+    """A path as problems and patches give it: from the project's folder."""
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def _of_files(root: Path, runtime: Path, files: Files, record: Record) -> Iterator[Problem]:
+    patches = read_patches(root)
+    plain, unfit = patched(files, patches, shown(runtime, root), take_off=True)
+    for patch in patches:
+        if not patch.has_reason:
+            yield Problem(patch.path, 1, "the patch gives no reason, in a line `Reason: ...`")
+        if patch.path in unfit:
+            yield Problem(patch.path, 1, f"the patch does not fit: {unfit[patch.path]}")
+    left = (f"{name}.rej" for name in (RECORD, *OWNED) if (root / f"{name}.rej").is_file())
+    for name in sorted({*plain, *record.checksums, *left}):
+        place = shown(path_of(name, root, runtime), root)
+        recorded = record.checksums.get(name)
+        if name.endswith(".rej"):
+            message = "an update did not arrive whole: this did not fit into the file"
+            yield Problem(place, 1, message)
+        elif name not in plain:
+            yield Problem(RECORD, 1, f"`{place}` is missing")
+        elif recorded is None:
+            if name not in OWNED:  # a team may have CI of its own, say
+                yield Problem(place, 1, "the file does not belong here: the template has none such")
+        elif checksum(plain[name]) != recorded:
+            line = _conflict(plain[name])
+            message = "an update did not arrive whole: a conflict is left here"
+            yield Problem(place, line or 1, message if line else "the file was edited by hand")
+
+
+def _conflict(content: bytes) -> int | None:
+    """The line of the first marker of a conflict."""
+    found = _CONFLICT.search(content)
+    return content.count(b"\n", 0, found.start()) + 1 if found else None
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds; nothing if it cannot be read, for then it is not as the template's."""
+    try:
+        return path.read_bytes().replace(b"\r\n", b"\n")
+    except OSError:
+        return b""
+
+
+def _git_apply(patch: Patch, folder: Path, take_off: bool) -> str:
+    """Change the files in `folder` by a patch; what git says against it, if it says anything."""
+    # Git shall not take the folder for a part of a repository around it, or of one that a hook of
+    # git names in variables, nor change line ends by someone's settings.
+    outside = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    outside |= {"GIT_CEILING_DIRECTORIES": str(folder.parent), "GIT_CONFIG_GLOBAL": os.devnull}
+    words = ["git", "apply", "--whitespace=nowarn", *(["--reverse"] if take_off else []), "-"]
+    try:
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            env=outside | {"GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"},
+            input=patch.text.encode("utf-8", errors="surrogateescape"),
+            capture_output=True,
+            check=False,
+        )
+    except OSError as error:
+        return f"git cannot be started ({error.strerror})"
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    if done.returncode == 0:
+        return ""
+    return said[0].removeprefix("error: ") if said else "git does not apply it"

@@ -9,10 +9,10 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from ...base.units import size
+from ...base.units import day, moment, share, size
 from ...run.record import RunRecord
 from .drawing import TOLD, WIDE, Ceiling, Layers, chart, figure, held_axis, labels
-from .words import day, moment, share, verdict
+from .words import verdict
 
 _HEIGHT = 220
 _MOST = {True: 40, False: 12}  # runs that a wide and a narrow chart have room for

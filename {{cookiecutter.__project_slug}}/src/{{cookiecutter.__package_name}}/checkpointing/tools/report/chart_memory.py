@@ -7,13 +7,12 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from ...base.units import size
+from ...base.units import duration, share, size
 from ...run.record import RunRecord
 from ...run.timeline import Peaks
 from .drawing import MARGIN, TOLD, Ceiling, Layers, chart, figure, fitted, held_axis, seconds_axis
 from .phases import Cut, Phase, cuts, parts, steps
 from .read import MemoryOverTime
-from .words import duration, share
 
 _HEIGHT = 320
 _LINE = 18  # pixels that a line of names above the plot takes

@@ -7,11 +7,10 @@ from itertools import accumulate, groupby
 
 from markupsafe import Markup
 
-from ...base.units import size
+from ...base.units import duration, share, size
 from .bars import ROW, Bar, Block, bars, line
 from .drawing import Ceiling, Layers, bytes_axis, figure, seconds_axis
 from .measures import Measured, Row
-from .words import duration, share
 
 
 def peaks(rows: Sequence[Row], budget: int) -> Markup:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from ...base.units import size
+from ...base.units import duration, moment, share, size
 from .content import Content
 from .sections import sections
 from .style import STYLE
-from .words import duration, moment, share, statuses, verdict, what_counts
+from .words import statuses, verdict, what_counts
 
 # What the page may load: nothing. Whatever a step's name or an error says, it runs no script.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

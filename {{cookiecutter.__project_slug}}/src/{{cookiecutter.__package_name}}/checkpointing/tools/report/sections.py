@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from markupsafe import Markup
 
-from ...base.units import size
+from ...base.units import moment, size
 from ...run.record import RunRecord
 from . import tables
 from .chart_history import history
@@ -17,7 +17,6 @@ from .content import Content
 from .drawing import Ceiling
 from .measures import disk_bytes
 from .phases import cuts
-from .words import moment
 
 _SECTION = Markup("<section>\n<h2>{}</h2>\n<p>{}</p>\n{}\n</section>\n")
 _FIGURE = Markup("<figure>\n{}\n<figcaption>{}</figcaption>\n</figure>\n")

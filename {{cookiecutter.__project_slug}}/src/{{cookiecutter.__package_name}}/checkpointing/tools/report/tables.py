@@ -7,12 +7,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ...base.units import short, size
+from ...base.units import duration, moment, share, short, size
 from ...run.record import RunRecord
 from .content import Content
 from .graph import Drawing, Life
 from .measures import Measured, Row
-from .words import cut, duration, moment, share, verdict
+from .words import cut, verdict
 
 Cell = str | Markup
 _UNKNOWN = "–"

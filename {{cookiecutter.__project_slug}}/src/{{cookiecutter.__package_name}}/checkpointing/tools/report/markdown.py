@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...base.units import duration, moment, share, size
 from .content import Content
-from .measures import Row
+from .facts import Row
 from .words import figures, verdict
 
 _TOP = 5  # steps in the table of peaks

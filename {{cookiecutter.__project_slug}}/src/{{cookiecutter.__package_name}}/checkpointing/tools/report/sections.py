@@ -9,13 +9,13 @@ from markupsafe import Markup
 from ...base.units import moment, size
 from ...run.record import RunRecord
 from . import tables
-from .chart_history import history
-from .chart_memory import memory
-from .chart_steps import disk, peaks, times
-from .chart_values import values
+from .charts.history import history_chart
+from .charts.memory import memory_chart
+from .charts.steps import disk_chart, peaks_chart, times_chart
+from .charts.svg import Ceiling
+from .charts.values import values_chart
 from .content import Content
-from .drawing import Ceiling
-from .measures import disk_bytes
+from .facts import disk_bytes
 from .phases import cuts
 
 _SECTION = Markup("<section>\n<h2>{}</h2>\n<p>{}</p>\n{}\n</section>\n")
@@ -63,7 +63,9 @@ def _memory(content: Content) -> Markup:
     keys.append(("", "--step", "step"))
     if cuts(content.timeline.marks):
         keys.append(("dash", "--cut", "cut"))
-    return _section(title, told, _figure(memory(content.timeline, content.timeline_run), keys))
+    return _section(
+        title, told, _figure(memory_chart(content.timeline, content.timeline_run), keys)
+    )
 
 
 def _peaks(content: Content) -> Markup:
@@ -76,7 +78,7 @@ def _peaks(content: Content) -> Markup:
         keys = [("", "--began", "held when it began"), ("", "--held", "added by the step")]
     told += [_EARLIER] if any(row.is_earlier for row in rows) else []
     budget = _budget(max(row.peak_bytes for row in rows), content.run)
-    chart = _figure(peaks(rows, content.run.budget_bytes), [*keys, budget])
+    chart = _figure(peaks_chart(rows, content.run.budget_bytes), [*keys, budget])
     figures = tables.steps(rows, content.run.budget_bytes)
     return _section(title, " ".join(told), chart, _DETAILS.format(figures))
 
@@ -89,7 +91,7 @@ def _times(content: Content) -> Markup:
     told += [_EARLIER] if any(row.is_earlier for row in rows) else []
     keys = [("", "--read", "read"), ("", "--compute", "compute"), ("", "--write", "write")]
     figures = _DETAILS.format(tables.times(rows))
-    return _section(title, " ".join(told), _figure(times(rows), keys), figures)
+    return _section(title, " ".join(told), _figure(times_chart(rows), keys), figures)
 
 
 def _values(content: Content) -> Markup:
@@ -107,7 +109,7 @@ def _values(content: Content) -> Markup:
     if any(point.why for point in content.graph.checkpoints):
         keys.append(("dash", "--cut", "cut"))
     figures = tables.checkpoints(content.graph) + tables.values(content.graph)
-    chart = _figure(values(content.graph), keys)
+    chart = _figure(values_chart(content.graph), keys)
     return _section("Values and checkpoints", told, chart, _DETAILS.format(figures))
 
 
@@ -121,7 +123,7 @@ def _disk(content: Content) -> Markup:
     told = f"What the checkpoints of these segments take: {total}."
     figures = _DETAILS.format(tables.disk(kept)) if any(kept.values()) else ""
     keys = [("", "--write", "one block a value" if figures else "checkpoint")]
-    return _section(title, told, _figure(disk(written, kept), keys), figures)
+    return _section(title, told, _figure(disk_chart(written, kept), keys), figures)
 
 
 def _history(content: Content) -> Markup:
@@ -133,7 +135,7 @@ def _history(content: Content) -> Markup:
     keys = [("dot", "--held", "peak"), ("cross", "--budget", "peak of a run that failed")]
     keys.append(("line", "--budget", "budget then"))
     figures = _DETAILS.format(tables.history(past))
-    return _section(title, told, _figure(history(runs), keys), figures)
+    return _section(title, told, _figure(history_chart(runs), keys), figures)
 
 
 def _outputs(content: Content) -> Markup:

@@ -10,8 +10,8 @@ from markupsafe import Markup
 from ...base.units import duration, moment, share, short, size
 from ...run.record import RunRecord
 from .content import Content
-from .graph import Drawing, Life
-from .measures import Measured, Row
+from .facts import Measured, Row
+from .values import Life, ValueGraph
 from .words import cut, verdict
 
 Cell = str | Markup
@@ -77,7 +77,7 @@ def times(rows: Iterable[Row]) -> Markup:
     return table("Time per step", headings, cells, numbers=range(2, 6))
 
 
-def values(graph: Drawing) -> Markup:
+def values(graph: ValueGraph) -> Markup:
     """Each value: who makes it, who reads it last, how large it is."""
     cells = [
         (
@@ -93,7 +93,7 @@ def values(graph: Drawing) -> Markup:
     return table("Values", headings, cells, numbers=range(3, 5))
 
 
-def checkpoints(graph: Drawing) -> Markup:
+def checkpoints(graph: ValueGraph) -> Markup:
     """What is live at each checkpoint."""
     cells = [
         (
@@ -194,7 +194,7 @@ def _status(segment: Measured) -> Markup:
     return Markup('<span class="status {0}">{0}</span>{1}').format(segment.status, when)
 
 
-def _last_reader(life: Life, graph: Drawing) -> str:
+def _last_reader(life: Life, graph: ValueGraph) -> str:
     if life.is_sink:
         return "nothing: a sink"
     return graph.steps[life.last] if life.readers else "no step: an output"

@@ -64,25 +64,25 @@ PARSERS: dict[str, Any] = {
 
 
 def rendered(project: Project) -> set[str]:
-    return {path for path in project.files() if not path.endswith((".py", ".parquet", ".csv"))}
+    """The files that cookiecutter fills in."""
+    copied = (".py", ".parquet", ".csv", "/page.html", "/page.css")
+    return {path for path in project.files() if not path.endswith(copied)}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_a_project_holds_exactly_these_files(default_project: Project) -> None:
-    runtime = {path.relative_to(RUNTIME).as_posix() for path in RUNTIME.rglob("*.py")}
-    vendored = {f"src/flight_delays/checkpointing/{path}" for path in runtime}
+    vendored = {f"src/flight_delays/checkpointing/{path}" for path in contents(RUNTIME)}
     assert default_project.files() == BESIDES_THE_RUNTIME | vendored
 
 
 def test_the_runtime_is_the_template_s_byte_for_byte(default_project: Project) -> None:
     vendored = contents(default_project.package / "checkpointing")
-    assert vendored == {
-        path.relative_to(RUNTIME).as_posix(): path.read_bytes() for path in RUNTIME.rglob("*.py")
-    }
+    assert vendored == contents(RUNTIME)
+    assert b"{{ run.pipeline }}" in vendored["tools/report/page.html"]
 
 
 @pytest.mark.parametrize("mark", ["{{", "}}", "{%", "#%", "cookiecutter."])

@@ -151,6 +151,7 @@ def test_each_chart_says_what_it_shows(read: Read) -> None:
 def test_what_a_chart_shows_stands_in_a_table_too(read: Read) -> None:
     rows = [[cell.strip() for cell in row] for row in read.rows]
     for row in (
+        ["Segment", "Status", "Parts", "Peak", "Of budget", "Time", "Written", "Cut"],
         ["s02", "ran", "2", "250 MB", "62%", "2.0 s", "30 MB", "before total: over budget"],
         ["doubled", "s02", "150 MB", "380 MB", "95%", "40 MB"],
         ["commit, part 2", "s02", "200 MB", "210 MB", "52%", "–"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...base.units import duration, share, size
-from ...run.record import CutRecord, RunRecord
+from ...run.record import RunRecord
 
 _WHY_IT_FAILED = {
     "step_failed": "a step failed",
@@ -58,7 +58,3 @@ def statuses(run: RunRecord) -> str:
 def what_counts(run: RunRecord) -> str:
     """What the peaks are sums of."""
     return _COUNTS.get(run.count, run.count)
-
-
-def cut(found: CutRecord) -> str:
-    return f"before {found.before}" + (f": {found.why}" if found.why else "")

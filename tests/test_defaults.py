@@ -65,7 +65,9 @@ PARSERS: dict[str, Any] = {
 
 
 def rendered(project: Project) -> set[str]:
-    return {path for path in project.files() if not path.endswith((".py", ".parquet", ".csv"))}
+    """The files that cookiecutter fills in."""
+    copied = (".py", ".parquet", ".csv", "/page.html", "/page.css")
+    return {path for path in project.files() if not path.endswith(copied)}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -82,6 +84,7 @@ def test_the_runtime_is_the_template_s_byte_for_byte(default_project: Project) -
     vendored = contents(default_project.package / "checkpointing")
     assert "README.md" in vendored
     assert vendored == contents(RUNTIME)
+    assert b"{{ run.pipeline }}" in vendored["tools/report/page.html"]
 
 
 @pytest.mark.parametrize("mark", ["{{", "}}", "{%", "#%", "cookiecutter."])

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def test_the_project_passes_its_own_checks(with_uv: Project, command: list[str])
 def test_the_module_is_the_command(with_uv: Project) -> None:
     as_module = must(uv(), "run", "python", "-m", "night_batch", "status", project=with_uv)
     assert as_module == must(uv(), "run", "night-batch", "status", project=with_uv)
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_each_file_of_the_package(with_uv: Project, tmp_path: Path) -> None:
+    must(uv(), "build", "--quiet", "--wheel", "--out-dir", tmp_path, project=with_uv)
+    [wheel] = tmp_path.glob("*.whl")
+    source = with_uv.folder / "src"
+    files = (path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc")
+
+    with zipfile.ZipFile(wheel) as archive:
+        assert {path.relative_to(source).as_posix() for path in files} <= {*archive.namelist()}
 
 
 @pytest.mark.slow

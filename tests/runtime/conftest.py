@@ -32,7 +32,7 @@ def compiled(source: Path) -> Path:
     """
     folder = Path(tempfile.mkdtemp(prefix="runtime-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for file in (path for path in source.rglob("*") if path.suffix == ".py"):
+    for file in (path for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         link = folder / file.relative_to(source)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(file)

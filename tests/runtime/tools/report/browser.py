@@ -119,15 +119,15 @@ class Browser:
 @contextmanager
 def browser(folder: Path) -> Iterator[Browser]:
     """A browser that keeps its profile in `folder` and is gone at the end."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    assert found, f"no browser is installed: none of {', '.join(NAMES)} is on the PATH"
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    assert program, f"no browser is installed: none of {', '.join(NAMES)} is on the PATH"
     theirs_in, commands = os.pipe()
     answers, theirs_out = os.pipe()
     ends = (theirs_in, theirs_out)
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", _LAUNCH, *map(str, ends)),
-            *(found, *FLAGS, f"--user-data-dir={folder}"),
+            *(program, *FLAGS, f"--user-data-dir={folder}"),
         ],
         pass_fds=ends,
         stdout=subprocess.DEVNULL,

@@ -69,8 +69,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def charts(window: Browser) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = window.evaluate(SHOWN)
-    return found
+    shown: list[dict[str, Any]] = window.evaluate(SHOWN)
+    return shown
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -139,7 +139,9 @@ def test_a_print_is_light_and_has_the_wide_charts(window: Browser, report: Path)
 
 def test_the_mouse_finds_the_figures_of_a_mark(window: Browser, report: Path) -> None:
     window.open(report, WIDE)
-    told = window.evaluate("[...document.querySelectorAll('svg.wide title')].map(t => t.innerHTML)")
+    titles = window.evaluate(
+        "[...document.querySelectorAll('svg.wide title')].map(t => t.innerHTML)"
+    )
 
-    assert any(text.startswith("doubled: peak 380 MB, 95% of the budget") for text in told)
-    assert any(text.startswith("total reads doubled") for text in told)
+    assert any(text.startswith("doubled: peak 380 MB, 95% of the budget") for text in titles)
+    assert any(text.startswith("total reads doubled") for text in titles)

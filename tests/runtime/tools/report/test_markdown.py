@@ -85,8 +85,8 @@ def test_what_a_record_says_is_text_and_never_markup(tmp_path: Path, name: str) 
     cuts = [{"before": name, "why": name}]
     strange = segment(name, name, steps=[step(name)], cuts=cuts)
     error = {"kind": name, "segment": name, "step": name, "message": name}
-    told = record(first(), strange, budget_source=name, started_at=name, error=error)
-    html = rendered(written(tmp_path, told))
+    run = record(first(), strange, budget_source=name, started_at=name, error=error)
+    html = rendered(written(tmp_path, run))
 
     for markup in ("<b>", "<a ", "<img", "<em>", "<s>", "<h1>"):
         assert markup not in html

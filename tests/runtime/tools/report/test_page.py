@@ -123,7 +123,7 @@ def test_every_section_is_there(read: Read) -> None:
 
 
 def test_the_headline_tells_how_the_run_ended(read: Read) -> None:
-    told = " ".join(read.text.split())
+    said = " ".join(read.text.split())
     for words in (
         "Run of 23 November 2026, 18:00 UTC demo Completed, with 1 cut.",
         "Peak memory250 MB62% of the budget",
@@ -132,7 +132,7 @@ def test_the_headline_tells_how_the_run_ended(read: Read) -> None:
         "Written60 MB",
         "Segments22 ran",
     ):
-        assert words in told
+        assert words in said
 
 
 def test_each_chart_is_drawn_for_a_wide_and_a_narrow_window(read: Read) -> None:
@@ -142,15 +142,16 @@ def test_each_chart_is_drawn_for_a_wide_and_a_narrow_window(read: Read) -> None:
 
 def test_each_chart_says_what_it_shows(read: Read) -> None:
     assert [svg["role"] for svg in read.all("svg")] == ["img"] * CHARTS * 2
-    told = " ".join(svg["aria-label"] for svg in read.all("svg"))
-    assert "it peaks at 209 MB, 52% of the budget of 400 MB" in told
-    assert "the highest is doubled of s02 with 380 MB, 95% of the budget" in told
-    assert "4 steps in 2 segments; 3 of their values are kept on disk" in told
+    summaries = " ".join(svg["aria-label"] for svg in read.all("svg"))
+    assert "it peaks at 209 MB, 52% of the budget of 400 MB" in summaries
+    assert "the highest is doubled of s02 with 380 MB, 95% of the budget" in summaries
+    assert "4 steps in 2 segments; 3 of their values are kept on disk" in summaries
 
 
 def test_what_a_chart_shows_stands_in_a_table_too(read: Read) -> None:
     rows = [[cell.strip() for cell in row] for row in read.rows]
     for row in (
+        ["Segment", "Status", "Parts", "Peak", "Of budget", "Time", "Written", "Cut"],
         ["s02", "ran", "2", "250 MB", "62%", "2.0 s", "30 MB", "before total: over budget"],
         ["doubled", "s02", "150 MB", "380 MB", "95%", "40 MB"],
         ["commit, part 2", "s02", "200 MB", "210 MB", "52%", "–"],
@@ -211,34 +212,34 @@ def test_what_a_record_says_is_text_and_never_markup(tmp_path: Path, read: Read)
     mark = {"kind": "step", "segment": HOSTILE, "name": HOSTILE}
     marks = [mark | {"seconds": 0.0}, mark | {"seconds": 0.1, "kind": "part"}]
     over_time = {"seconds": [0.0, 1.0], "held_bytes": [MB, MB], "marks": marks}
-    found = Read(written(tmp_path, (hostile_run(), over_time)))
+    shown = Read(written(tmp_path, (hostile_run(), over_time)))
 
-    assert {tag for tag, _ in found.tags} <= {tag for tag, _ in read.tags} | {"pre"}
+    assert {tag for tag, _ in shown.tags} <= {tag for tag, _ in read.tags} | {"pre"}
     known = {key for _, attributes in read.tags for key in attributes}
-    assert {key for _, attributes in found.tags for key in attributes} <= known
-    assert found.text.count("<script>alert(1)</script>") > 10
-    assert "{{7*7}}" in found.text
+    assert {key for _, attributes in shown.tags for key in attributes} <= known
+    assert shown.text.count("<script>alert(1)</script>") > 10
+    assert "{{7*7}}" in shown.text
 
 
 def test_the_page_of_a_failed_run_says_where_and_why(tmp_path: Path) -> None:
     error = {"kind": "budget_exceeded", "segment": "s02", "step": "doubled", "message": "Split it."}
     failed = segment("s02", "failed", steps=[step("doubled", 410)], peak_bytes=410 * MB)
-    found = Read(written(tmp_path, record(first(), failed, error=error)))
+    shown = Read(written(tmp_path, record(first(), failed, error=error)))
 
-    assert "Failed in segment s02, at step doubled: a step alone exceeds the budget." in found.text
-    assert "Split it." in found.text
-    assert "1 ran, 1 failed" in found.text
+    assert "Failed in segment s02, at step doubled: a step alone exceeds the budget." in shown.text
+    assert "Split it." in shown.text
+    assert "1 ran, 1 failed" in shown.text
 
 
 def test_a_run_that_failed_before_anything_ran_has_a_page(tmp_path: Path) -> None:
     error = {"kind": "configuration", "segment": None, "step": None, "message": "No such input."}
     nothing = {"pipeline": "demo", "budget_bytes": 0, "segments": [], "error": error}
-    found = Read(written(tmp_path, nothing))
+    shown = Read(written(tmp_path, nothing))
 
-    assert "Failed: the configuration is wrong." in found.text
-    assert "No memory over time was kept of this run." in found.text
-    assert found.text.count("No step was measured.") == 2
-    assert "Nothing was written." in found.text
+    assert "Failed: the configuration is wrong." in shown.text
+    assert "No memory over time was kept of this run." in shown.text
+    assert shown.text.count("No step was measured.") == 2
+    assert "Nothing was written." in shown.text
 
 
 def test_a_record_of_an_earlier_runtime_has_a_page(tmp_path: Path) -> None:
@@ -247,36 +248,36 @@ def test_a_record_of_an_earlier_runtime_has_a_page(tmp_path: Path) -> None:
     del old["cuts"], old["writes"]
     content = record(old)
     del content["environment"], content["count"]
-    found = Read(written(tmp_path, content))
+    shown = Read(written(tmp_path, content))
 
-    assert "Environment" not in found.headings
-    assert ["table", "s01", "–", "200 MB", "50%", "–"] in found.rows
-    assert "held when it began" not in found.text
-    assert "No memory over time was kept of this run." in found.text
+    assert "Environment" not in shown.headings
+    assert ["table", "s01", "–", "200 MB", "50%", "–"] in shown.rows
+    assert "held when it began" not in shown.text
+    assert "No memory over time was kept of this run." in shown.text
 
 
 def test_a_run_that_reused_everything_shows_what_was_measured_before(tmp_path: Path) -> None:
     reused = record(segment("s01", "reused"), segment("s02", "reused"), seconds=0.2)
     before = record(started_at="2026-11-22T09:05:00+00:00")
-    found = Read(written(tmp_path, (before, timeline()), reused))
+    shown = Read(written(tmp_path, (before, timeline()), reused))
 
-    assert "Nothing had to run: every segment was reused." in found.text
-    assert "this is the run of 22 November 2026, 09:05 UTC" in found.text
-    assert found.text.count("Paler bars were measured in an earlier run") == 2
-    assert any("reused measured 22 November 2026, 09:05 UTC" in row[1] for row in found.rows if row)
-    assert len(found.all("svg")) == 2 * CHARTS
+    assert "Nothing had to run: every segment was reused." in shown.text
+    assert "this is the run of 22 November 2026, 09:05 UTC" in shown.text
+    assert shown.text.count("Paler bars were measured in an earlier run") == 2
+    assert any("reused measured 22 November 2026, 09:05 UTC" in row[1] for row in shown.rows if row)
+    assert len(shown.all("svg")) == 2 * CHARTS
 
 
 def test_a_budget_far_above_the_peaks_is_named_and_does_not_flatten_them(tmp_path: Path) -> None:
-    found = Read(written(tmp_path, (record(budget_bytes=100 * BUDGET), timeline())))
+    shown = Read(written(tmp_path, (record(budget_bytes=100 * BUDGET), timeline())))
 
-    assert "budget 40 GB, far above" in found.text
-    labels = {"".join(text.split()) for text in re.findall(r"\d+ MB", found.text)}
+    assert "budget 40 GB, far above" in shown.text
+    labels = {"".join(text.split()) for text in re.findall(r"\d+ MB", shown.text)}
     assert "200MB" in labels
 
 
 def test_notes_stand_at_the_top(tmp_path: Path) -> None:
     killed = leave_nothing(tmp_path / "runs", "20270101T000000-k").name
-    found = Read(written(tmp_path, record(second())))
+    shown = Read(written(tmp_path, record(second())))
 
-    assert f"A later run, {killed}, has left no record" in found.text
+    assert f"A later run, {killed}, has left no record" in shown.text

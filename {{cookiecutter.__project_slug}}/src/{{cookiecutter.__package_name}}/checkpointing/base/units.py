@@ -1,8 +1,9 @@
-"""Sizes and paths as people read them, and how memory is counted."""
+"""Sizes, shares, times and paths as people read them, and how memory is counted."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +22,44 @@ def size(count: float) -> str:
     raise AssertionError("unreachable")
 
 
+def share(part: float, whole: float) -> str:
+    """A share in percent; a dash of a whole that is not known."""
+    return f"{part / whole:.0%}" if whole else "–"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 0.04 s, 12.3 s, 4 min 05 s, 2 h 03 min."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def moment(text: str) -> str:
+    """A moment in ISO 8601 as a person reads it, in UTC; other text as it is."""
+    return _in_utc(text, "%B %Y, %H:%M UTC")
+
+
+def day(text: str) -> str:
+    """The day of a moment in ISO 8601, short: 23 Nov; other text as it is."""
+    return _in_utc(text, "%b")
+
+
 def short(path: str) -> str:
     """A path as a person would type it from here."""
     with suppress(ValueError):
         return str(Path(path).relative_to(Path.cwd()))
     return path
+
+
+def _in_utc(text: str, form: str) -> str:
+    """The day's number, without the 0 that strftime would put before it, and the rest in `form`."""
+    try:
+        at = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return text
+    return f"{at.day} {at.strftime(form)}"

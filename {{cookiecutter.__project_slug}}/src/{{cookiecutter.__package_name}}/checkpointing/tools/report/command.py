@@ -17,7 +17,8 @@ from ...run.record import PAGE
 from ...terminal.project import print_error
 from .content import Content, read_content
 
-_LIBRARIES = ("altair", "markupsafe", "vl_convert")  # the extra `report` in pyproject.toml
+# The extra `report` in pyproject.toml.
+_LIBRARIES = ("altair", "jinja2", "markupsafe", "vl_convert")
 
 
 @answered

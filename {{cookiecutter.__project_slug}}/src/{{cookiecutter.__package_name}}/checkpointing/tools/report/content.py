@@ -9,9 +9,9 @@ from pathlib import Path
 from ...disk.place import runs_place
 from ...reuse.bound import Project
 from ...run.record import RunRecord
-from .graph import Drawing, drawing_of
-from .measures import Measured, Row, measured, rows
-from .read import MemoryOverTime, PastRun, later_without_record, memory_over_time, past_runs
+from .facts import Measured, Row, measured, rows
+from .runs import MemoryOverTime, PastRun, later_without_record, memory_over_time, past_runs
+from .values import ValueGraph, value_graph
 from .words import has_run
 
 
@@ -28,7 +28,7 @@ class Content:
     rows: tuple[Row, ...]
     timeline: MemoryOverTime
     timeline_run: RunRecord
-    graph: Drawing
+    graph: ValueGraph
     notes: tuple[str, ...]
 
     @property
@@ -55,7 +55,7 @@ def read_content(project: Project) -> Content:
         rows=rows(segments),
         timeline=timeline,
         timeline_run=timeline_run,
-        graph=drawing_of(project.graph, segments),
+        graph=value_graph(project.graph, segments),
         notes=tuple(_notes(project, runs[0])),
     )
 

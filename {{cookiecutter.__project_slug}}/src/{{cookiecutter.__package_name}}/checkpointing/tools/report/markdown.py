@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from ...base.units import size
+from ...base.units import duration, moment, share, size
 from .content import Content
-from .measures import Row
-from .words import duration, figures, moment, share, verdict
+from .facts import Row
+from .words import figures, verdict
 
 _TOP = 5  # steps in the table of peaks
 

@@ -1,88 +1,74 @@
-"""The report as one HTML page: no script, nothing to load, light, dark and in print."""
+"""The report as one HTML page: no script, nothing to load, light, dark and in print.
+
+`page.html` is its template and holds all that it says; `page.css` is its look. Here its charts are
+drawn, and the rows chosen that its tables show.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ...base.units import size
+from ...base.units import duration, moment, share, short, size
+from .charts.history import history_chart
+from .charts.memory import memory_chart
+from .charts.steps import disk_chart, peaks_chart, times_chart
+from .charts.svg import Ceiling
+from .charts.values import values_chart
 from .content import Content
-from .sections import sections
-from .style import STYLE
-from .words import duration, moment, share, statuses, verdict, what_counts
+from .facts import disk_bytes
+from .phases import cuts
+from .words import statuses, verdict, what_counts
 
-# What the page may load: nothing. Whatever a step's name or an error says, it runs no script.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
-_PAGE = Markup("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{pipeline}, {when}</title>
-<style>{style}</style>
-</head>
-<body>
-<header>
-<p class="muted">Run of {when}</p>
-<h1>{pipeline}</h1>
-<p class="verdict {ending}">{verdict}</p>
-{error}{notes}
-{tiles}
-</header>
-<main>
-{sections}
-</main>
-<footer>Peaks are {counted} of the whole process tree. Sizes are in powers of ten: 1 GB is
-10<sup>9</sup> bytes. Rest the mouse on a mark to see its figures. Record: {record}</footer>
-</body>
-</html>
-""")
+_FOLDER = Path(__file__).parent
+_FILTERS = (duration, moment, share, short, size, statuses, verdict, what_counts)
 
 
 def page(content: Content) -> str:
     """The page's HTML. Whatever comes from the project is text in it, never markup."""
-    run = content.run
-    return str(
-        _PAGE.format(
-            policy=Markup(_POLICY),
-            style=Markup(STYLE),
-            pipeline=run.pipeline,
-            when=moment(run.started_at),
-            ending="failed" if run.error else "completed",
-            verdict=verdict(run),
-            error=_error(content),
-            notes=Markup("").join(
-                Markup('<p class="note">{}</p>\n').format(n) for n in content.notes
-            ),
-            tiles=_tiles(content),
-            sections=Markup("").join(sections(content)),
-            counted=what_counts(run),
-            record=content.folder.name,
-        )
+    run, timeline, timeline_run = content.run, content.timeline, content.timeline_run
+    peaks = [row for row in content.rows if row.peak_bytes]
+    times = [row for row in content.rows if row.seconds]
+    written = [segment for segment in content.segments if segment.facts.bytes_written]
+    sizes = disk_bytes(written)
+    measured_runs = [past.record for past in content.runs if past.record.peak_bytes]
+    held_peak = max(timeline.held_bytes, default=0)
+    step_peak = max((row.peak_bytes for row in peaks), default=0)
+    template = _environment().get_template("page.html")
+    return template.render(
+        style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        content=content,
+        run=run,
+        peaks=peaks,
+        times=times,
+        written=written,
+        values_on_disk=[
+            (segment, value, count)
+            for segment, values in sizes.items()
+            for value, count in sorted(values.items(), key=lambda item: -item[1])
+        ],
+        has_cuts=bool(cuts(timeline.marks)),
+        memory_budget=Ceiling(held_peak, timeline_run.budget_bytes).label,
+        peaks_budget=Ceiling(step_peak, run.budget_bytes).label,
+        memory_chart=memory_chart(timeline, timeline_run) if timeline.seconds else None,
+        peaks_chart=peaks_chart(peaks, run.budget_bytes) if peaks else None,
+        times_chart=times_chart(times) if times else None,
+        values_chart=values_chart(content.graph),
+        disk_chart=disk_chart(written, sizes) if written else None,
+        history_chart=history_chart(measured_runs) if measured_runs else None,
     )
 
 
-def _error(content: Content) -> Markup:
-    message = content.run.error.get("message") if content.run.error else None
-    if not message:
-        return Markup()
-    return Markup('<div class="error"><pre>{}</pre></div>\n').format(message)
-
-
-def _tiles(content: Content) -> Markup:
-    run = content.run
-    peak = size(run.peak_bytes) if run.peak_bytes else "–"
-    of_budget = f"{share(run.peak_bytes, run.budget_bytes)} of the budget" if run.peak_bytes else ""
-    tiles = (
-        ("Peak memory", peak, of_budget),
-        ("Memory budget", size(run.budget_bytes), run.budget_source),
-        ("Time", duration(run.seconds), ""),
-        ("Written", size(run.bytes_written), ""),
-        ("Segments", str(len(run.segments)), statuses(run)),
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,  # a name that nobody gives is an error, not an empty text
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    cells = (
-        Markup("<div><dt>{}</dt><dd>{}<small>{}</small></dd></div>").format(*tile) for tile in tiles
-    )
-    return Markup('<dl class="tiles">{}</dl>').format(Markup("").join(cells))
+    environment.filters |= {function.__name__: function for function in _FILTERS}
+    return environment

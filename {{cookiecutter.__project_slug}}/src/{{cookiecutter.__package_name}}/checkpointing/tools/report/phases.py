@@ -49,16 +49,16 @@ def steps(marks: Sequence[Mark], end: float) -> tuple[Phase, ...]:
 
 def cuts(marks: Sequence[Mark]) -> tuple[Cut, ...]:
     """Where segments were cut, in the order of time."""
-    found = []
+    ordered = []
     ended = ""  # the segment whose part ended last, and well
     for mark in marks:
         if mark.kind == "cut":
-            found.append(Cut(mark.seconds, mark.segment, mark.name, is_loss=True))
+            ordered.append(Cut(mark.seconds, mark.segment, mark.name, is_loss=True))
         if mark.kind == "part" and mark.segment == ended:
-            found.append(Cut(mark.seconds, mark.segment, mark.name, is_loss=False))
+            ordered.append(Cut(mark.seconds, mark.segment, mark.name, is_loss=False))
         if mark.kind in _ENDS:
             ended = mark.segment if mark.kind == "end" else ""
-    return tuple(found)
+    return tuple(ordered)
 
 
 def _phases(marks: Sequence[Mark], end: float, begins: set[str], ends: set[str]) -> Iterator[Phase]:

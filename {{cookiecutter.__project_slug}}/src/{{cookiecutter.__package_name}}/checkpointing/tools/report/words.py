@@ -1,11 +1,9 @@
-"""Figures and findings in words, for the page and for Markdown alike."""
+"""A run in words, for the page and for Markdown alike."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from ...base.units import size
-from ...run.record import CutRecord, RunRecord
+from ...base.units import duration, share, size
+from ...run.record import RunRecord
 
 _WHY_IT_FAILED = {
     "step_failed": "a step failed",
@@ -60,42 +58,3 @@ def statuses(run: RunRecord) -> str:
 def what_counts(run: RunRecord) -> str:
     """What the peaks are sums of."""
     return _COUNTS.get(run.count, run.count)
-
-
-def cut(found: CutRecord) -> str:
-    return f"before {found.before}" + (f": {found.why}" if found.why else "")
-
-
-def share(part: float, whole: float) -> str:
-    """A share in percent; a dash of a whole that is not known."""
-    return f"{part / whole:.0%}" if whole else "–"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: 0.04 s, 12.3 s, 4 min 05 s, 2 h 03 min."""
-    if seconds < 1:
-        return f"{seconds:.2f} s"
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def moment(text: str) -> str:
-    """A moment in ISO 8601 as a person reads it, in UTC; other text as it is."""
-    try:
-        at = datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
-        return text
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"
-
-
-def day(text: str) -> str:
-    """The day of a moment in ISO 8601, short: 23 Nov; other text as it is."""
-    try:
-        at = datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
-        return text
-    return f"{at.day} {at:%b}"

@@ -7,14 +7,13 @@ from itertools import accumulate, groupby
 
 from markupsafe import Markup
 
-from ...base.units import size
+from ....base.units import duration, share, size
+from ..facts import Measured, Row
 from .bars import ROW, Bar, Block, bars, line
-from .drawing import Ceiling, Layers, bytes_axis, figure, seconds_axis
-from .measures import Measured, Row
-from .words import duration, share
+from .svg import Ceiling, Layers, bytes_axis, figure, seconds_axis
 
 
-def peaks(rows: Sequence[Row], budget: int) -> Markup:
+def peaks_chart(rows: Sequence[Row], budget: int) -> Markup:
     """The peak of each step: what was resident when it began, and what it added."""
     ceiling = Ceiling(max(row.peak_bytes for row in rows), budget)
     shown = _under_segments(rows, lambda row: _peak(row, budget))
@@ -33,7 +32,7 @@ def peaks(rows: Sequence[Row], budget: int) -> Markup:
     )
 
 
-def times(rows: Sequence[Row]) -> Markup:
+def times_chart(rows: Sequence[Row]) -> Markup:
     """The time of each step: reading, computing, writing."""
     shown = _under_segments(rows, _time)
     longest = max(rows, key=lambda row: row.seconds)
@@ -46,7 +45,7 @@ def times(rows: Sequence[Row]) -> Markup:
     )
 
 
-def disk(segments: Sequence[Measured], kept: Mapping[str, Mapping[str, int]]) -> Markup:
+def disk_chart(segments: Sequence[Measured], kept: Mapping[str, Mapping[str, int]]) -> Markup:
     """The bytes that each segment wrote, by value where that is known (`kept`)."""
     shown = [_written(segment, kept.get(segment.name, {})) for segment in segments]
     most = max(segment.facts.bytes_written for segment in segments)
@@ -68,17 +67,17 @@ def _under_segments(rows: Sequence[Row], bar: Callable[[Row], Bar]) -> list[Bar]
 
 
 def _peak(row: Row, budget: int) -> Bar:
-    told = (
+    tooltip = (
         f"{row.label}: peak {size(row.peak_bytes)}, {share(row.peak_bytes, budget)} of the budget"
     )
     if not row.began_bytes:
-        blocks = [Block("var(--held)", 0, row.peak_bytes, told)]
+        blocks = [Block("var(--held)", 0, row.peak_bytes, tooltip)]
     else:
         began = min(row.began_bytes, row.peak_bytes)
-        told += f"; it began with {size(began)} and added {size(row.peak_bytes - began)}"
+        tooltip += f"; it began with {size(began)} and added {size(row.peak_bytes - began)}"
         blocks = [
-            Block("var(--began)", 0, began, told),
-            Block("var(--held)", began, row.peak_bytes, told),
+            Block("var(--began)", 0, began, tooltip),
+            Block("var(--held)", began, row.peak_bytes, tooltip),
         ]
     return Bar(row.label, tuple(blocks), size(row.peak_bytes), row.is_earlier)
 

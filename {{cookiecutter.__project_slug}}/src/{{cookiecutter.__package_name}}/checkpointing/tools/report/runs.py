@@ -45,34 +45,34 @@ def past_runs(runs: Path, pipeline: str) -> tuple[PastRun, ...]:
         ConfigurationError: no run has left a record.
         StorageError: the last run's record is damaged.
     """
-    found: list[PastRun] = []
+    past: list[PastRun] = []
     folders = [folder for folder in run_folders(runs) if (folder / RECORD).exists()]
     for folder in sorted(folders, key=_age, reverse=True):
         try:
             run = PastRun(folder, _RECORD.validate_json((folder / RECORD).read_bytes()))
         except (OSError, ValidationError) as error:
-            if not found:
+            if not past:
                 raise StorageError(
                     f"{folder / RECORD} is damaged: {_first_line(error)}. Remove that folder to "
                     f"report on the run before, or run again."
                 ) from None
             continue
         if run.record.pipeline == pipeline:
-            found.append(run)
-    if not found:
+            past.append(run)
+    if not past:
         raise ConfigurationError(
             f"no run of `{pipeline}` has left a record in {runs}. Type `run` first."
         )
-    return tuple(found)
+    return tuple(past)
 
 
 def memory_over_time(run: PastRun) -> MemoryOverTime:
     """Empty when nothing ran, and when it was not kept or is damaged."""
     try:
-        found = _TIMELINE.validate_json((run.folder / TIMELINE).read_bytes())
+        timeline = _TIMELINE.validate_json((run.folder / TIMELINE).read_bytes())
     except (OSError, ValidationError):
         return MemoryOverTime()
-    return found if len(found.seconds) == len(found.held_bytes) else MemoryOverTime()
+    return timeline if len(timeline.seconds) == len(timeline.held_bytes) else MemoryOverTime()
 
 
 def later_without_record(runs: Path, run: PastRun) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...graph.graph import Graph
-from .measures import Measured, disk_bytes, value_bytes
+from .facts import Measured, disk_bytes, value_bytes
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,11 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A pipeline's segments as (name, number of its first step, number after its last)."""
+class ValueGraph:
+    """The values of a pipeline, and the checkpoints that they cross.
+
+    `segments` are (name, number of the first step, number after the last).
+    """
 
     segments: tuple[tuple[str, int, int], ...]
     steps: tuple[str, ...]
@@ -67,7 +70,7 @@ class Drawing:
     checkpoints: tuple[Checkpoint, ...]
 
 
-def drawing_of(graph: Graph, segments: Sequence[Measured]) -> Drawing:
+def value_graph(graph: Graph, segments: Sequence[Measured]) -> ValueGraph:
     """The graph as the code is now, with sizes and cuts as they were measured."""
     lives = _lives(graph, segments)
     spans = {segment.name: graph.span(segment) for segment in graph.segments}
@@ -81,7 +84,7 @@ def drawing_of(graph: Graph, segments: Sequence[Measured]) -> Drawing:
         Checkpoint(before, name, why, tuple(life for life in lives if life.crosses(before)))
         for (before, name), why in sorted(places.items())
     )
-    return Drawing(
+    return ValueGraph(
         segments=tuple((name, span.start, span.stop) for name, span in spans.items()),
         steps=tuple(names),
         lives=lives,

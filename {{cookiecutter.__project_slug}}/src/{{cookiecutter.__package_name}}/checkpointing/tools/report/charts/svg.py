@@ -17,11 +17,11 @@ from xml.etree import ElementTree
 import altair as alt
 from markupsafe import Markup
 
-from ...base.units import size
+from ....base.units import size
 
 WIDE, NARROW = 880, 330  # pixels
 MARGIN = 68  # pixels that the labels of a vertical axis take
-TOLD = alt.Description("told:N")  # what a mark says when the mouse rests on it
+TOOLTIP = alt.Description("tooltip:N")  # what a mark says when the mouse rests on it
 
 _FAR = 4  # a budget this many times above the peaks is not drawn: they would be a flat line
 _LETTER = 7.4  # pixels that a letter takes at most, on average
@@ -175,7 +175,7 @@ def _svg(chart: alt.LayerChart, name: str, summary: str) -> Markup:
     chart.save(text, format="svg")
     root = ElementTree.fromstring(text.getvalue())
     _number_ids(root, f"c{next(_drawn)}-")
-    _tell_by_hovering(root)
+    _titles_for_descriptions(root)
     for key in ("width", "height"):
         root.attrib.pop(key)
     root.attrib |= {"class": name, "role": "img", "aria-label": summary}
@@ -192,13 +192,13 @@ def _number_ids(root: ElementTree.Element, prefix: str) -> None:
                 element.attrib[key] = value.replace("url(#", f"url(#{prefix}")
 
 
-def _tell_by_hovering(root: ElementTree.Element) -> None:
+def _titles_for_descriptions(root: ElementTree.Element) -> None:
     """Make a mark's description its title, which a browser shows where the mouse rests."""
     for element in [*root.iter()]:
-        told = element.attrib.pop("aria-label", "")
+        description = element.attrib.pop("aria-label", "")
         for key in ("role", "aria-roledescription", "aria-hidden"):
             element.attrib.pop(key, None)
-        if told and element.tag != f"{{{_SVG}}}g":
+        if description and element.tag != f"{{{_SVG}}}g":
             title = ElementTree.Element(f"{{{_SVG}}}title")
-            title.text = told
+            title.text = description
             element.insert(0, title)

@@ -7,15 +7,15 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from ...base.units import size
+from ....base.units import size
+from ..values import Checkpoint, Life, ValueGraph
 from .bars import ROW
-from .drawing import TOLD, Layers, chart, figure, fitted, names_width, rows_axis
-from .graph import Checkpoint, Drawing, Life
+from .svg import TOOLTIP, Layers, chart, figure, fitted, names_width, rows_axis
 
 _TOP = 2  # rows above the values: the segments, and what is live at their ends
 
 
-def values(graph: Drawing) -> Markup:
+def values_chart(graph: ValueGraph) -> Markup:
     """One row a value, one column a step; a bar spans the steps in which the value is needed."""
     names = ["segment", "live at its end", *(life.value for life in graph.lives)]
     count = len(graph.steps)
@@ -43,14 +43,14 @@ def _x(count: int) -> alt.X:
     return alt.X("at:Q", scale=alt.Scale(domain=[0, count], nice=False), axis=None)
 
 
-def _segments(graph: Drawing, y: alt.Y, per_step: float) -> Layers:
+def _segments(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
     facts = [
         {
             "row": 0,
             "at": start,
             "until": stop,
             "middle": (start + stop) / 2,
-            "told": f"{name}: steps {start + 1} to {stop}",
+            "tooltip": f"{name}: steps {start + 1} to {stop}",
             "name": fitted(name, (stop - start) * per_step),
             "odd": number % 2,
         }
@@ -64,39 +64,39 @@ def _segments(graph: Drawing, y: alt.Y, per_step: float) -> Layers:
     x, x2 = _x(len(graph.steps)), alt.X2("until:Q")
     return [
         tinted.encode(x=x, x2=x2),
-        heads.encode(x=x, x2=x2, y=y, description=TOLD),
+        heads.encode(x=x, x2=x2, y=y, description=TOOLTIP),
         names.encode(x=alt.X("middle:Q"), y=y, text="name:N"),
     ]
 
 
-def _lives(graph: Drawing, y: alt.Y, count: int) -> Layers:
+def _lives(graph: ValueGraph, y: alt.Y, count: int) -> Layers:
     facts = [
         {
             "row": life.made + _TOP,
             "at": life.made,
             "until": life.last + 1,
             "color": "var(--kept)" if _is_kept(life, graph) else "var(--passing)",
-            "told": _told(life, graph),
+            "tooltip": _life_tooltip(life, graph),
         }
         for life in graph.lives
         if not life.is_sink
     ]
     color = alt.Color("color:N", scale=None, legend=None)
     bar = chart(facts).mark_bar(cornerRadius=2)
-    return [bar.encode(x=_x(count), x2=alt.X2("until:Q"), y=y, color=color, description=TOLD)]
+    return [bar.encode(x=_x(count), x2=alt.X2("until:Q"), y=y, color=color, description=TOOLTIP)]
 
 
-def _uses(graph: Drawing, y: alt.Y) -> Layers:
+def _uses(graph: ValueGraph, y: alt.Y) -> Layers:
     """A ring where a value is made, a point where it is read."""
     made = [
-        {"row": life.made + _TOP, "at": life.made + 0.5, "told": f"{life.value} runs here"}
+        {"row": life.made + _TOP, "at": life.made + 0.5, "tooltip": f"{life.value} runs here"}
         for life in graph.lives
     ]
     read = [
         {
             "row": life.made + _TOP,
             "at": reader + 0.5,
-            "told": f"{graph.steps[reader]} reads {life.value}",
+            "tooltip": f"{graph.steps[reader]} reads {life.value}",
         }
         for life in graph.lives
         for reader in life.readers
@@ -104,13 +104,13 @@ def _uses(graph: Drawing, y: alt.Y) -> Layers:
     ring = chart(made).mark_point(color="var(--ink)", fill="var(--paper)", size=34, opacity=1)
     point = chart(read).mark_point(color="var(--ink)", fill="var(--ink)", size=22, opacity=1)
     return [
-        layer.encode(x=alt.X("at:Q"), y=y, description=TOLD)
+        layer.encode(x=alt.X("at:Q"), y=y, description=TOOLTIP)
         for layer, facts in ((point, read), (ring, made))
         if facts
     ]
 
 
-def _checkpoints(graph: Drawing, y: alt.Y, per_step: float) -> Layers:
+def _checkpoints(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
     facts: list[dict[str, Any]] = []
     free = 0.0  # where the last label ended, in steps
     for point in graph.checkpoints:
@@ -124,7 +124,7 @@ def _checkpoints(graph: Drawing, y: alt.Y, per_step: float) -> Layers:
                 "at": point.before,
                 "color": "var(--cut)" if point.why else "var(--ink)",
                 "dash": [4, 3] if point.why else [],
-                "told": _told_checkpoint(point, graph),
+                "tooltip": _checkpoint_tooltip(point, graph),
                 "label": label if has_room else "",
             }
         )
@@ -134,14 +134,14 @@ def _checkpoints(graph: Drawing, y: alt.Y, per_step: float) -> Layers:
     rules = [
         chart([fact])
         .mark_rule(strokeWidth=1.5, strokeDash=fact["dash"])
-        .encode(x=alt.X("at:Q"), color=color, description=TOLD)
+        .encode(x=alt.X("at:Q"), color=color, description=TOOLTIP)
         for fact in facts
     ]
     label = chart(facts).mark_text(align="right", dx=-4, fontSize=11)
     return [*rules, label.encode(x=alt.X("at:Q"), y=y, text="label:N", color=color)]
 
 
-def _told_checkpoint(point: Checkpoint, graph: Drawing) -> str:
+def _checkpoint_tooltip(point: Checkpoint, graph: ValueGraph) -> str:
     """A checkpoint in words."""
     live = ", ".join(life.value for life in point.live) or "nothing"
     sizes = "" if point.live_bytes is None else f" ({size(point.live_bytes)} on disk)"
@@ -149,11 +149,11 @@ def _told_checkpoint(point: Checkpoint, graph: Drawing) -> str:
     return f"{what} before {graph.steps[point.before]}; live: {live}{sizes}"
 
 
-def _is_kept(life: Life, graph: Drawing) -> bool:
+def _is_kept(life: Life, graph: ValueGraph) -> bool:
     return life.is_output or any(life.crosses(point.before) for point in graph.checkpoints)
 
 
-def _told(life: Life, graph: Drawing) -> str:
+def _life_tooltip(life: Life, graph: ValueGraph) -> str:
     known = "" if life.bytes is None else f", {size(life.bytes)}"
     read = f"last read by {graph.steps[life.last]}" if life.readers else "read by no step"
     return f"{life.value}{known}: {read}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...run.record import RunRecord, SegmentRecord, StepRecord
-from .read import PastRun
+from .runs import PastRun
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def measured(runs: Sequence[PastRun]) -> tuple[Measured, ...]:
 
 def rows(segments: Sequence[Measured]) -> tuple[Row, ...]:
     """The steps of these segments, and the commit that ends each of their parts."""
-    found: list[Row] = []
+    ordered: list[Row] = []
     for segment in segments:
         facts = segment.facts
         numbers = sorted({s.part for s in facts.steps} | {w.part for w in facts.writes})
@@ -64,10 +64,10 @@ def rows(segments: Sequence[Measured]) -> tuple[Row, ...]:
             for step in facts.steps:
                 if step.part == part:
                     again = f", part {part + 1}" if times[step.name] > 1 else ""
-                    found.append(_step_row(segment, step, step.name + again))
+                    ordered.append(_step_row(segment, step, step.name + again))
             ending = f", part {part + 1}" if len(numbers) > 1 else ""
-            found += _commit_row(segment, part, f"commit{ending}")
-    return tuple(found)
+            ordered += _commit_row(segment, part, f"commit{ending}")
+    return tuple(ordered)
 
 
 def value_bytes(segments: Sequence[Measured]) -> dict[str, int]:

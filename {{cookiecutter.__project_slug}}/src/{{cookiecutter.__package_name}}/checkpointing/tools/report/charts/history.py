@@ -9,16 +9,16 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from ...base.units import size
-from ...run.record import RunRecord
-from .drawing import TOLD, WIDE, Ceiling, Layers, chart, figure, held_axis, labels
-from .words import day, moment, share, verdict
+from ....base.units import day, moment, share, size
+from ....run.record import RunRecord
+from ..words import verdict
+from .svg import TOOLTIP, WIDE, Ceiling, Layers, chart, figure, held_axis, labels
 
 _HEIGHT = 220
 _MOST = {True: 40, False: 12}  # runs that a wide and a narrow chart have room for
 
 
-def history(runs: Sequence[RunRecord]) -> Markup:
+def history_chart(runs: Sequence[RunRecord]) -> Markup:
     """The chart of runs in which something was measured, the last run first."""
 
     def layers(width: int) -> Layers:
@@ -33,7 +33,7 @@ def history(runs: Sequence[RunRecord]) -> Markup:
                 "budget": run.budget_bytes,
                 "color": "var(--budget)" if run.error else "var(--held)",
                 "shape": "cross" if run.error else "circle",
-                "told": _told_run(run),
+                "tooltip": _run_tooltip(run),
             }
             for number, run in enumerate(shown)
         ]
@@ -52,7 +52,7 @@ def history(runs: Sequence[RunRecord]) -> Markup:
             *([budgets.encode(x=x, y=alt.Y("budget:Q"))] if drawn else []),
             peaks.mark_line(color="var(--held)", strokeWidth=1.5, aria=False).encode(x=x, y=y),
             peaks.mark_point(filled=True, size=60, opacity=1).encode(
-                x=x, y=y, color=color, shape=shape, description=TOLD
+                x=x, y=y, color=color, shape=shape, description=TOOLTIP
             ),
         ]
 
@@ -64,7 +64,7 @@ def history(runs: Sequence[RunRecord]) -> Markup:
     )
 
 
-def _told_run(run: RunRecord) -> str:
+def _run_tooltip(run: RunRecord) -> str:
     """A run in words."""
     of_budget = f"{share(run.peak_bytes, run.budget_bytes)} of {size(run.budget_bytes)}"
     return f"{moment(run.started_at)}: peak {size(run.peak_bytes)}, {of_budget}. {verdict(run)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from .drawing import TOLD, WIDE, Layers, chart, fitted, names_width, rows_axis
+from .svg import TOOLTIP, WIDE, Layers, chart, fitted, names_width, rows_axis
 
 ROW = 22  # pixels that a row takes
 _EARLIER = 0.45  # opacity of what an earlier run measured
@@ -15,12 +15,12 @@ _EARLIER = 0.45  # opacity of what an earlier run measured
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch of a bar, in the units of the chart; `told` is shown where the mouse rests."""
+    """A stretch of a bar, in the units of the chart; `tooltip` is shown where the mouse rests."""
 
     color: str
     start: float
     end: float
-    told: str
+    tooltip: str
     name: str = ""
 
 
@@ -56,7 +56,7 @@ def bars(
             "at": block.start,
             "until": block.end,
             "color": block.color,
-            "told": block.told,
+            "tooltip": block.tooltip,
             "middle": (block.start + block.end) / 2,
             "name": fitted(block.name, (block.end - block.start) * per_unit),
             "opacity": _EARLIER if row.is_earlier else 1,
@@ -80,7 +80,7 @@ def bars(
             y=y,
             color=alt.Color("color:N", scale=None, legend=None),
             opacity=alt.Opacity("opacity:Q", scale=None, legend=None),
-            description=TOLD,
+            description=TOOLTIP,
         ),
         *lines,
         inside.encode(
@@ -93,8 +93,8 @@ def bars(
     ]
 
 
-def line(at: float, color: str, told: str) -> alt.Chart:
+def line(at: float, color: str, tooltip: str) -> alt.Chart:
     """A line across all rows."""
-    rule = chart([{"at": at, "told": told}]).mark_rule(color=color, strokeWidth=2)
-    across: alt.Chart = rule.encode(x=alt.X("at:Q"), description=TOLD)
+    rule = chart([{"at": at, "tooltip": tooltip}]).mark_rule(color=color, strokeWidth=2)
+    across: alt.Chart = rule.encode(x=alt.X("at:Q"), description=TOOLTIP)
     return across

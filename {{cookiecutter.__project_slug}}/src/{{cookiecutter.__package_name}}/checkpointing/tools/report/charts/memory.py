@@ -7,20 +7,19 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from ...base.units import size
-from ...run.record import RunRecord
-from ...run.timeline import Peaks
-from .drawing import MARGIN, TOLD, Ceiling, Layers, chart, figure, fitted, held_axis, seconds_axis
-from .phases import Cut, Phase, cuts, parts, steps
-from .read import MemoryOverTime
-from .words import duration, share
+from ....base.units import duration, share, size
+from ....run.record import RunRecord
+from ....run.timeline import Peaks
+from ..phases import Cut, Phase, cuts, parts, steps
+from ..runs import MemoryOverTime
+from .svg import MARGIN, TOOLTIP, Ceiling, Layers, chart, figure, fitted, held_axis, seconds_axis
 
 _HEIGHT = 320
 _LINE = 18  # pixels that a line of names above the plot takes
 _TOP = 2 * _LINE + 20
 
 
-def memory(timeline: MemoryOverTime, run: RunRecord) -> Markup:
+def memory_chart(timeline: MemoryOverTime, run: RunRecord) -> Markup:
     """The chart of a timeline that is not empty."""
     end = max([*timeline.seconds, *(mark.seconds for mark in timeline.marks), 0.001])
     ceiling = Ceiling(max(timeline.held_bytes), run.budget_bytes)
@@ -85,7 +84,7 @@ def _strip(phases: tuple[Phase, ...], top: int, color: str, end: float, width: i
             x2=alt.X2("until:Q"),
             y=alt.value(top),
             y2=alt.value(top + _LINE - 2),
-            description=TOLD,
+            description=TOOLTIP,
         ),
         name.encode(x=alt.X("middle:Q"), y=alt.value(middle), text="short:N"),
     ]
@@ -99,18 +98,18 @@ def _fact(phase: Phase, odd: int = 0) -> dict[str, Any]:
         "until": phase.end,
         "middle": (phase.start + phase.end) / 2,
         "name": name,
-        "told": f"{name}: {took}, from {duration(phase.start)}",
+        "tooltip": f"{name}: {took}, from {duration(phase.start)}",
         "odd": odd,
     }
 
 
 def _cuts(timeline: MemoryOverTime) -> Layers:
     facts = [
-        {"at": cut.seconds, "told": f"{cut.segment}, at {duration(cut.seconds)}: {_became(cut)}"}
+        {"at": cut.seconds, "tooltip": f"{cut.segment}, at {duration(cut.seconds)}: {_became(cut)}"}
         for cut in cuts(timeline.marks)
     ]
     rule = chart(facts).mark_rule(color="var(--cut)", strokeWidth=2, strokeDash=[4, 3])
-    return [rule.encode(x=alt.X("at:Q"), description=TOLD)] if facts else []
+    return [rule.encode(x=alt.X("at:Q"), description=TOOLTIP)] if facts else []
 
 
 def _became(cut: Cut) -> str:

@@ -10,14 +10,14 @@ import pytest
 from flight_delays.checkpointing.base.errors import ConfigurationError, StorageError
 from flight_delays.checkpointing.run.timeline import Mark
 from flight_delays.checkpointing.tools.report.content import Content, read_content
-from flight_delays.checkpointing.tools.report.graph import Drawing
 from flight_delays.checkpointing.tools.report.phases import cuts, parts, steps
-from flight_delays.checkpointing.tools.report.read import (
+from flight_delays.checkpointing.tools.report.runs import (
     MemoryOverTime,
     later_without_record,
     memory_over_time,
     past_runs,
 )
+from flight_delays.checkpointing.tools.report.values import ValueGraph
 
 from ...builders import declared, pipeline
 from .past_runs import (
@@ -54,8 +54,8 @@ def test_the_last_run_comes_first_and_those_of_one_second_by_their_end(tmp_path:
     for number, run in enumerate(left):
         os.utime(leave(tmp_path, run, record()) / "record.json", (number, number))
 
-    found = [run.folder.name for run in past_runs(tmp_path, "demo")]
-    assert found == [name_of(left[number]) for number in (1, 0, 2)]
+    names = [run.folder.name for run in past_runs(tmp_path, "demo")]
+    assert names == [name_of(left[number]) for number in (1, 0, 2)]
 
 
 def test_runs_of_another_pipeline_are_left_out(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_marks_are_stretches_of_time() -> None:
     lives = [(p.segment, p.start, p.end) for p in parts(marks(), 4.0)]
     assert lives == [("s01", 0.0, 1.0), ("s02", 1.1, 1.9), ("s02", 2.0, 2.8), ("s02", 2.9, 3.5)]
 
-    told = [(s.kind, s.name, s.start, s.end) for s in steps(marks(), 4.0)]
-    assert told[:4] == [
+    ran = [(s.kind, s.name, s.start, s.end) for s in steps(marks(), 4.0)]
+    assert ran[:4] == [
         ("step", "table", 0.1, 0.8),
         ("commit", "", 0.8, 1.0),
         ("step", "doubled", 1.2, 1.7),
@@ -152,9 +152,9 @@ def test_what_no_mark_ends_goes_on_until_the_end() -> None:
 
 
 def test_a_segment_that_goes_on_in_a_fresh_process_was_cut() -> None:
-    found = [(cut.seconds, cut.before, cut.is_loss) for cut in cuts(marks())]
+    when = [(cut.seconds, cut.before, cut.is_loss) for cut in cuts(marks())]
 
-    assert found == [(1.9, "total", True), (2.9, "total", False)]
+    assert when == [(1.9, "total", True), (2.9, "total", False)]
 
 
 def test_a_reused_segment_shows_the_last_run_that_measured_it(tmp_path: Path) -> None:
@@ -162,23 +162,23 @@ def test_a_reused_segment_shows_the_last_run_that_measured_it(tmp_path: Path) ->
     leave(runs, "20260101T000000-a", record(started_at="2026-01-01T00:00:00+00:00"))
     leave(runs, "20260102T000000-a", record(segment("s01", "failed", steps=[step("table", 1)])))
     leave(runs, "20260103T000000-a", record(segment("s01", "reused"), second()))
-    found = content_of(tmp_path)
+    content = content_of(tmp_path)
 
-    assert [(s.name, s.status, s.is_earlier) for s in found.segments] == [
+    assert [(s.name, s.status, s.is_earlier) for s in content.segments] == [
         ("s01", "reused", True),
         ("s02", "ran", False),
     ]
-    assert found.segments[0].run.started_at.startswith("2026-01-01")
-    assert [row.is_earlier for row in found.rows if row.segment == "s01"] == [True, True]
-    assert found.rows[0].peak_bytes == 250 * MB
+    assert content.segments[0].run.started_at.startswith("2026-01-01")
+    assert [row.is_earlier for row in content.rows if row.segment == "s01"] == [True, True]
+    assert content.rows[0].peak_bytes == 250 * MB
 
 
 def test_a_reused_segment_that_nobody_measured_is_shown_without_figures(tmp_path: Path) -> None:
     leave(tmp_path / "runs", "20260101T000000-a", record(segment("s01", "reused")))
-    found = content_of(tmp_path)
+    content = content_of(tmp_path)
 
-    assert [(s.status, s.is_earlier) for s in found.segments] == [("reused", False)]
-    assert found.rows == ()
+    assert [(s.status, s.is_earlier) for s in content.segments] == [("reused", False)]
+    assert content.rows == ()
 
 
 def test_memory_over_time_is_of_the_last_run_in_which_anything_ran(tmp_path: Path) -> None:
@@ -186,18 +186,18 @@ def test_memory_over_time_is_of_the_last_run_in_which_anything_ran(tmp_path: Pat
     leave(runs, "20260101T000000-a", record(seconds=1.0), timeline())
     empty: dict[str, Any] = {"seconds": [], "held_bytes": [], "marks": []}
     leave(runs, "20260102T000000-a", record(segment("s01", "reused"), seconds=2.0), empty)
-    found = content_of(tmp_path)
+    content = content_of(tmp_path)
 
-    assert (found.run.seconds, found.timeline_run.seconds) == (2.0, 1.0)
-    assert len(found.timeline.seconds) == 350
+    assert (content.run.seconds, content.timeline_run.seconds) == (2.0, 1.0)
+    assert len(content.timeline.seconds) == 350
 
 
 def test_rows_are_the_steps_and_the_commit_of_each_part(tmp_path: Path) -> None:
     writes = [write("doubled"), write("total", peak_bytes=220 * MB)]
     leave(tmp_path / "runs", "20260101T000000-a", record(first(), second() | {"writes": writes}))
-    found = content_of(tmp_path)
+    content = content_of(tmp_path)
 
-    assert [(row.segment, row.label) for row in found.rows] == [
+    assert [(row.segment, row.label) for row in content.rows] == [
         ("s01", "table"),
         ("s01", "commit"),
         ("s02", "doubled"),
@@ -205,10 +205,10 @@ def test_rows_are_the_steps_and_the_commit_of_each_part(tmp_path: Path) -> None:
         ("s02", "total"),
         ("s02", "told"),
     ]
-    table, commit = found.rows[:2]
+    table, commit = content.rows[:2]
     assert (table.read_seconds, table.compute_seconds, table.write_seconds) == (0.5, 1.0, 0.0)
     assert (commit.seconds, commit.write_seconds) == (0.25, 0.25)
-    doubled = found.rows[3]
+    doubled = content.rows[3]
     assert (doubled.write_seconds, doubled.peak_bytes) == (0.5, 220 * MB)
 
 
@@ -220,18 +220,18 @@ def test_a_step_that_ran_in_two_parts_is_told_apart(tmp_path: Path) -> None:
     assert labels == ["doubled, part 1", "doubled, part 2"]
 
 
-def drawn(folder: Path) -> Drawing:
+def drawn(folder: Path) -> ValueGraph:
     return content_of(folder).graph
 
 
 def test_the_graph_tells_what_is_live_at_each_checkpoint(tmp_path: Path) -> None:
     leave(tmp_path / "runs", "20260101T000000-a", record())
-    found = [
+    checkpoints = [
         (point.before, point.segment, point.why, [life.value for life in point.live])
         for point in drawn(tmp_path).checkpoints
     ]
 
-    assert found == [(1, "s01", "", ["table"]), (2, "s02", "over budget", ["doubled"])]
+    assert checkpoints == [(1, "s01", "", ["table"]), (2, "s02", "over budget", ["doubled"])]
     assert [point.live_bytes for point in drawn(tmp_path).checkpoints] == [30 * MB, 30 * MB]
 
 

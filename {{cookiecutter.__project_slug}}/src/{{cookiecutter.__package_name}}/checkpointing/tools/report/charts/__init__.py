@@ -1,0 +1,1 @@
+"""The charts of the page, each drawn to SVG in two widths."""

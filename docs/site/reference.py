@@ -22,8 +22,7 @@ from types import NoneType
 from typing import Any
 
 from flight_delays import checkpointing
-from flight_delays.checkpointing import Pipeline
-from flight_delays.checkpointing import cli, codecs
+from flight_delays.checkpointing import Pipeline, cli, codecs
 from flight_delays.checkpointing.base import errors, settings
 from flight_delays.checkpointing.tools.review.command import FINDINGS_EXIT_CODE
 from pydantic import BaseModel

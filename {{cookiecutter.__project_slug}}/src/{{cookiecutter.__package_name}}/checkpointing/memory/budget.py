@@ -30,24 +30,24 @@ class EffectiveBudget:
 
 
 def effective_budget(
-    settings: MemoryBudget, machine: Iterable[Limit], asked: str | int | None = None
+    settings: MemoryBudget, machine: Iterable[Limit], option: str | int | None = None
 ) -> EffectiveBudget:
-    """The budget of a run: the quota, lowered by the machine and by what was asked.
+    """The budget of a run: the smallest of the quota, the machine's limits and `--budget`.
 
     Args:
         settings: memory_budget.toml.
-        machine: the limits of the machine and the container, as `limits` finds them.
-        asked: `--budget`, as bytes or text such as "2GB"; when None, the environment variable
+        machine: the limits of the machine and the container, from `limits`.
+        option: `--budget`, as bytes or text such as "2GB"; when None, the environment variable
             MEMORY_BUDGET counts.
 
     Raises:
-        ConfigurationError: the asked budget is not a positive size.
+        ConfigurationError: the option or the variable is not a positive size.
     """
     cluster = settings.cluster
     share = f"{cluster.quota * 100:g} % of {size(cluster.ram)}, {MEMORY_BUDGET_FILE}"
     limits = [Limit(round(cluster.ram * cluster.quota), share), *machine]
-    if asked is not None:
-        limits.append(Limit(parse_size(asked, "--budget"), "--budget"))
+    if option is not None:
+        limits.append(Limit(parse_size(option, "--budget"), "--budget"))
     elif VARIABLE in os.environ:
         limits.append(Limit(parse_size(os.environ[VARIABLE], VARIABLE), VARIABLE))
     limits.sort(key=lambda limit: limit.bytes)

@@ -21,16 +21,19 @@ from .residency import Shared
 
 @dataclass(frozen=True)
 class PartForecast:
-    """What one part is expected to take, in bytes; too little where `unknown` names steps.
-
-    `peaks` are those of its steps in order, the last one that of its commit.
-    """
+    """The expected memory and disk traffic of one part, in bytes."""
 
     part: range
+    """The numbers of its steps."""
+
     peaks: tuple[int, ...]
+    """The peak of each step in order, then that of the commit."""
+
     written: int
     read: int
+
     unknown: tuple[str, ...]
+    """Steps that were never measured: they count as nothing, so the figures are too small."""
 
     @property
     def peak(self) -> int:
@@ -65,8 +68,8 @@ class Forecast:
     ) -> None:
         self.graph = graph
         self.settings = settings
-        self.baselines = {name: one.baseline_bytes for name, one in profiles.items()}
-        self.parents = {name: one.parent_bytes for name, one in profiles.items()}
+        self.baselines = {name: known.baseline_bytes for name, known in profiles.items()}
+        self.parents = {name: known.parent_bytes for name, known in profiles.items()}
         self.measures: dict[str, StepMeasure] = {}
         self.loads: dict[str, int] = {}
         self.writes: dict[str, int] = {}
@@ -80,7 +83,7 @@ class Forecast:
         self._codecs = {step.name: step.codec for step in graph.steps}
 
     def baseline(self, number: int) -> int:
-        """What a process holds before its first step, in bytes; segments import what they need."""
+        """The memory of a process before its first step, in bytes: each segment imports its own."""
         segment = self.graph.producer(self.graph.steps[number].name).name
         return self.baselines.get(segment) or max(self.baselines.values(), default=0)
 
@@ -163,7 +166,7 @@ def forecast_of(
 
 
 class _GrowingPart:
-    """A part that begins at one step and takes in one step after the other.
+    """A part that begins at a given step and grows step by step.
 
     Attributes:
         peaks: of its steps so far, in bytes.

@@ -37,7 +37,7 @@ class _Look:
         shared: what they held of memory that is shared on purpose.
         faults: of those that share pages, and may so come to copy them.
         blur: by how much this may be wrong because processes came, ended or let go of pages
-            meanwhile: what was told as a half of one is then told as all of another.
+            meanwhile: a page read as half of one process is then read as all of another.
     """
 
     mapped: dict[int, Reading] = field(default_factory=dict)
@@ -50,9 +50,9 @@ class _Look:
         """The least that is held when this is mapped; all of it is, unless sharing has changed.
 
         What a process has mapped since is its own, and what it shared can only have become less.
-        One that came since counts nothing. Of one that has ended all goes, though others may still
-        hold some of it. Shared memory that grew may be another's, mapped once more; but what one
-        process maps of it is held.
+        A process that came since counts as nothing. Of a process that has ended nothing counts,
+        though others may still hold some of its pages. Shared memory that grew may be another's,
+        mapped once more; but what a single process maps of it is held.
         """
         own, shared = -self.spared, self.shared
         for pid, seen in self.mapped.items():
@@ -176,9 +176,9 @@ class Gauge:
         return (time.monotonic() - self._looked_at) * share >= self._look_seconds
 
     def _look(self) -> tuple[_Look, dict[int, Reading]]:
-        """Have the kernel tell how processes share; what it will not tell counts in full.
+        """Ask the kernel how processes share memory; where it does not say, all counts.
 
-        Also what is mapped when it has told.
+        Also returns what is mapped after the kernel has answered.
         """
         started = time.thread_time()
         mapped = meter.tree_readings(self._root)

@@ -81,7 +81,7 @@ def machine_limits(root: Path = Path("/"), environ: Mapping[str, str] = os.envir
     """
     machine = (int(psutil.virtual_memory().total), "this machine's RAM")
     container = sorted(_container(root), key=itemgetter(0))[:1]
-    return [Limit(*found) for found in (machine, *container, *_slurm(environ))]
+    return [Limit(*limit) for limit in (machine, *container, *_slurm(environ))]
 
 
 def oom_kills(root: Path = Path("/")) -> int:
@@ -160,8 +160,8 @@ def _shown(group: PurePosixPath, top: PurePosixPath) -> list[PurePosixPath]:
     """A group and those above it, as far as a mount of the folder `top` shows them, from there.
 
     Both paths start at the root of the cgroup namespace. Where `..` leads out of it, the names on
-    the way back in are not told, see cgroup_namespaces(7): then the mount's own folder is above the
-    group for certain, and those between are not known.
+    the way back in are not shown (see cgroup_namespaces(7)): then the mount's own folder is
+    certainly above the group, and the folders in between are not known.
     """
     if group.is_relative_to(top) and ".." not in (inner := group.relative_to(top)).parts:
         return [inner, *inner.parents]
@@ -172,7 +172,7 @@ def _shown(group: PurePosixPath, top: PurePosixPath) -> list[PurePosixPath]:
 
 
 def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), text)
+    return _ESCAPED.sub(lambda escape: chr(int(escape[1], 8)), text)
 
 
 def _number(path: Path, key: str = "") -> int | None:

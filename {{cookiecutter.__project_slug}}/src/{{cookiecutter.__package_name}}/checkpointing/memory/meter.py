@@ -1,9 +1,9 @@
 """Memory as the operating system counts it: the only OS-specific module.
 
-*Held* memory is RssAnon + RssShmem + VmSwap: what the kernel cannot simply drop. Pages of a mapped
-checkpoint are not in it. *rss* counts those too, for schedulers that do. Both count a page in full
-for each process that maps it; `gauge` counts it once. Linux is read from /proc, by `procfs`;
-elsewhere psutil gives the nearest figure. What the system allows is read in `limits`.
+*Held* memory is RssAnon + RssShmem + VmSwap: pages that the kernel cannot simply drop, so none of
+a mapped checkpoint. *rss* counts those too, for schedulers that do. Both count a page in full for
+each process that maps it; `gauge` counts it once. On Linux `procfs` reads /proc; elsewhere psutil
+gives the nearest figure. `limits` reads what the system allows.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ _KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
 def tree_bytes(pid: int, count: Count = "held") -> int:
     """Memory of a process and all its descendants, in bytes. A process that is gone counts 0.
 
-    What they share counts for each of them; `gauge` counts it once.
+    Shared pages count for each process; `gauge` counts them once.
     """
     return sum(reading.bytes for reading in tree_readings(pid, count).values())
 
 
 def tree_readings(pid: int, count: Count = "held") -> dict[int, Reading]:
-    """What a process and each of its descendants has mapped, by their numbers."""
+    """The mapped memory of a process and each of its descendants, by process id."""
     if ON_LINUX:
         return procfs.readings(pid, count)
     return {member: Reading(_portable_bytes(member, count)) for member in process_tree(pid)}
 
 
 def process_bytes(pid: int, count: Count = "held") -> int:
-    """Memory of one process, in bytes; 0 when it is gone. What it shares counts in full."""
+    """Memory of one process, in bytes; 0 when it is gone. Shared pages count in full."""
     return procfs.reading(pid, count).bytes if ON_LINUX else _portable_bytes(pid, count)
 
 
@@ -68,20 +68,20 @@ def process_tree(pid: int) -> Iterator[int]:
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process and everything that it started."""
+    """Kill a process and all its descendants."""
     _kill(process_tree(pid))
 
 
 def kill_children(pid: int) -> None:
-    """Kill everything that a process started, and spare the process itself."""
+    """Kill all descendants of a process, but not the process itself."""
     _kill(member for member in process_tree(pid) if member != pid)
 
 
 def _kill(members: Iterable[int]) -> None:
     """Kill processes that come parents first.
 
-    Each is stopped before its children are looked up: none is missed that it starts meanwhile, or
-    that would be handed on to another parent by its end.
+    Each is stopped before its children are listed, so that it cannot start another meanwhile, or
+    end and hand its children to another parent.
     """
     stopped = []
     for member in members:
@@ -92,7 +92,7 @@ def _kill(members: Iterable[int]) -> None:
 
 @contextmanager
 def paused(pid: int) -> Iterator[None]:
-    """Hold a process and all its descendants still; what was killed meanwhile stays dead."""
+    """Stop a process and all its descendants, and let them continue at the end."""
     members = list(process_tree(pid))
     _send(members, signal.SIGSTOP)
     try:
@@ -102,9 +102,9 @@ def paused(pid: int) -> Iterator[None]:
 
 
 def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
-    """Where this process has files below a folder mapped: from address, to address.
+    """The address ranges (start, stop) at which this process maps files below a folder.
 
-    Empty where the system does not tell; mapped files then count as held memory.
+    Empty where the system does not say; mapped files then count as held memory.
     """
     try:
         lines = Path("/proc/self/maps").read_bytes().splitlines()
@@ -118,8 +118,8 @@ def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when the process that forked it ends.
 
-    That is the fork server, which ends when nobody holds its pipe any more. Every process that it
-    forks is given a copy of the pipe, and would so keep alive what it is to die with.
+    That is the fork server, which ends when its pipe is closed. Every process that it forks gets
+    a copy of the pipe, and would keep the server alive: so this closes the copy.
     """
     if _LIBC is not None:
         from multiprocessing import forkserver
@@ -132,10 +132,10 @@ def die_with_parent() -> None:
 
 
 def give_back_memory() -> None:
-    """Return to the system what this process holds and does not use.
+    """Return unused memory of this process to the system.
 
-    Cycles of Python objects hold on to columns: the accessors of pandas, such as `.str`, make one
-    each. And glibc keeps freed blocks that lie between used ones.
+    Cycles of Python objects keep columns alive: each accessor of pandas, such as `.str`, makes
+    one. And glibc keeps freed blocks that lie between used ones.
     """
     gc.collect()
     if ON_LINUX and (trim := getattr(_LIBC, "malloc_trim", None)) is not None:

@@ -1,9 +1,8 @@
-"""Where to cut: the parts that move the fewest bytes among those that fit a limit on memory.
+"""Where to cut: the parts that move the fewest bytes among those that fit a memory limit.
 
-First the search, in which numbers come in and ranges of step numbers go out: steps are numbered
-from 0 within the run of steps that is to be cut, and `must_cut` are those that begin a part
-whatever it costs, as the first of a segment does, and one that follows a sink. Then the plan, a
-value to be shown and compared. All sizes are bytes.
+First the search, on plain numbers: steps are numbered from 0 within the range that is to be cut,
+and `must_cut` are steps that begin a part at any cost, such as the first of a segment, or one that
+follows a sink. Then the plan, a value to show and compare. All sizes are bytes.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from .forecast import Costs, Forecast, PartForecast
 
 @dataclass(frozen=True)
 class Choice:
-    """SegmentRun, the highest of their peaks and the sum of their transfers.
+    """The parts of a range of steps, the highest of their peaks and the sum of their transfers.
 
-    They are the best for every limit from `peak` up to `limit`, the one that they were chosen for.
+    They are the best for every limit from `peak` up to `limit`, for which they were chosen.
     """
 
     parts: tuple[range, ...]
@@ -127,12 +126,12 @@ def _choice(costs: Costs, must_cut: Collection[int], limit: int) -> Choice | Non
 def _prefixes(costs: Costs, must_cut: Collection[int], limit: int) -> dict[int, _Prefix]:
     """The best parts for the steps before each number, where some fit.
 
-    Comparing by transfers, parts and peak in this order stays exact: whichever of two prefixes is
-    the better one, no part put behind both makes it the worse.
+    Comparing by transfers, parts and peak in this order is exact: no part added to both of two
+    prefixes makes the better one the worse.
     """
     best = {0: _Prefix(transfers=0, parts=0, peak=0, start=0)}
     for stop in range(1, len(costs.peaks) + 1):
-        found = [
+        candidates = [
             _Prefix(
                 former.transfers + costs.transfer(part),
                 former.parts + 1,
@@ -142,8 +141,8 @@ def _prefixes(costs: Costs, must_cut: Collection[int], limit: int) -> dict[int, 
             for part in _parts_ending(stop, must_cut)
             if (former := best.get(part.start)) is not None and costs.peak(part) <= limit
         ]
-        if found:
-            best[stop] = min(found)
+        if candidates:
+            best[stop] = min(candidates)
     return best
 
 
@@ -157,15 +156,18 @@ def _parts_ending(stop: int, must_cut: Collection[int]) -> list[range]:
 class Plan:
     """The parts with the least bytes written and read that fit; sizes in bytes.
 
-    `limit` is what no part is planned above: the budget less the headroom or, where a step needs
-    more than that whatever the cuts, what it needs. `misfit` is the number of the first step that
-    would exceed the whole budget; the parts are then those that come nearest.
+    If no parts fit the budget, these are the parts with the least peak.
     """
 
     parts: tuple[PartForecast, ...]
     budget: int
+
     limit: int
+    """No part is planned above it: the budget without the headroom, or the need of the largest
+    step if that is more."""
+
     misfit: int | None
+    """The number of the first step that would exceed the whole budget, however it is cut."""
 
     @property
     def peak(self) -> int:
@@ -185,7 +187,7 @@ class Plan:
 
     @property
     def cuts(self) -> tuple[int, ...]:
-        """The numbers of the steps that a part begins with, but for the first."""
+        """The number of the first step of each part but the first."""
         return tuple(part.part.start for part in self.parts[1:])
 
 
@@ -213,16 +215,16 @@ def plan(
 
     Args:
         budget: bytes that the process tree may hold.
-        headroom: the share of it that is left free where that can be.
-        boundaries: numbers of steps before which a cut is given; after a sink one always is.
+        headroom: the share of it to leave free if possible.
+        boundaries: step numbers with a cut before them in any case; each sink has one after it.
     """
     costs = forecast.costs(steps)
     given = {n - steps.start for n in forecast.must_cut(steps) | set(boundaries) if n in steps}
     choice = choose(costs, given - {0}, usable(budget, headroom))
     misfit = None
     if choice.peak > budget:
-        found = first_misfit(costs, given - {0}, budget)
-        misfit = None if found is None else steps.start + found
+        offset = first_misfit(costs, given - {0}, budget)
+        misfit = None if offset is None else steps.start + offset
     parts = (
         forecast.part(range(steps.start + part.start, steps.start + part.stop))
         for part in choice.parts

@@ -56,7 +56,7 @@ class Share(NamedTuple):
 
 def readings(root: int, count: Count) -> dict[int, Reading]:
     """What a process and each of its descendants has mapped, by their numbers."""
-    found: dict[int, Reading] = {}
+    readings: dict[int, Reading] = {}
     seen: dict[bytes, int] = {}
     for pid in tree(root):
         status = _read(f"/proc/{pid}/status")
@@ -68,8 +68,8 @@ def readings(root: int, count: Count) -> dict[int, Reading]:
         if sizes in seen and seen[sizes] == _parent(status):
             continue
         seen[sizes] = pid
-        found[pid] = _reading(status, count)
-    return found
+        readings[pid] = _reading(status, count)
+    return readings
 
 
 def reading(pid: int, count: Count) -> Reading:

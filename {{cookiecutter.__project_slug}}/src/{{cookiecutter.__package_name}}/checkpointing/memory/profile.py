@@ -1,8 +1,7 @@
-"""The profile: what each step was last seen to take, kept across runs in `runs/profile.json`.
+"""The profile: the last measurements of each step, kept across runs in `runs/profile.json`.
 
-A run measures, in its own circumstances, how much memory a step added to what was held when it
-began. From that, and from which values share memory, `forecast.py` tells what the step would take
-in other parts than the one in which it ran.
+A run measures how much memory a step added to what was held when it began. From that, and from
+which values share memory, `forecast.py` works out what the step needs in any other part.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class StepMeasure:
         return max(self.transient_bytes, self.stopped_bytes)
 
     def merged_with(self, former: StepMeasure | None) -> StepMeasure:
-        """This measure, and what only the former one of the same step knows."""
+        """This measure, completed by a former one of the same step."""
         if former is None or former.identity != self.identity:
             return self
         better = self if self.finished else former
@@ -69,25 +68,31 @@ class StepMeasure:
 
 @dataclass(frozen=True)
 class SegmentProfile:
-    """A segment for one size of its input, in bytes.
-
-    `baseline_bytes` is what the process tree holds before the first step, `loads` the held memory
-    that loading a value takes, `writes` what writing it takes beyond the value itself,
-    `parent_bytes` the part of the baseline that the process held which started the run. `counted`
-    says how memory was counted.
-    """
+    """The measurements of a segment for one size of its input; sizes in bytes."""
 
     input_bytes: int
+
     baseline_bytes: int
+    """Held memory of the process tree before the first step."""
+
     steps: dict[str, StepMeasure] = field(default_factory=dict)
+
     loads: dict[str, int] = field(default_factory=dict)
+    """The held memory that loading each value takes."""
+
     writes: dict[str, int] = field(default_factory=dict)
+    """The memory that writing each value takes beyond the value itself."""
+
     shared: tuple[Shared, ...] = ()
+
     parent_bytes: int = 0
+    """The part of the baseline that belongs to the process that started the run."""
+
     counted: Count = "held"
+    """How memory was counted."""
 
     def merged_with(self, former: SegmentProfile) -> SegmentProfile:
-        """This profile, and from the former what this one does not know."""
+        """This profile, completed by a former one."""
         steps = former.steps | {
             name: measure.merged_with(former.steps.get(name))
             for name, measure in self.steps.items()
@@ -104,11 +109,11 @@ class SegmentProfile:
         )
 
     def _shared_with(self, former: SegmentProfile) -> tuple[Shared, ...]:
-        """What is known of shared memory once this is measured.
+        """The shared memory that is known once this profile is measured.
 
-        A part sees who shares memory among its own values only, and of a value that it loaded
-        nothing but the pages that are used. So what came with one owner counts as measured anew
-        when all who are known to hold it ran in one part with it, or when one of them changed.
+        A part sees shared memory only among its own values, and of a value that it loaded only the
+        pages that are used. So the memory of an owner counts as measured anew when all its known
+        holders ran in the same part, or when one of them changed.
         """
         made = {name for name, measure in self.steps.items() if measure.finished}
         known = former.steps
@@ -121,8 +126,8 @@ class SegmentProfile:
             for shared in former.shared
             if not members[shared.owner] <= made and not members[shared.owner] & changed
         ]
-        told = {(shared.owner, holder) for shared in kept for holder in shared.holders}
-        new = (s for s in self.shared if told.isdisjoint((s.owner, h) for h in s.holders))
+        pairs = {(shared.owner, holder) for shared in kept for holder in shared.holders}
+        new = (s for s in self.shared if pairs.isdisjoint((s.owner, h) for h in s.holders))
         return (*kept, *new)
 
 
@@ -130,52 +135,56 @@ _SEGMENTS = TypeAdapter(dict[str, list[SegmentProfile]])
 
 
 class Profile:
-    """The profile of one pipeline: per segment, for the sizes of input that it last ran with."""
+    """The profile of one pipeline: per segment, for the input sizes of its last runs."""
 
     def __init__(self, segments: dict[str, list[SegmentProfile]]) -> None:
         self._segments = segments
 
     def of(self, segment: str, input_bytes: int | None = None) -> SegmentProfile:
-        """What is known of a segment, for the nearest size of input first.
+        """The profile of a segment for the nearest known size of its input.
 
-        A step that did not run with that size is known from another. Without a size the last run
-        comes first. A segment that never ran has a profile without steps.
+        A step that did not run with that size is taken from the next nearest. Without a size the
+        last run comes first. A segment that never ran has a profile without steps.
         """
         known = self._segments.get(segment, [])
         if input_bytes is not None:
-            known = sorted(known, key=lambda one: _distance(one.input_bytes, input_bytes))
-        found = SegmentProfile(0, 0)
-        for one in reversed(known):
-            found = one.merged_with(found)
-        return found
+            known = sorted(known, key=lambda profile: _distance(profile.input_bytes, input_bytes))
+        merged = SegmentProfile(0, 0)
+        for profile in reversed(known):
+            merged = profile.merged_with(merged)
+        return merged
 
     def learn(self, segment: str, measured: SegmentProfile) -> None:
-        """Take in what a run measured; it takes the place of what was known for that input."""
+        """Keep the measurements of a run, in place of former ones for the same input size."""
         known = self._segments.setdefault(segment, [])
-        same = [one for one in known if one.input_bytes == measured.input_bytes]
-        for one in same:
-            known.remove(one)
-            measured = measured.merged_with(one)
+        same_size = [former for former in known if former.input_bytes == measured.input_bytes]
+        for former in same_size:
+            known.remove(former)
+            measured = measured.merged_with(former)
         known.insert(0, measured)
         del known[_KEPT_SIZES:]
 
     def as_json(self) -> dict[str, Any]:
-        return {name: [asdict(one) for one in known] for name, known in self._segments.items()}
+        return {
+            name: [asdict(profile) for profile in known] for name, known in self._segments.items()
+        }
 
 
 def read_profile(runs: Path, pipeline: str, count: Count = "held") -> Profile:
     """The profile of a pipeline; an empty one when there is none, or it cannot be read.
 
-    What was counted otherwise is left out, for no step may be refused by it. Measures that do not
-    say how they were counted are from a time when shared memory counted once for each process.
+    Profiles that counted memory in another way are left out, for they must not refuse a step.
+    Profiles that do not say how are from a version that counted shared memory for each process.
     """
     content = _all_of(runs).get(pipeline, {})
-    found: dict[str, list[SegmentProfile]] = {}
+    segments: dict[str, list[SegmentProfile]] = {}
     with contextlib.suppress(ValueError):
         for name, known in _SEGMENTS.validate_python(content).items():
-            told = [one.get("counted") for one in content[name]]
-            found[name] = [one for one, how in zip(known, told, strict=True) if how == count]
-    return Profile(found)
+            counts = [profile.get("counted") for profile in content[name]]
+            segments[name] = [
+                p for p, counted in zip(known, counts, strict=True) if counted == count
+            ]
+    return Profile(segments)
 
 
 def write_profile(runs: Path, pipeline: str, profile: Profile) -> None:
@@ -193,5 +202,5 @@ def _all_of(runs: Path) -> dict[str, Any]:
     return {}
 
 
-def _distance(one: int, other: int) -> float:
-    return abs(math.log((one + 1) / (other + 1)))
+def _distance(size: int, other: int) -> float:
+    return abs(math.log((size + 1) / (other + 1)))

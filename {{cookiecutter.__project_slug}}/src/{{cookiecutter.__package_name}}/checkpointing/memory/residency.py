@@ -1,4 +1,4 @@
-"""Residency: the memory that the values of a running part hold, each piece counted once."""
+"""Residency: the memory of the values of a running part, each piece counted once."""
 
 from __future__ import annotations
 
@@ -25,19 +25,25 @@ class Shared:
 
 @dataclass
 class _Held:
-    """A piece of memory: the value that it came with, and all that ever held it."""
+    """A piece of memory among the values of a part."""
 
     owner: str
+    """The value that it came with."""
+
     bytes: int
+
     counts: bool
+    """Whether it is held memory: the pages of mapped files are not, by default."""
+
     holders: set[str] = field(default_factory=set)
+    """All values that have ever kept it alive."""
 
 
 class Residency:
-    """Who holds which memory, in bytes, among the frozen values of one part.
+    """Which frozen values of a part keep which memory alive, in bytes.
 
-    Frames share memory: `frame.assign(...)` all but one column of it, a slice all of it. So what a
-    part holds is less than the sum of its values' sizes, and dropping a value may free nothing.
+    Frames share memory: `frame.assign(...)` all but one of its columns, a slice all of it. So a
+    part holds less than the sum of its values' sizes, and dropping a value may free nothing.
 
     Pages of mapped files below `folder` are not held memory, unless `count` is "rss".
     """
@@ -50,7 +56,7 @@ class Residency:
         self._freed: list[_Held] = []
 
     def add(self, value: str, frozen: Any) -> int:
-        """Note a value that was made or loaded; the held bytes that came with it."""
+        """Add a value that was made or loaded; return the held bytes that came with it."""
         mapped = meter.mapped_ranges(self._folder)
 
         def is_mapped(address: int) -> bool:
@@ -67,9 +73,9 @@ class Residency:
         return own
 
     def drop(self, *values: str) -> None:
-        """Note that nothing holds on to these values any more.
+        """Remove values that nothing refers to any more.
 
-        What a step took over from them and returned is to be added before: it may be of them.
+        Call `add` for the step's result first: it may share memory with these.
         """
         for value in values:
             self._live.pop(value, None)
@@ -79,11 +85,11 @@ class Residency:
 
     @property
     def bytes(self) -> int:
-        """What all values that were not dropped hold between them."""
+        """The held memory of all values that were not dropped."""
         return sum(held.bytes for held in self._held.values() if held.counts)
 
     def shared(self) -> tuple[Shared, ...]:
-        """All memory so far that more values held than the one it came with, mapped files too."""
+        """All memory so far that several values kept alive, mapped files too."""
         sums: dict[tuple[str, tuple[str, ...]], int] = {}
         for held in (*self._freed, *self._held.values()):
             if others := tuple(sorted(held.holders - {held.owner})):

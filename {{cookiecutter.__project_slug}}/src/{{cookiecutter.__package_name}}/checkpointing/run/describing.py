@@ -1,7 +1,7 @@
-"""A pipeline as its source says now: read in a worker, which sends it back as plain data.
+"""A pipeline as its source is now: a worker reads it and sends it back as plain data.
 
-The parent of a run never goes by what it has imported itself. A command line has imported nothing
-of the project; a notebook may have imported it days and many edits ago.
+The parent of a run never uses what it has imported itself. A command line has imported nothing of
+the project; a notebook may have imported it days and many edits ago.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def describe_project(package: str) -> Project:
 
 
 def describe_again(graph: Graph) -> Project:
-    """A pipeline that this process holds, as its source and its TOML files are now.
+    """A pipeline that this process has imported, as its source and its TOML files are now.
 
-    Where a module holds it under a name, that module is imported anew, so an added segment counts.
-    Else its segments are read anew, each from its own module.
+    If it is a global of a module, that module is imported anew, so an added segment counts. Else
+    its segments are read anew, each from its own module.
 
     Raises:
         ConfigurationError: it cannot be built any more, or a step of it is in no module.
@@ -58,9 +58,9 @@ def describe_again(graph: Graph) -> Project:
 
 
 def _holder(graph: Graph) -> tuple[str, str] | None:
-    """The imported module that holds a pipeline, and the name that it has there.
+    """The imported module in which a pipeline is a global, and the global's name.
 
-    The module that built it may have been reloaded since: then the one of the same name is meant.
+    If the module that built it was reloaded since, the pipeline of the same name is meant.
     """
     builder = [graph.built_by] if graph.built_by else []
     for module in (*builder, *sorted(sys.modules)):
@@ -75,10 +75,10 @@ def _holder(graph: Graph) -> tuple[str, str] | None:
 
 
 def _members(module: str) -> list[tuple[str, Any]]:
-    """What a module holds that another process can import too."""
-    found, names = sys.modules.get(module), ("__main__", "__mp_main__")
-    is_importable = module not in names and getattr(found, "__spec__", None) is not None
-    return list(vars(found).items()) if is_importable and found is not None else []
+    """The globals of a module, if another process can import it too."""
+    imported, names = sys.modules.get(module), ("__main__", "__mp_main__")
+    is_importable = module not in names and getattr(imported, "__spec__", None) is not None
+    return list(vars(imported).items()) if is_importable and imported is not None else []
 
 
 def _describe(source: str | Graph, homes: Iterable[Home], root: Path) -> Project:
@@ -104,8 +104,8 @@ def _describe(source: str | Graph, homes: Iterable[Home], root: Path) -> Project
 
 
 def _project_root(package: str) -> Path:
-    found = importlib.util.find_spec(package)
-    places = [Path(found.origin).parent] if found and found.origin else []
+    spec = importlib.util.find_spec(package)
+    places = [Path(spec.origin).parent] if spec and spec.origin else []
     for place in [*places, Path.cwd()]:
         if (root := find_root(place)) is not None:
             return root

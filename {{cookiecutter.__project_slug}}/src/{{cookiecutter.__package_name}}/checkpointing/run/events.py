@@ -1,6 +1,6 @@
-"""What happens during a run, as plain facts for those who watch it.
+"""The events of a run, for its observers: the console, the timeline, the record.
 
-What a worker tells of its steps, in `worker.messages`, comes to them as it is.
+The messages of a worker (`worker.messages`) are passed on to observers as they are.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from .record import SegmentRecord
 
 @dataclass(frozen=True)
 class RunStarted:
-    """`segments` are (name, number of steps) in order; sizes in bytes."""
+    """A run begins."""
 
     pipeline: str
     budget_bytes: int
     budget_source: str
+
     segments: tuple[tuple[str, int], ...]
+    """Name and number of steps of each, in order."""
+
     log: str
+    """The path of the file that gets the output of steps."""
 
 
 @dataclass(frozen=True)
@@ -31,27 +35,28 @@ class SegmentStarted:
 
 @dataclass(frozen=True)
 class PartStarted:
-    """A process is about to run the steps from `step` on, the segment's step number `number`.
-
-    `why` tells why it does not begin with the segment.
-    """
+    """A process is about to run a segment's steps from `step` on."""
 
     segment: str
     step: str
+
     number: int = 1
+    """The number of `step` in its segment, counted from 1."""
+
     why: str = ""
+    """Why the part does not begin with the segment's first step; empty if it does."""
 
 
 @dataclass(frozen=True)
 class PartEnded:
-    """The process of a part has ended, and what it made is on disk."""
+    """The process of a part has ended, and its values are on disk."""
 
     segment: str
 
 
 @dataclass(frozen=True)
 class PartCut:
-    """What a part did is lost: it runs again, up to the step before which it is now cut."""
+    """The work of a part is lost: it runs again, up to a new cut before the step `before`."""
 
     segment: str
     before: str
@@ -74,7 +79,7 @@ class SegmentEnded:
 
 @dataclass(frozen=True)
 class Noticed:
-    """Something that a person should know, though the run goes on."""
+    """A message for people; the run continues."""
 
     message: str
 

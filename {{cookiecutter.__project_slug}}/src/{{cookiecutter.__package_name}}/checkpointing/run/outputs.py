@@ -1,4 +1,4 @@
-"""Publishing outputs: from a checkpoint to the path that `[outputs]` names, whole or not at all."""
+"""Publishing outputs: from a checkpoint to the path in `[outputs]`, atomically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..reuse.bound import Bound
 
 
 def require_targets(settings: Settings) -> None:
-    """Refuse, before anything runs, to publish in the place of what a person keeps there.
+    """Refuse, before anything runs, to replace a file that no run has published.
 
     Raises ConfigurationError.
     """
@@ -22,14 +22,14 @@ def require_targets(settings: Settings) -> None:
 
 
 def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[str, str]:
-    """Publish the outputs of one checkpoint; the path of each, published or not, by value.
+    """Publish the outputs of one checkpoint, and return the path of each, published or not.
 
-    A target that already holds the same bytes is left alone. With `verify` a file is hashed
-    before it is published.
+    A target that already has the same bytes is left alone. With `verify` a file is hashed before
+    it is published.
 
     Raises:
         Damaged: an output's file is not what was committed; the former file is as it was.
-        ConfigurationError: by now something is there that no run has published.
+        ConfigurationError: the target is now something that no run has published.
         StorageError: an output could not be written; the former file is as it was.
     """
     named = targets(bound.settings)
@@ -54,7 +54,7 @@ def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[s
 
 
 def sweep_outputs(settings: Settings) -> None:
-    """Remove what a run that was killed while it published left beside the targets."""
+    """Remove the temporary files of a run that was killed while it published."""
     for target in targets(settings).values():
         for path in (target.path, target.claim):
             sweep_temporaries(path.parent, path.name)

@@ -1,4 +1,4 @@
-"""Worker processes, seen from the parent: start one, watch its memory, tell how it ended."""
+"""Worker processes, seen from the parent: start one, watch its memory, report how it ended."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Finished:
-    """The worker said how it ended."""
+    """The worker reported how it ended."""
 
     last: Any
 
 
 @dataclass(frozen=True)
 class OverBudget:
-    """The worker was killed by us, for the process tree held more than the limit."""
+    """We killed the worker, because the process tree exceeded the memory limit."""
 
     held_bytes: int
 
 
 @dataclass(frozen=True)
 class Died:
-    """The worker ended without a word: killed from outside, or brought down by native code."""
+    """The worker ended without a report: killed from outside, or crashed in native code."""
 
     exit_code: int | None
 
@@ -68,11 +68,11 @@ Ending = Finished | OverBudget | Died
 
 
 class _NotStarted(Exception):
-    """There is no worker, for the process that was to fork it is gone."""
+    """There is no worker, because the fork server is gone."""
 
 
 def warm_up() -> None:
-    """Start the process that workers are forked from, so that it imports libraries meanwhile."""
+    """Start the fork server, so that it imports libraries while this process continues."""
     if meter.START_METHOD != "forkserver":
         return
     from multiprocessing import forkserver, resource_tracker
@@ -80,15 +80,15 @@ def warm_up() -> None:
     forkserver.set_forkserver_preload(list(PRELOADED))
     interrupts.end_others_by(end_children)
     with held(), _environment(_ENVIRONMENT):
-        resource_tracker.ensure_running()  # unblocks what is blocked, so it has to come first
+        resource_tracker.ensure_running()  # it unblocks signals, so it has to come first
         with _deaf_to_interrupts():
             forkserver.ensure_running()
 
 
 def end_children() -> None:
-    """Kill all that this process started, the fork server too. For a process that is to end.
+    """Kill all children of this process, the fork server too, before the process ends.
 
-    The folder of the fork server's socket goes as well: who leaves by `os._exit` has to see to it.
+    This removes the folder of the fork server's socket too, which `os._exit` would leave.
     """
     meter.kill_children(os.getpid())
     shutil.rmtree(multiprocessing.util.get_temp_dir(), ignore_errors=True)
@@ -108,20 +108,20 @@ def run_worker(
     """Run `target(connection, *arguments)` in a fresh process and watch it until it ends.
 
     Args:
-        is_last: tells the message by which the worker says how it ended.
-        on_message: receives every other message; what it returns, unless None, is the answer.
+        is_last: whether a message is the last one, with which the worker reports how it ended.
+        on_message: receives every other message; its result, unless None, is sent as the answer.
         on_sample: receives the memory of this process and all its descendants, in bytes, every
             10 ms and at every message.
         limit: bytes above which the worker is killed.
         count: how memory is counted.
-        alone: leave this process out, and count the worker's as if it were forked from none.
+        alone: leave this process out, and count the worker's pages as if it shared none with it.
 
-    The limit is not a wall: between two samples a worker may fill what it finds, at 8 MB a
-    millisecond, so an overshoot is seen after the fact and the machine needs room for it. What a
+    Limits: this is no hard limit. A worker may allocate 8 MB a millisecond between two samples,
+    so an overshoot is seen after the fact, and the machine needs room for it. A process that a
     step detaches from its process tree is not watched.
 
-    Whatever is raised here, Ctrl-C included, leaves no worker behind. An interrupt is raised
-    between two looks at the worker, so that it cuts off nothing that happens here.
+    Any exception here, Ctrl-C included, leaves no worker behind. An interrupt is raised between
+    two looks at the worker, so it never cuts off a message.
     """
     warm_up()
     try:
@@ -140,7 +140,7 @@ def run_worker(
                     if is_last(message):
                         _let_end(process, interrupt)
                         return Finished(message)
-                    # Before the sample, which belongs to what begins now.
+                    # Before the sample, which belongs to the step that begins now.
                     answer = on_message(message)
                     if answer is not None:
                         _send(ours, answer)
@@ -149,7 +149,7 @@ def run_worker(
                 held_bytes = gauge.sample()
                 next_sample = time.monotonic() + SAMPLE_SECONDS
                 if ours.poll():
-                    continue  # the sample may be of the step that ended meanwhile, or of the next
+                    continue  # a message came meanwhile: the sample may belong to the next step
                 on_sample(held_bytes)
                 if limit is not None and held_bytes > limit:
                     return OverBudget(held_bytes)
@@ -161,9 +161,9 @@ def run_worker(
 def _worker(
     target: Callable[..., None], arguments: tuple[Any, ...], interrupt: Held
 ) -> Iterator[tuple[Any, Connection]]:
-    """A worker that was started, and the connection to it; both are gone in the end.
+    """A started worker and the connection to it; both are closed at the end.
 
-    Only the start itself may be cut off by an interrupt, for it waits until libraries are loaded.
+    An interrupt may cut off the start only, because it waits until libraries are loaded.
     """
     context = multiprocessing.get_context(meter.START_METHOD)
     ours, theirs = context.Pipe()
@@ -180,13 +180,13 @@ def _worker(
             _end_fork_server()
         elif process.is_alive():
             meter.kill_tree(process.pid)
-            process.join(_EXIT_SECONDS)  # one that waits for a broken disk cannot even be killed
+            process.join(_EXIT_SECONDS)  # a process in a disk wait cannot even be killed
         theirs.close()
         ours.close()
 
 
 def _start(process: Any) -> None:
-    """Have the fork server start a worker; it falls over a project's broken `__init__.py`."""
+    """Let the fork server start a worker; a broken `__init__.py` of the project ends it."""
     try:
         process.start()
     except (EOFError, ConnectionError) as error:
@@ -194,10 +194,10 @@ def _start(process: Any) -> None:
 
 
 def _died(process: Any, interrupt: Held) -> Died:
-    """How a worker ended that did not say it.
+    """The exit code of a worker that ended without a report.
 
-    Whoever interrupts signals all processes, one after the other: when it is such a signal that
-    ended the worker, ours is given the time to arrive.
+    A terminal signals all processes, one after the other. If such a signal ended the worker, wait
+    for the one that this process gets.
     """
     _let_end(process, interrupt)
     if process.exitcode in [-number for number in interrupts.SIGNALS]:
@@ -209,7 +209,7 @@ def _died(process: Any, interrupt: Held) -> Died:
 
 
 def _let_end(process: Any, interrupt: Held) -> None:
-    """Wait for a worker that has said its last; its threads may not let it go for long."""
+    """Wait for a worker that has sent its last message; its threads may keep it for a while."""
     deadline = time.monotonic() + _EXIT_SECONDS
     while process.is_alive() and time.monotonic() < deadline:
         interrupt.check()
@@ -217,10 +217,10 @@ def _let_end(process: Any, interrupt: Held) -> None:
 
 
 def _end_fork_server() -> None:
-    """Kill the process that workers are forked from: it may have forked one that nobody knows.
+    """Kill the fork server: it may have forked a worker whose number did not arrive here.
 
-    The next worker has another one started. This one is awaited: as long as it is dying it counts
-    as running, and would be asked in vain.
+    The next worker starts another server. Wait for the end of this one: until then it counts as
+    running, and a request to it would fail.
     """
     if meter.START_METHOD != "forkserver":
         return
@@ -233,15 +233,15 @@ def _end_fork_server() -> None:
 
 
 def _send(connection: Connection, answer: Any) -> None:
-    with suppress(OSError):  # it died meanwhile, which the next message will tell
+    with suppress(OSError):  # it died meanwhile, as the next read will show
         connection.send(answer)
 
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """What is started here is deaf to interrupts from its first moment: its parent decides.
+    """Start children that ignore interrupts from their first moment: the parent decides.
 
-    They are blocked, which a child inherits. One that comes meanwhile is not lost: it waits.
+    A child inherits blocked signals. A signal that comes meanwhile is not lost: it stays pending.
     """
     former = signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.SIGNALS)
     try:
@@ -252,10 +252,10 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Keep the program's own script out of a worker that is started now.
+    """Keep multiprocessing from running the program's own script again in a new worker.
 
-    multiprocessing would run it again there: needless, and without end for a script that calls
-    `PIPELINE.run()` outside of `if __name__ == "__main__"`.
+    That is needless, and never ends for a script that calls `PIPELINE.run()` outside of
+    `if __name__ == "__main__"`.
     """
     former = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")

@@ -1,4 +1,4 @@
-"""Run records: what each run did, as JSON in `runs/`, beside the log of what its steps printed."""
+"""Run records: one JSON file for each run in `runs/`, beside the log of its steps' output."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class WriteRecord:
     seconds: float = 0.0
 
     bytes: int = 0
-    """What its files take on disk."""
+    """The size of its files on disk."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class SegmentRecord:
     """`ran`, `reused` or `failed`."""
 
     parts: int = 0
-    """How many processes it took, one after the other."""
+    """The number of processes that ran it, one after the other."""
 
     peak_bytes: int = 0
     seconds: float = 0.0
@@ -107,7 +107,7 @@ class RunRecord:
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     budget_bytes: int = 0
     budget_source: str = ""
-    """Which of all limits is the budget, for people."""
+    """The limit that the budget comes from, for people."""
 
     count: str = "held"
     """How memory was counted."""
@@ -126,7 +126,7 @@ class RunRecord:
     error: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The record as JSON-able data; `error` is left out of a run that went well."""
+        """The record as data for JSON, without `error` if the run succeeded."""
         content = asdict(self)
         if self.error is None:
             del content["error"]
@@ -134,7 +134,7 @@ class RunRecord:
 
 
 def environment() -> dict[str, Any]:
-    """The machine that a run is on, and the versions that it runs with."""
+    """The machine and the library versions of a run."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
@@ -145,9 +145,9 @@ def environment() -> dict[str, Any]:
 
 
 def new_run(runs: Path) -> Path:
-    """A folder for one run, named by its time; the oldest runs go. Raises StorageError.
+    """Make a folder for one run, named by its time, and remove the oldest. Raises StorageError.
 
-    What a run left that was killed while it wrote its record or the profile goes as well.
+    This also removes the temporary files of runs that were killed.
     """
     folder = runs / run_name(datetime.now(UTC), new_number())
     with storage_errors("Making the run's folder", runs):
@@ -160,7 +160,7 @@ def new_run(runs: Path) -> Path:
 
 
 def run_folders(runs: Path) -> list[Path]:
-    """The folders of runs, the oldest first; what a person keeps beside them is left out."""
+    """The folders of runs, the oldest first; other folders are left out."""
     if not runs.is_dir():
         return []
     return sorted(
@@ -171,7 +171,7 @@ def run_folders(runs: Path) -> list[Path]:
 
 
 def clear_runs(runs: Path) -> Cleared:
-    """Remove all that runs have left there; tells what went. What else is there stays."""
+    """Remove all files of runs, and return what was removed. Other files stay."""
     cleared = sweep_temporaries(runs)
     for folder in run_folders(runs):
         cleared += _discard_run(folder)
@@ -181,11 +181,11 @@ def clear_runs(runs: Path) -> Cleared:
 
 
 def _discard_run(folder: Path) -> Cleared:
-    """Remove what we wrote into a run's folder, and the folder if nothing else is in it."""
+    """Remove our files in a run's folder, and the folder if it is then empty."""
     cleared = sweep_temporaries(folder)
     for name in (RECORD, LOG, TIMELINE, PAGE):
         cleared += _discard_file(folder / name)
-    with contextlib.suppress(OSError):  # somebody keeps something else in it
+    with contextlib.suppress(OSError):  # a person keeps other files in it
         folder.rmdir()
     return cleared
 
@@ -198,6 +198,6 @@ def _discard_file(path: Path) -> Cleared:
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
-    """Keep the record of a run. Raises StorageError."""
+    """Write the record of a run. Raises StorageError."""
     with storage_errors("Writing the run's record", folder):
         replace_text(folder / RECORD, json.dumps(record.as_json(), indent=1))

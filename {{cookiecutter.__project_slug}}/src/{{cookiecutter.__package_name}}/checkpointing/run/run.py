@@ -1,4 +1,4 @@
-"""`run`: lock the checkpoints, settle the budget, bring segment after segment, keep a record."""
+"""`run`: lock the checkpoints, set the budget, reuse or run each segment, write the record."""
 
 from __future__ import annotations
 
@@ -36,32 +36,38 @@ from .verdicts import require_fit
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a caller may ask of a run; see the command `run`.
-
-    `params` take the place of params and inputs of the same name; `budget` is a size such as 2GB.
-    """
+    """The options of the command `run`."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
+    """Replace params and inputs of the same name."""
+
     budget: str | None = None
+    """A size such as 2GB."""
+
     fresh: bool = False
+    """Run every segment, also where a checkpoint could be reused."""
+
     rerun_from: str | None = None
+    """Run this segment and all after it."""
+
     only: str | None = None
+    """Run this segment alone, from existing checkpoints."""
 
 
 def run(
     declared: Graph | Project, options: RunOptions, observe: Observer = lambda event: None
 ) -> RunRecord:
-    """Run what is not checkpointed yet.
+    """Run the segments that have no usable checkpoint.
 
     Args:
-        declared: what `describe_project` found, or a Pipeline, whose source is then read anew.
+        declared: the result of `describe_project`, or a Pipeline, whose source is then read anew.
 
     Returns:
-        The record of the run, which is also kept in `runs/`.
+        The record of the run, which is also written to `runs/`.
 
     Raises:
-        CheckpointingError: the run failed; `error.record` is its record so far. Every segment
-            that was finished stays finished.
+        CheckpointingError: the run failed; `error.record` is its record so far. The checkpoints
+            of finished segments stay.
     """
     started = time.monotonic()
     graph = declared if isinstance(declared, Graph) else declared.graph
@@ -83,9 +89,8 @@ def run(
             folder = new_run(settings.runs)
             with _swept(store, settings):
                 bound = bind(project, options.params)
-                log, told = folder / LOG, timeline.observe
-                running = Run(bound, budget, forced, record, log, told)
-                running.go(options.only)
+                log = folder / LOG
+                Run(bound, budget, forced, record, log, timeline.observe).go(options.only)
     except KeyboardInterrupt:
         stopped = Interrupted("stopped. Finished segments will be reused.", segment=_open(record))
         record.error = stopped.as_json()
@@ -107,7 +112,7 @@ def run(
 
 
 class Run:
-    """One run of a bound pipeline: what is done, what is forced, and the record so far."""
+    """One run of a bound pipeline: finished and forced segments, and the record so far."""
 
     def __init__(
         self,
@@ -131,7 +136,7 @@ class Run:
         self.damaged: set[str] = set()
 
     def go(self, only: str | None) -> None:
-        """Bring every segment to a checkpoint, or, from existing ones, `only` that segment."""
+        """Make a checkpoint of every segment, or of `only` one, from existing ones."""
         graph, budget = self.bound.graph, self.budget
         shape = tuple((segment.name, len(segment.steps)) for segment in graph.segments)
         self.observe(RunStarted(graph.name, budget.bytes, budget.source, shape, str(self.log)))
@@ -146,8 +151,8 @@ class Run:
     def _foresee(self) -> None:
         """Refuse, before anything runs, a segment with a step that is known not to fit.
 
-        A segment that waits for another to run may be reused yet, and is judged in its turn. Of
-        an unfinished one, those steps are judged that are still to be run.
+        A segment that waits for another may be reusable later, and is checked in its turn. Of an
+        unfinished segment only the steps that are still to be run are checked.
         """
         graph = self.bound.graph
         forecast = forecast_of(graph, self.profile, self.bound.settings.memory)
@@ -189,7 +194,7 @@ class Run:
         return segment
 
     def _standing(self, segment: Segment) -> Reusable | Stale:
-        """How a segment stands whose turn it is: as foreseen, if nothing has changed since."""
+        """The standing of the next segment: as foreseen, if nothing has changed since."""
         now = self.foreseen.pop(segment.name, None)
         if now is None or isinstance(now, Waiting):
             now = standing(self.bound, segment, self.done)
@@ -205,7 +210,7 @@ class Run:
             self.bound.store.mark_used(now.manifest)
             self._finish(SegmentRecord(segment.name, "reused"), now.manifest)
             return
-        self.foreseen.clear()  # what this segment makes may change how the later ones stand
+        self.foreseen.clear()  # its new values may change the standing of later segments
         reasons = now.reasons if isinstance(now, Stale) else ("requested",)
         self.observe(SegmentStarted(segment.name, reasons))
         record = SegmentRecord(segment.name, "failed")
@@ -222,7 +227,7 @@ class Run:
         self.bound.store.retire(segment.name, manifest.key, keep)
 
     def _job(self, now: Reusable | Stale) -> Job:
-        """What it takes to run a segment: a forced one does not resume where it stopped."""
+        """All that a run of a segment needs. A forced segment does not resume."""
         graph, name = self.bound.graph, now.segment.name
         read = graph.loaded(graph.span(now.segment))
         return Job(
@@ -241,7 +246,7 @@ class Run:
         )
 
     def _params(self, ingredients: Ingredients) -> dict[str, str]:
-        """The params that a segment takes, and those that the values it reads depend on."""
+        """The params of a segment, and those that the values it reads depend on."""
         producers = {self.bound.graph.producer(value).name for value in ingredients.values}
         earlier = [self.done[name].params for name in sorted(producers)]
         return {
@@ -249,7 +254,7 @@ class Run:
         }
 
     def _go_back(self, value: str) -> None:
-        """Put the segment that made a damaged value, and all after it, back among the waiting."""
+        """Run the segment that made a damaged value again, and all after it."""
         names = [segment.name for segment in self.bound.graph.segments]
         producer = self.bound.graph.producer(value).name
         note_damage(value, self.damaged, producer)
@@ -263,7 +268,7 @@ class Run:
         self.observe(Noticed(f"{segment}: {reason}; set aside as {aside.name} and made again"))
 
     def _record(self, record: SegmentRecord) -> None:
-        """Keep a segment's record in the place that its segment has in the pipeline."""
+        """Insert a segment's record, in the order of the pipeline."""
         records = {kept.name: kept for kept in self.record.segments} | {record.name: record}
         names = [segment.name for segment in self.bound.graph.segments]
         self.record.segments[:] = [records[name] for name in names if name in records]
@@ -283,24 +288,26 @@ class Run:
 
 
 def _keep(record: RunRecord, timeline: Timeline, folder: Path | None, seconds: float) -> None:
-    """Add up what a run took, and write it into its folder, if it came as far as to have one."""
+    """Complete the record of a run, and write it if the run has a folder already."""
     record.seconds = seconds
     record.peak_bytes = max((s.peak_bytes for s in record.segments), default=0)
     record.bytes_written = sum(s.bytes_written for s in record.segments)
     if folder is not None:
-        with contextlib.suppress(StorageError):  # the run itself did what it did
+        with contextlib.suppress(
+            StorageError
+        ):  # the run is over; an unwritten record does not change its result
             write_record(folder, record)
         with contextlib.suppress(StorageError):
             timeline.save(folder)
 
 
 def _forced(graph: Graph, options: RunOptions) -> set[str]:
-    """The segments that run although their checkpoint would serve. Raises ConfigurationError."""
+    """The segments to run even with a usable checkpoint. Raises ConfigurationError."""
     names = [segment.name for segment in graph.segments]
-    for asked in (options.rerun_from, options.only):
-        if asked is not None and asked not in names:
+    for name in (options.rerun_from, options.only):
+        if name is not None and name not in names:
             raise ConfigurationError(
-                f"no segment is named `{asked}`{nearest(asked, names)}; the segments are "
+                f"no segment is named `{name}`{nearest(name, names)}; the segments are "
                 f"{', '.join(names)}"
             )
     if options.fresh:
@@ -314,7 +321,7 @@ def _open(record: RunRecord) -> str | None:
 
 @contextlib.contextmanager
 def _swept(store: Store, settings: Settings) -> Iterator[None]:
-    """Clear away what a killed run left, and, when this one fails, what it leaves itself."""
+    """Remove the leftovers of killed runs first, and of this run if it fails."""
 
     def sweep() -> None:
         store.sweep()
@@ -324,6 +331,6 @@ def _swept(store: Store, settings: Settings) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with held(), contextlib.suppress(OSError, StorageError):  # what failed first is told
+        with held(), contextlib.suppress(OSError, StorageError):  # the first failure is shown
             sweep()
         raise

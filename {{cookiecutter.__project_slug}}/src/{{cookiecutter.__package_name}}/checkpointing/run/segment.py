@@ -33,7 +33,7 @@ from .watch import PartWatch
 
 @dataclass(frozen=True)
 class Job:
-    """One segment to run: what it reads, and what it has to keep to."""
+    """One segment to run: its inputs, its limits, and where it left off."""
 
     bound: Bound
     segment: Segment
@@ -41,22 +41,22 @@ class Job:
     ingredients: Ingredients
 
     identity: str
-    """What the segment's measures depend on: its key, before values of other segments exist."""
+    """Identifies the code, params and inputs behind the segment's measurements."""
 
     params: dict[str, str]
-    """Those that its values depend on, as text, those of earlier segments too."""
+    """The params that its values depend on, as text; those of earlier segments too."""
 
     upstream: Mapping[str, Manifest]
     """For each value of an earlier segment that it reads, the checkpoint that holds it."""
 
     before: Manifest | None
-    """What its own finished parts left, to resume from."""
+    """The values of its finished parts, to resume from."""
 
     budget: EffectiveBudget
     profile: Profile
 
     damaged: set[str]
-    """The values that were found damaged in this run, whichever segment made them."""
+    """All values, of any segment, that this run found damaged."""
 
     log: Path
 
@@ -64,8 +64,8 @@ class Job:
 class SegmentRun:
     """The parts of a job, in order.
 
-    Every part that runs out of memory adds a cut, so there is an end to it: a part of one step
-    cannot be cut, and fails.
+    Every part that runs out of memory adds a cut. This ends, because a part of one step cannot be
+    cut: it fails.
     """
 
     def __init__(self, job: Job, record: SegmentRecord, observe: Observer) -> None:
@@ -85,10 +85,10 @@ class SegmentRun:
         self.sunk: frozenset[str] = frozenset()
 
     def run(self) -> Manifest:
-        """Run what is not done yet of the segment, to its checkpoint.
+        """Run the remaining steps of the segment, and return its checkpoint.
 
         Raises:
-            Damaged: a value that it reads is not what was committed.
+            Damaged: a value that the segment reads is not what was committed.
             CheckpointingError: a step failed, or does not fit into the budget.
         """
         done = self.job.before
@@ -108,7 +108,7 @@ class SegmentRun:
         return done
 
     def _begin_again(self, value: str, done: Manifest) -> None:
-        """Forget what the finished parts left, for a value of it is not what was committed."""
+        """Forget the finished parts, because one of their values is damaged on disk."""
         note_damage(value, self.job.damaged, self.segment.name)
         self.job.bound.store.forget_partial(done)
         self._plan(self.span.start)
@@ -118,9 +118,9 @@ class SegmentRun:
         return self.span.start + (len(done.steps) if done else 0)
 
     def _plan(self, start: int) -> None:
-        """Cut where the forecast says that memory will not do, and after sinks.
+        """Cut where the forecast exceeds the budget, and after sinks.
 
-        Raises BudgetExceeded for a step that is known not to fit however it is cut.
+        Raises BudgetExceeded for a step that is known not to fit, even alone.
         """
         memory = self.settings.memory
         steps = range(start, self.span.stop)
@@ -133,9 +133,9 @@ class SegmentRun:
             self.cuts[cut] = "after a sink" if is_after_sink else "planned"
 
     def _run_part(self, part: range, before: Manifest | None) -> Manifest | None:
-        """Run one part; what the segment has on disk when it is over.
+        """Run one part, and return what the segment then has on disk.
 
-        That is as much as before when the part ran out of memory: there is one cut more then.
+        If the part ran out of memory, that is `before`, and there is one cut more.
         """
         order = self._order(part, before)
         count = self.job.budget.count
@@ -178,10 +178,10 @@ class SegmentRun:
         self.observe(PartStarted(self.segment.name, step, number, why))
 
     def _cut_in(self, part: range, watch: PartWatch) -> int | None:
-        """Where to cut a part that ran out of memory: before the step that it was in.
+        """Where to cut a part that ran out of memory: before the step that was running.
 
-        A part that could not write what it made is cut before the last step that it ran. None: it
-        is the step alone, or what comes before any step.
+        A part that could not write its values is cut before its last step. None if no cut helps:
+        the step was the part's first, or none had started.
         """
         names = [step.name for step in self.graph.steps]
         last = watch.step or (watch.ended[-1] if watch.committing and watch.ended else None)
@@ -195,16 +195,16 @@ class SegmentRun:
         self.job.bound.store.tidy(self.segment.name, self.job.key)
         before = self.graph.steps[cut].name
         self.observe(PartCut(self.segment.name, before, exceeded.why))
-        self._notice(f"{exceeded.told}; runs again, cut before {before}")
+        self._notice(f"{exceeded.phrase}; runs again, cut before {before}")
 
-    def _notice(self, what: str) -> None:
-        self.observe(Noticed(f"{self.segment.name}: {what}"))
+    def _notice(self, message: str) -> None:
+        self.observe(Noticed(f"{self.segment.name}: {message}"))
 
     def _answer(self, message: Any, watch: PartWatch, part: range) -> bool | None:
-        """Take note of a message; after a step, whether the worker is to go on with the next.
+        """Record a message; after a step, answer whether the worker runs the next one too.
 
-        It hands over instead when the next step is not expected to fit: one that was never
-        measured is expected to take as much as the largest so far.
+        The worker stops before a step that is not expected to fit, and a new process takes over. A
+        step that was never measured is expected to need as much as the largest so far.
         """
         watch.on_message(message)
         if not isinstance(message, StepEnded):
@@ -256,7 +256,7 @@ class SegmentRun:
         )
 
     def _source(self, value: str, before: Manifest | None) -> Source:
-        """Where a value lies; its file is hashed before its first load in a run."""
+        """The file of a value, which is hashed before its first load in a run."""
         store, manifest = self.job.bound.store, self.job.upstream.get(value, before)
         assert manifest is not None, "an earlier part made it"
         folder, record = store.path(manifest.segment, manifest.key), manifest.values[value]
@@ -264,10 +264,10 @@ class SegmentRun:
 
 
 def note_damage(value: str, damaged: set[str], segment: str) -> None:
-    """Note that a value was found damaged; rebuilding it helps at most once in a run.
+    """Record that a value is damaged; rebuilding it helps at most once in a run.
 
     Raises:
-        StorageError: it is damaged again, and would be each time.
+        StorageError: the value was damaged before in this run.
     """
     if value in damaged:
         raise StorageError(

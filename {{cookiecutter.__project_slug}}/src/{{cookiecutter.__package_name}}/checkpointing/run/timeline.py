@@ -1,4 +1,4 @@
-"""Memory over time: what the process tree held and when, kept small however long the run is."""
+"""Memory over time: samples of the process tree, bounded in number for a run of any length."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _SHORTEST_SECONDS = 0.001  # below what lies between two samples of a worker
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened, in seconds after the run's start.
-
-    `kind` is part (a process begins, at the step `name`), step, commit, end (the process ended
-    well) or cut (it was ended, to be cut before the step `name`).
-    """
+    """An event, in seconds after the run's start."""
 
     seconds: float
+
     kind: str
+    """`part` (a process starts at the step `name`), `step`, `commit`, `end` (the process ended
+    well) or `cut` (it was stopped, to be cut before the step `name`)."""
+
     segment: str
     name: str
 
@@ -35,8 +35,8 @@ class Mark:
 class Peaks:
     """Samples over time, at most `most` of them: the largest of each of many equal intervals.
 
-    When there are too many, every two neighbours become one, which keeps the larger: no peak is
-    ever lost, and each keeps its own moment. What is held in between may be less than it seems.
+    When there are too many, two neighbours become one, which keeps the larger: no peak is lost,
+    and each keeps its own time. Memory between two kept samples may be lower than both.
     """
 
     def __init__(self, most: int = MOST_SAMPLES) -> None:
@@ -53,7 +53,7 @@ class Peaks:
                 self._keep(*sample)
 
     def samples(self) -> list[tuple[float, int]]:
-        """What is kept, as (seconds, held bytes), in the order of time."""
+        """The kept samples as (seconds, held bytes), in the order of time."""
         return [sample for _, sample in sorted(self._largest.items())]
 
     def _keep(self, seconds: float, held_bytes: int) -> None:
@@ -64,10 +64,10 @@ class Peaks:
 
 
 class Timeline:
-    """An observer that notes a run's memory and its turns, and passes every event on.
+    """An observer that records memory samples and marks, and passes every event on.
 
-    Times count from the run's start as `clock` tells them, in seconds. What is kept of the
-    samples is bounded; of turns there are a few for each step.
+    Times are in seconds of `clock`, from the run's start. The number of samples is bounded; there
+    are a few marks for each step.
     """
 
     def __init__(self, observe: Observer, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""Why a part ended without a checkpoint, or is not begun, in words that say what to do next."""
+"""Why a part ended without a checkpoint, or was not started, and what to do about it."""
 
 from __future__ import annotations
 
@@ -37,15 +37,20 @@ _WAYS_OUT = (
 
 @dataclass(frozen=True)
 class Exceeded:
-    """A part ran out of memory: why it ended, in a word, and for a sentence."""
+    """A part ran out of memory."""
 
     why: str
-    told: str
+    """The cause in a word, for the record."""
+
+    phrase: str
+    """The cause as a part of a sentence."""
+
     held: int = 0
+    """The bytes that the process tree held, if they were seen; else 0."""
 
 
 class LogTail:
-    """What a part's process printed, from the moment that this was made."""
+    """The output of a part's process, from the moment this object is made."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,9 +67,9 @@ class LogTail:
 
 
 def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None:
-    """Whether a part ended for want of memory, as far as its parent can tell.
+    """The lack of memory that ended a part; None if it ended for another reason.
 
-    `struck` says whether the kernel killed for memory, somewhere here, while the part ran.
+    `struck` says whether the kernel's OOM killer was active here while the part ran.
     """
     match ending:
         case OverBudget(held):
@@ -88,15 +93,15 @@ def over_budget(
 ) -> CheckpointingError:
     """The error for a step that ran out of memory with a process of its own."""
     if watch.step is None and not watch.committing and exceeded.why == "killed":
-        return _died(segment, watch, f"was {exceeded.told}")
+        return _died(segment, watch, f"was {exceeded.phrase}")
     largest = sorted(watch.live.items(), key=lambda item: item[1], reverse=True)[:_LISTED_VALUES]
     listed = ", ".join(f"{name} {size(count)}" for name, count in largest) or "none"
     held = exceeded.held or watch.held
-    told = (
-        f"{size(held)} of memory held" if exceeded.held else f"{exceeded.told}, {size(held)} held"
+    cause = (
+        f"{size(held)} of memory held" if exceeded.held else f"{exceeded.phrase}, {size(held)} held"
     )
     message = (
-        f"segment `{segment.name}`, {_doing(watch)}: {told}, the budget is "
+        f"segment `{segment.name}`, {_doing(watch)}: {cause}, the budget is "
         f"{size(budget.bytes)} ({budget.source}).\n"
         f"  Largest live values: {listed}.\n"
         f"  What to do: {_ways_out(watch)}"
@@ -117,8 +122,9 @@ def require_fit(
 ) -> None:
     """Refuse a plan with a step that is known not to fit, whatever the cuts.
 
-    It is known when the step was measured with the same code, params and inputs, by identity. What
-    the process that asked then held beyond the one that asks now, a notebook say, does not count.
+    It is known when the step was measured with the same code, params and inputs, by identity. The
+    memory of the process that started the run then (a notebook, say) counts no more than that of
+    the process that starts it now.
 
     Raises:
         BudgetExceeded: naming the step; nothing of the plan was run.

@@ -1,4 +1,4 @@
-"""What the parent knows of a running part: the step it is in, its peaks, the values it holds."""
+"""The parent's view of a running part: its current step, its peaks, its live values."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ from .record import SegmentRecord, StepRecord, WriteRecord
 class PartWatch:
     """Fills the record of a segment from a worker's messages and the memory samples between them.
 
-    A sample counts for the step last reported by the worker, or the value that it
-    writes, and for the segment.
+    A sample counts for the segment, and for the step that the worker reported last, or the value
+    that it is writing.
 
     Args:
-        part: which part of the segment it is, counted from 0.
+        part: the number of the part in its segment, counted from 0.
         identity: of the code, params and inputs behind the segment, for the profile.
         count: how memory is counted.
 
-    `held` is the most that was held in the step that runs, or while the value at hand is written.
+    Attributes:
+        held: the peak so far of the current step or write, in bytes.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class PartWatch:
                 self.on_sample(message.held_bytes)
             case WriteStarted(value, held):
                 former = [write for write in self._record.writes if write.value == value]
-                for write in former:  # of an attempt that was stopped
+                for write in former:  # an earlier attempt wrote it and was stopped
                     self._record.writes.remove(write)
                 self._current = WriteRecord(value, self._part, held, held)
                 self._record.writes.append(self._current)
@@ -107,7 +108,7 @@ class PartWatch:
         self._observe(Sampled(held))
 
     def profile(self, input_bytes: int) -> SegmentProfile:
-        """What the part measured so far, a step that was stopped included."""
+        """The measurements of the part so far, with those of a step that was stopped."""
         measures = self._measures
         if isinstance(self._current, StepRecord) and self._current.name not in self.ended:
             stopped = self._measure(finished=False, stopped_bytes=self._rise())
@@ -125,7 +126,7 @@ class PartWatch:
 
     def _begin(self, message: StepStarted) -> None:
         former = [step for step in self._record.steps if step.name == message.step]
-        for step in former:  # of an attempt that was stopped
+        for step in former:  # an earlier attempt ran it and was stopped
             self._record.steps.remove(step)
         held = message.held_bytes
         self._current = StepRecord(message.step, self._part, held, held)
@@ -152,11 +153,11 @@ class PartWatch:
         )
 
     def _rise(self) -> int:
-        """How far the running step rose above what was held when it began, loads left out."""
+        """The rise of memory since the current step began, without the values that it loaded."""
         assert isinstance(self._current, StepRecord)
         return max(0, self._current.peak_bytes - self._current.began_bytes - self._loaded)
 
-    def _measure(self, **found: Any) -> StepMeasure:
+    def _measure(self, **figures: Any) -> StepMeasure:
         step = self._current
         assert isinstance(step, StepRecord)
         return StepMeasure(
@@ -167,5 +168,5 @@ class PartWatch:
             began_bytes=step.began_bytes,
             peak_bytes=step.peak_bytes,
             value_bytes=step.value_bytes,
-            **found,
+            **figures,
         )

@@ -1,7 +1,8 @@
-"""Children that a project's code forks: they end where that code does, and never act for us.
+"""Children that a project's code forks: they end where that code ends.
 
-`os.fork()` gives a child that stands in the same frames as its parent, ours included. When the code
-of a step returns there, or raises, the child would go on as the worker: send, commit, clean up.
+`os.fork()` makes a child with the same call stack as its parent, the runtime's frames included.
+When a step returns there, or raises, the child would continue as the worker: send, commit, clean
+up.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from .traces import user_traceback
 
 @contextmanager
 def children_end_here() -> Iterator[None]:
-    """Call a project's code within: only the process that came in goes on after it.
+    """Guard a call of the project's code: only the process that enters continues after it.
 
-    A child that was forked meanwhile, and comes to the end of this, ends as any forked process
+    A child that the code forks, and that reaches the end of this block, ends as any forked process
     does: with the code of its `sys.exit`, with 1 and a traceback on stderr, or else with 0.
     """
     own = os.getpid()
@@ -36,15 +37,15 @@ def children_end_here() -> Iterator[None]:
 
 
 def children_go_without(close: Callable[[], None]) -> None:
-    """Have `close` called in every child that this process will fork, as its first act."""
+    """Call `close` first in every child that this process forks from now on."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=close)
 
 
 def close_file(path: Path) -> None:
-    """Close all that this process has open of a file, whoever opened it.
+    """Close all descriptors of a file in this process, whoever opened them.
 
-    A file lock lasts until the last process has closed its file, forked children included.
+    A file lock lasts until all processes have closed the file, forked children included.
     """
     try:
         sought = os.stat(path)
@@ -52,7 +53,7 @@ def close_file(path: Path) -> None:
     except OSError:
         return
     for descriptor in descriptors:
-        with contextlib.suppress(OSError):  # one is of the listing itself, which is over
+        with contextlib.suppress(OSError):  # the listing itself had a descriptor, closed by now
             if os.path.samestat(os.fstat(descriptor), sought):
                 os.close(descriptor)
 

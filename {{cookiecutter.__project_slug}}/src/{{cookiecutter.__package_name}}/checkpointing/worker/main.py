@@ -1,4 +1,4 @@
-"""The worker process: settle in, do one thing, exit. Only the exit of a process returns all RAM."""
+"""The worker process: set up, do one job, exit. Only the exit of a process frees all its RAM."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .traces import headline, user_traceback
 
 
 def run_part(connection: Connection, order: Order) -> None:
-    """Entry point of a worker: run the part, send events, the last of them how it ended."""
+    """Entry point of a worker: run the part and send events; the last says how the part ended."""
     answers = settle_in(connection, order.log, order.root)
     part = Part(order, connection.send, is_to_go_on=answers.get)
     try:
@@ -61,16 +61,16 @@ def describe_pipeline(
     """Entry point of a worker: read a pipeline from its source and send it as plain data.
 
     Args:
-        source: `package.module:NAME`, or a pipeline as it once was, whose modules say what it is.
-        homes: where the project's own modules lie.
+        source: `package.module:NAME`, or a pipeline, whose modules are read anew.
+        homes: the folders of the project's own modules.
     """
     settle_in(connection, log, root)
     try:
         read_once(homes)
         import_afresh()
         with children_end_here():
-            found = _found(source)
-        connection.send(describe(found))
+            graph = _imported(source)
+        connection.send(describe(graph))
     except CheckpointingError as error:
         connection.send(PartFailed(error.kind, error.message, error.step))
     except BaseException as error:  # importing runs the project's code, which may raise anything
@@ -78,20 +78,20 @@ def describe_pipeline(
         connection.send(PartFailed("configuration", message, None, user_traceback(error, root)))
 
 
-def _found(source: str | Graph) -> Graph:
+def _imported(source: str | Graph) -> Graph:
     if isinstance(source, Graph):
         return source.read_anew()
     module, _, name = source.partition(":")
-    found = getattr(importlib.import_module(module), name, None)
-    if not isinstance(found, Graph):
+    graph = getattr(importlib.import_module(module), name, None)
+    if not isinstance(graph, Graph):
         raise ConfigurationError(f"{module} has no Pipeline named {name}.")
-    return found
+    return graph
 
 
 def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]:
-    """Make this process a good worker: it ends with its parent and keeps the terminal clean.
+    """Set up this process as a worker: it ends with its parent and prints to the log only.
 
-    Returns what the parent sends.
+    Returns the queue of the parent's answers.
     """
     answers: SimpleQueue[Any] = SimpleQueue()
     meter.die_with_parent()

@@ -1,4 +1,4 @@
-"""What crosses the pipe between a run and its worker: the order, and the events of its part."""
+"""The messages between a run and its worker: the order, then the events of its part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..memory.residency import Shared
 
 @dataclass(frozen=True)
 class Source:
-    """Where a value of an earlier part lies, and whether its file must be hashed before loading."""
+    """The file of a value of an earlier part, and whether to hash it before loading."""
 
     folder: Path
     record: FileRecord
@@ -27,17 +27,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Order:
-    """One part to run: its steps, what they read, what is to be kept, and where.
+    """One part to run: its steps, the values that they read, and where to write.
 
     Attributes:
         first: the number of the segment's first step.
         part: the numbers of the part's steps, within `range(first, first + len(segment.steps))`.
         last_use: for each of the segment's values the number of the last step that reads it.
         outputs: the segment's values that are published, or that nothing reads.
-        before: what the segment's earlier parts left.
-        done: sinks that an earlier attempt at this part has finished; they are not repeated.
+        before: the values of the segment's earlier parts.
+        done: sinks that an earlier attempt at this part has finished; they do not run again.
         arguments: inputs and params by (step, parameter).
-        stamps: of the input files, from when they were hashed.
+        stamps: of the input files, from the moment they were hashed.
         allowance: the most bytes that may be written.
     """
 
@@ -82,15 +82,15 @@ class StepStarted:
     """The size of each value that the part holds."""
 
     live_bytes: int = 0
-    """What these hold between them: values may share memory."""
+    """The memory of all these values together: values may share memory."""
 
     held_bytes: int = 0
-    """What the process tree holds."""
+    """Held memory of the process tree."""
 
 
 @dataclass(frozen=True)
 class ValueLoaded:
-    """The running step's worker has loaded a value."""
+    """The worker has loaded a value for the current step."""
 
     value: str
 
@@ -101,7 +101,7 @@ class ValueLoaded:
     """The memory that loading it took."""
 
     seconds: float = 0.0
-    """What loading took, its verification included."""
+    """The time of loading and verifying it."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +114,13 @@ class StepEnded:
     step: str
 
     seconds: float
-    """What the step and freezing its value took."""
+    """The time of the step and of freezing its value."""
 
     held_bytes: int
-    """What the process tree holds now: a quick step may fall between two samples."""
+    """Held memory of the process tree now: a quick step may fall between two samples."""
 
     live_bytes: int = 0
-    """What the values hold that are still needed."""
+    """The memory of the values that are still needed."""
 
     input_bytes: int = 0
     """The size of the step's arguments."""
@@ -129,10 +129,10 @@ class StepEnded:
     """The memory that came with its value."""
 
     file_bytes: int = 0
-    """About what the value's file will take."""
+    """The likely size of the value's file."""
 
     shared: tuple[Shared, ...] = ()
-    """What values of the part share."""
+    """The memory that values of the part share."""
 
 
 @dataclass(frozen=True)
@@ -146,15 +146,17 @@ class CommitStarted:
 
 @dataclass(frozen=True)
 class WriteStarted:
-    """One value is about to be written; `held_bytes` is what the process tree holds."""
+    """One value is about to be written."""
 
     value: str
+
     held_bytes: int
+    """Held memory of the process tree."""
 
 
 @dataclass(frozen=True)
 class WriteEnded:
-    """One value's files are durable: their bytes, and the seconds that writing took."""
+    """One value's files are durable: their size, and the seconds of writing."""
 
     value: str
     bytes: int
@@ -163,7 +165,7 @@ class WriteEnded:
 
 @dataclass(frozen=True)
 class PartCommitted:
-    """The part is done: what its segment left so far is on disk."""
+    """The part is done: all values that its segment has made so far are on disk."""
 
     manifest: Manifest
 
@@ -180,6 +182,6 @@ class PartFailed:
 
 @dataclass(frozen=True)
 class DamageFound:
-    """A value's file is not what was committed; its segment has to run again."""
+    """The file of a value is not what was committed: its segment has to run again."""
 
     value: str

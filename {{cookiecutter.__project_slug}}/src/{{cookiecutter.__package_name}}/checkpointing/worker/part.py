@@ -1,6 +1,6 @@
 """One part: its steps run in order, their values kept while they are needed, then committed.
 
-Everything here happens in a worker. It receives an Order, plain data, and sends events.
+All this happens in a worker, which receives an Order and sends events; both are plain data.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Part:
     """The steps of an order and the values between them, each in its codec's in-memory form.
 
     Args:
-        send: takes an event to the parent.
+        send: sends an event to the parent.
         is_to_go_on: asks the parent whether to run the next step, or to commit before it.
     """
 
@@ -69,7 +69,7 @@ class Part:
         order = self.order
         commit = Commit(Store(order.store).path(order.segment.name, order.key), order.allowance)
         try:
-            with children_end_here():  # one that came past all others must not take files away
+            with children_end_here():  # a forked child that returns must not remove files
                 return self._run_steps(commit)
         except BaseException:
             commit.abandon()
@@ -81,7 +81,7 @@ class Part:
         with children_end_here():
             import_unchanged(code, order.stamps)
         self.codecs = {s.name: codec_named(s.codec) for s in order.steps if s.codec is not None}
-        gc.freeze()  # what was imported stays, and need not be looked at after every step
+        gc.freeze()  # imported objects stay: no collection has to look at them again
         meter.give_back_memory()
         stop = order.part.start
         for step in order.steps:
@@ -95,7 +95,7 @@ class Part:
         return self._commit(commit, stop, time.perf_counter() - started)
 
     def _is_written(self, value: str, stop: int) -> bool:
-        """Whether a value of the part is kept or an output, if the part ends before `stop`."""
+        """Whether a value is live or an output, if the part ends before step `stop`."""
         return value in self.codecs and (
             self.order.last_use[value] >= stop or value in self.order.outputs
         )
@@ -134,15 +134,15 @@ class Part:
         )
 
     def _is_over(self, name: str, step: Step) -> bool:
-        """Whether the part needs a value no more, once this step is done."""
+        """Whether this step is the last of the part that needs a value."""
         return self.last_use.get(name, step.name) == step.name and not self._is_written(
             name, self.order.part.stop
         )
 
     def _taker(self, step: Step, commit: Commit, taken: dict[str, int]) -> Callable[[str], Any]:
-        """How a step gets one argument; at a value's last use nothing else holds on to it.
+        """The function that gives a step its arguments; at a value's last use it drops it.
 
-        The values that it takes are noted in `taken`, with their sizes in bytes.
+        The function records the size of each value, in bytes, in `taken`.
         """
         parameters = {parameter.name: parameter for parameter in step.parameters}
 
@@ -179,7 +179,7 @@ class Part:
         self.send(ValueLoaded(name, frozen_bytes(self.live[name]), held, seconds))
 
     def _commit(self, commit: Commit, stop: int, seconds: float) -> Manifest:
-        """Write what steps from number `stop` on need, and the outputs; then it counts."""
+        """Write the values that steps from number `stop` on need, and the outputs, and commit."""
         self.current = None
         order, before = self.order, self.order.before
         waiting = [name for name in self.live if self._is_written(name, stop)]
@@ -228,19 +228,19 @@ class Part:
 
 
 def columns_read(steps: tuple[Step, ...]) -> dict[str, tuple[str, ...] | None]:
-    """For each value, the columns that the steps read between them; None for all."""
-    found: dict[str, tuple[str, ...] | None] = {}
+    """For each value, the columns that these steps read; None for all."""
+    columns: dict[str, tuple[str, ...] | None] = {}
     for parameter in (p for step in steps for p in step.parameters):
-        former = found.get(parameter.name, ())
+        former = columns.get(parameter.name, ())
         if former is None or parameter.columns is None:
-            found[parameter.name] = None
+            columns[parameter.name] = None
         else:
-            found[parameter.name] = tuple(dict.fromkeys((*former, *parameter.columns)))
-    return found
+            columns[parameter.name] = tuple(dict.fromkeys((*former, *parameter.columns)))
+    return columns
 
 
 def seed(key: str, step: str) -> None:
-    """Make what is random the same in every run of a step."""
+    """Seed the random numbers, so that a step draws the same ones in every run."""
     number = zlib.crc32(f"{key} {step}".encode())
     random.seed(number)
     if (numpy := sys.modules.get("numpy")) is not None:
@@ -250,8 +250,8 @@ def seed(key: str, step: str) -> None:
 def call(function: Callable[..., Any], names: list[str], take: Callable[[str], Any]) -> Any:
     """Call a step so that only the step itself holds its arguments.
 
-    A call through `*args` or `**kwargs` keeps every argument alive until it returns, even one that
-    the step has rebound; a plain positional call hands the references over.
+    A call through `*args` or `**kwargs` keeps every argument alive until it returns, even after
+    the step rebinds its name; a plain positional call hands the references over.
     """
     arguments = ", ".join(f"take({name!r})" for name in names)
     with children_end_here():
@@ -259,10 +259,10 @@ def call(function: Callable[..., Any], names: list[str], take: Callable[[str], A
 
 
 def freeze(step: Step, result: Any, workdir: Path) -> Any:
-    """The in-memory form of what a step returned.
+    """The in-memory form of a step's result.
 
-    Raises InexactValue, for a value that would not come back exactly, and for a path outside of
-    the step's own `workdir`.
+    Raises InexactValue for a value that could not be restored exactly, and for a path outside the
+    step's own `workdir`.
     """
     assert step.codec is not None, "a sink has no value"
     codec = codec_named(step.codec)
@@ -281,7 +281,7 @@ def freeze(step: Step, result: Any, workdir: Path) -> Any:
 
 
 def thaw(parameter: Parameter, frozen: Any) -> Any:
-    """What a step receives for a parameter."""
+    """The argument that a step receives for a parameter."""
     assert parameter.codec is not None, "the pipeline refused a value without a codec"
     codec = codec_named(parameter.codec)
     if parameter.columns is not None:

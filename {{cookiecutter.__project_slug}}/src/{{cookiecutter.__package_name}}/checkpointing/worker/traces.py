@@ -13,7 +13,7 @@ _RUNTIME = str(RUNTIME)
 def user_traceback(error: BaseException, root: Path) -> str:
     """The traceback of an error, trimmed to the frames of the project in `root`.
 
-    When the project has no frame in it, all but the runtime's frames stay.
+    If it has no frame of the project, all frames but those of the runtime stay.
     """
     trimmed = traceback.TracebackException.from_exception(error)
     _trim(trimmed, root, foreign=True)
@@ -21,7 +21,7 @@ def user_traceback(error: BaseException, root: Path) -> str:
 
 
 def headline(error: BaseException) -> str:
-    """The type and the message of an error, even of one that cannot tell its message."""
+    """The type and the message of an error, even if its `__str__` raises."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception as failure:

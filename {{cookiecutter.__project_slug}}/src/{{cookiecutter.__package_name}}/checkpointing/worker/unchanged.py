@@ -1,7 +1,7 @@
-"""Whether a worker has what its order was made from: code, wiring and inputs, as they were hashed.
+"""A worker's check that code, wiring and inputs are those from which its order was made.
 
-What the parent plans with was read in another process, some time ago. A worker takes none of it on
-trust: a value is committed only if the code that made it is the code of its key.
+The parent read them in another process, some time ago, so a worker checks them itself: a value is
+committed only if the code that made it is the code of its key.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ..reuse.key import code_of, differing
 
 
 def import_unchanged(code: Mapping[Segment, dict[str, str]], inputs: Mapping[Path, Any]) -> None:
-    """Import the modules of some segments, from the very bytes that their keys were made from.
+    """Import the modules of some segments, from the same bytes as their keys were made from.
 
     Args:
         code: of each segment, the digests of its modules and data files.
-        inputs: the stamp of each input file, from when it was hashed.
+        inputs: the stamp of each input file, from the moment it was hashed.
 
-    Raises ConfigurationError when they have changed, or are wired in another way than was planned.
+    Raises ConfigurationError if a file has changed, or the wiring differs from the order's.
     """
     steps = [step for segment in code for step in segment.steps]
     read_once({home_of(step.module, Path(step.file)) for step in steps})
@@ -40,10 +40,10 @@ def require_unchanged(
     inputs: Mapping[Path, Any],
     read: Callable[[Path], bytes] = read,
 ) -> None:
-    """Refuse code and inputs that are not those of the keys: somebody edits during the run.
+    """Refuse code and inputs that are not those of the keys: they were edited during the run.
 
     Args:
-        read: `Path.read_bytes` asks the disk again, where a process started by a step reads too.
+        read: `Path.read_bytes` reads the disk again, as a process started by a step does.
     """
     changed: list[str] = []
     for segment, digests in code.items():
@@ -60,15 +60,15 @@ def _stamp(path: Path) -> Any:
         return None
 
 
-def _changed(what: list[str]) -> ConfigurationError:
+def _changed(names: list[str]) -> ConfigurationError:
     return ConfigurationError(
-        f"{', '.join(dict.fromkeys(what))} changed while the pipeline ran, so the values of this "
+        f"{', '.join(dict.fromkeys(names))} changed while the pipeline ran, so the values of this "
         f"segment would belong to neither version. Run again."
     )
 
 
 def _wiring(segment: Segment) -> Any:
-    """What decides how a segment's steps are called and stored; a line number does not."""
+    """All that decides how a segment's steps are called and stored, so no line numbers."""
     return segment.name, [
         (
             step.name,

@@ -89,7 +89,7 @@ def run_plain(
         told = f"the limit on this machine is {size(limit.bytes)} ({limit.source})"
         figures.status, figures.why = "stopped", told
     elif exceeded := exceedance(ending, log, struck=oom_kills() > kills):
-        figures.status, figures.why = "stopped", exceeded.told
+        figures.status, figures.why = "stopped", exceeded.phrase
     else:
         run.error = failure(ending, watch.segment, watch.part, log)
         run.error.details["run"] = "plain"

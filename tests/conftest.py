@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,21 @@ from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.__project_slug}}"
+RUNTIME_TESTS = ROOT / "tests" / "runtime"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure coverage in the processes of the runtime's tests alone.
+
+    All others start processes of baked projects, whose copies of the runtime the report leaves
+    out. Each process that is measured takes a tenth of a second more to start.
+    """
+    if item.path.is_relative_to(RUNTIME_TESTS):
+        return (yield)
+    with mock.patch.dict(os.environ):
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+        return (yield)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""What can go wrong, one class a cause: each knows its kind in `run --json` and its exit code."""
+"""The errors, one class for each cause, with its kind in `run --json` and its exit code."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Protocol
 
 
 class CheckpointingError(Exception):
@@ -24,7 +26,7 @@ class CheckpointingError(Exception):
         self.segment = segment
         self.step = step
         self.details = details
-        self.record: Any = None  # the RunRecord of the run that ended by this error
+        self.record: Any = None  # of the run or comparison that this error ended
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -94,6 +96,35 @@ BY_KIND: dict[str, type[CheckpointingError]] = {
         Interrupted,
     )
 }
+
+
+class Record(Protocol):
+    """The record of a run or a comparison: it says by which error that ended, if by any."""
+
+    error: dict[str, Any] | None
+
+
+@contextmanager
+def recorded(record: Record, stopped: Callable[[], Interrupted]) -> Iterator[None]:
+    """Make any error that ends a run a CheckpointingError that carries the record so far.
+
+    Args:
+        stopped: makes the error for Ctrl-C.
+    """
+    failure: CheckpointingError
+    try:
+        yield
+    except KeyboardInterrupt:
+        failure, cause = stopped(), None
+    except CheckpointingError as error:
+        failure, cause = error, error.__cause__
+    except OSError as error:
+        failure = StorageError(f"{error}. Check the disk and who may read and write there.")
+        cause = error
+    else:
+        return
+    record.error, failure.record = failure.as_json(), record
+    raise failure from cause
 
 
 def nearest(name: str, candidates: list[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import CheckpointingError, ConfigurationError, Interrupted, StorageError, nearest
+from ..base.errors import ConfigurationError, Interrupted, StorageError, nearest, recorded
 from ..base.interrupts import held
 from ..base.settings import Settings
 from ..disk.manifest import Manifest
@@ -74,37 +74,28 @@ def run(
     record = RunRecord(graph.name)
     timeline = Timeline(observe)
     folder = None
+
+    def stopped() -> Interrupted:
+        return Interrupted("stopped. Finished segments will be reused.", segment=_open(record))
+
     try:
-        project = describe_again(declared) if isinstance(declared, Graph) else declared
-        record.pipeline = project.graph.name
-        settings = project.settings
-        budget = effective_budget(settings.memory, machine_limits(), options.budget)
-        record.budget_bytes, record.budget_source = budget.bytes, budget.source
-        record.count, record.environment = budget.count, environment()
-        forced = _forced(project.graph, options)
-        store = Store(settings.checkpoints / project.graph.name)
-        require_targets(settings)
-        claim_places(settings, project.graph.name)
-        with store.lock():
-            folder = new_run(settings.runs)
-            with _swept(store, settings):
-                bound = bind(project, options.params)
-                log = folder / LOG
-                Run(bound, budget, forced, record, log, timeline.observe).go(options.only)
-    except KeyboardInterrupt:
-        stopped = Interrupted("stopped. Finished segments will be reused.", segment=_open(record))
-        record.error = stopped.as_json()
-        stopped.record = record
-        raise stopped from None
-    except CheckpointingError as error:
-        record.error = error.as_json()
-        error.record = record
-        raise
-    except OSError as error:
-        failed = StorageError(f"{error}. Check the disk and who may read and write there.")
-        record.error = failed.as_json()
-        failed.record = record
-        raise failed from error
+        with recorded(record, stopped):
+            project = describe_again(declared) if isinstance(declared, Graph) else declared
+            record.pipeline = project.graph.name
+            settings = project.settings
+            budget = effective_budget(settings.memory, machine_limits(), options.budget)
+            record.budget_bytes, record.budget_source = budget.bytes, budget.source
+            record.count, record.environment = budget.count, environment()
+            forced = _forced(project.graph, options)
+            store = Store(settings.checkpoints / project.graph.name)
+            require_targets(settings)
+            claim_places(settings, project.graph.name)
+            with store.lock():
+                folder = new_run(settings.runs)
+                with _swept(store, settings):
+                    bound = bind(project, options.params)
+                    log = folder / LOG
+                    Run(bound, budget, forced, record, log, timeline.observe).go(options.only)
     finally:
         with held():
             _keep(record, timeline, folder, time.monotonic() - started)

@@ -220,8 +220,8 @@ def test_status_says_what_would_run_and_why(done: Project) -> None:
 def test_status_as_json_says_the_same(done: Project) -> None:
     segments = json.loads(done.command("status", "--json").stdout)["segments"]
     assert [s["name"] for s in segments if s["reusable"]] == ["s01", "s02"]
-    found = json.loads(done.command("status", "--json", "--set", "rows=31").stdout)["segments"]
-    assert found[0]["reasons"] == ["param rows changed from 30 to 31"]
+    segments = json.loads(done.command("status", "--json", "--set", "rows=31").stdout)["segments"]
+    assert segments[0]["reasons"] == ["param rows changed from 30 to 31"]
 
 
 def test_status_and_run_say_which_limit_binds(done: Project) -> None:
@@ -229,16 +229,16 @@ def test_status_and_run_say_which_limit_binds(done: Project) -> None:
     binds = "629 MB (Slurm's SLURM_MEM_PER_NODE)"
     out = " ".join(done.command("status", COLUMNS="200", **job).stdout.split())
     assert f"memory budget: {binds}; other limits: " in out
-    told = json.loads(done.command("status", "--json", **job).stdout)
-    assert told["limits"][0] == {"bytes": 600 << 20, "source": "Slurm's SLURM_MEM_PER_NODE"}
-    assert told["limits"] == sorted(told["limits"], key=lambda limit: int(limit["bytes"]))
-    assert "this machine's RAM" in [limit["source"] for limit in told["limits"]]
-    assert told["budget_bytes"] == 600 << 20
+    status = json.loads(done.command("status", "--json", **job).stdout)
+    assert status["limits"][0] == {"bytes": 600 << 20, "source": "Slurm's SLURM_MEM_PER_NODE"}
+    assert status["limits"] == sorted(status["limits"], key=lambda limit: int(limit["bytes"]))
+    assert "this machine's RAM" in [limit["source"] for limit in status["limits"]]
+    assert status["budget_bytes"] == 600 << 20
     ran = done.command("run", COLUMNS="200", **job)
     assert f"demo: budget {binds}; log " in ran.stderr
     assert f"demo: budget {binds}" in ran.stdout
     record = done.run(**job)
-    assert (record["budget_bytes"], record["budget_source"]) == tuple(told["limits"][0].values())
+    assert (record["budget_bytes"], record["budget_source"]) == tuple(status["limits"][0].values())
 
 
 def test_status_before_the_first_run_says_that_nothing_ran(project: Project) -> None:

@@ -75,8 +75,8 @@ def compared(project: Project, *arguments: str, **environment: str) -> dict[str,
     """`compare --json`: what it printed, with its exit code as `exit_code`."""
     done = project.command("compare", "--json", *arguments, **environment)
     assert done.stdout, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found | {"exit_code": done.returncode, "told": done.stderr}
+    comparison: dict[str, Any] = json.loads(done.stdout)
+    return comparison | {"exit_code": done.returncode, "stderr": done.stderr}
 
 
 def kept(project: Project) -> dict[str, tuple[bytes, int, int]]:

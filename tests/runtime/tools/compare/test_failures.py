@@ -26,16 +26,16 @@ def test_a_plain_script_that_fails_is_reported_as_a_run_s_failure_is(
     two_faced: Callable[[str], Project], how: str, message: str
 ) -> None:
     project = two_faced(how)
-    found = compared(project)
-    assert found["exit_code"] == 1
-    assert found["error"]["kind"] == "step_failed"
-    assert found["error"]["run"] == "plain"
-    assert (found["error"]["segment"], found["error"]["step"]) == ("s02", "second")
-    assert message in found["error"]["message"]
-    assert found["plain"]["status"] == "failed"
-    assert found["plain"]["ended_in"] == "second"
-    assert found["checkpoints"]["status"] == "ran"
-    assert found["ratios"] == {"peak": None, "seconds": None}
+    comparison = compared(project)
+    assert comparison["exit_code"] == 1
+    assert comparison["error"]["kind"] == "step_failed"
+    assert comparison["error"]["run"] == "plain"
+    assert (comparison["error"]["segment"], comparison["error"]["step"]) == ("s02", "second")
+    assert message in comparison["error"]["message"]
+    assert comparison["plain"]["status"] == "failed"
+    assert comparison["plain"]["ended_in"] == "second"
+    assert comparison["checkpoints"]["status"] == "ran"
+    assert comparison["ratios"] == {"peak": None, "seconds": None}
     assert "now the other face" in (project.folder / "runs" / "compare.log").read_text()
     check_nothing_left(project)
 
@@ -55,20 +55,20 @@ def test_a_failure_with_checkpoints_ends_the_comparison(project: Project) -> Non
     project.segments(
         s01="@step\ndef broken() -> int:\n    ran('broken')\n    raise KeyError('gone')"
     )
-    found = compared(project)
-    assert found["exit_code"] == 1
-    assert found["error"]["step"] == "broken"
-    assert found["plain"] is None
+    comparison = compared(project)
+    assert comparison["exit_code"] == 1
+    assert comparison["error"]["step"] == "broken"
+    assert comparison["plain"] is None
     assert project.executed() == ["broken"]
     check_nothing_left(project)
 
 
 def test_a_step_that_alone_exceeds_the_budget_does_so_here_too(project: Project) -> None:
     project.segments(s01="@step\ndef big() -> np.ndarray:\n    return np.ones(50_000_000)")
-    found = compared(project, "--budget", "400MB")
-    assert found["exit_code"] == 3
-    assert found["error"]["kind"] == "budget_exceeded"
-    assert found["plain"] is None
+    comparison = compared(project, "--budget", "400MB")
+    assert comparison["exit_code"] == 3
+    assert comparison["error"]["kind"] == "budget_exceeded"
+    assert comparison["plain"] is None
     check_nothing_left(project)
 
 
@@ -80,9 +80,9 @@ def test_what_cannot_be_asked_is_refused_before_anything_runs(
     project: Project, arguments: tuple[str, str]
 ) -> None:
     project.segments(s01="@step\ndef one() -> int:\n    ran('one')\n    return 1")
-    found = compared(project, *arguments)
-    assert found["exit_code"] == 2
-    assert found["error"]["kind"] == "configuration"
+    comparison = compared(project, *arguments)
+    assert comparison["exit_code"] == 2
+    assert comparison["error"]["kind"] == "configuration"
     assert project.executed() == []
     check_nothing_left(project)
 
@@ -93,7 +93,7 @@ def test_max_disk_holds_for_the_comparison_and_what_is_there_already(project: Pr
         settings.write('[checkpoints]\nmax_disk = "12 MB"\n')
     assert compared(project)["exit_code"] == 0
     project.run()
-    found = compared(project)
-    assert found["exit_code"] == 5
-    assert "max_disk" in found["error"]["message"]
+    comparison = compared(project)
+    assert comparison["exit_code"] == 5
+    assert "max_disk" in comparison["error"]["message"]
     check_nothing_left(project)

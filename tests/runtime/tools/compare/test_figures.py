@@ -13,44 +13,44 @@ from .comparing import (
 
 
 def test_the_plain_script_holds_all_values_and_checkpoints_a_segment_s(heavy: Project) -> None:
-    found = compared(heavy)
-    plain, checkpoints = found["plain"], found["checkpoints"]
-    assert found["exit_code"] == 0
+    comparison = compared(heavy)
+    plain, checkpoints = comparison["plain"], comparison["checkpoints"]
+    assert comparison["exit_code"] == 0
     assert plain["status"] == checkpoints["status"] == "ran"
     assert plain["peak_bytes"] >= 3 * PER_SEGMENT * FRAME
     assert plain["peak_bytes"] < 3 * PER_SEGMENT * FRAME + 150 * MB  # Python and its libraries
     assert PER_SEGMENT * FRAME < checkpoints["peak_bytes"] < plain["peak_bytes"]
-    assert found["ratios"] == {
+    assert comparison["ratios"] == {
         "peak": checkpoints["peak_bytes"] / plain["peak_bytes"],
         "seconds": checkpoints["seconds"] / plain["seconds"],
     }
     assert plain["bytes_written"] == plain["bytes_read"] == plain["disk_bytes"] == 0
     assert checkpoints["bytes_written"] >= 3 * FRAME
     assert checkpoints["disk_bytes"] >= 3 * FRAME
-    assert found["same_results"] == {"sum_1": True, "sum_2": True, "sum_3": True}
+    assert comparison["same_results"] == {"sum_1": True, "sum_2": True, "sum_3": True}
     check_nothing_left(heavy)
 
 
-def test_both_runs_are_told_step_by_step(heavy: Project) -> None:
-    found = compared(heavy)
-    for run in (found["plain"], found["checkpoints"]):
+def test_both_runs_are_shown_step_by_step(heavy: Project) -> None:
+    comparison = compared(heavy)
+    for run in (comparison["plain"], comparison["checkpoints"]):
         assert [segment["status"] for segment in run["segments"]] == ["ran"] * 3
         steps = [step for segment in run["segments"] for step in segment["steps"]]
         assert len(steps) == 3 * PER_SEGMENT
         assert run["peak_bytes"] == max(segment["peak_bytes"] for segment in run["segments"])
         assert all(step["seconds"] > 0 for step in steps)
-    peaks = [step["peak_bytes"] for s in found["plain"]["segments"] for step in s["steps"]]
+    peaks = [step["peak_bytes"] for s in comparison["plain"]["segments"] for step in s["steps"]]
     assert peaks == sorted(peaks)
 
 
 def test_the_step_in_which_the_plain_script_outgrows_the_budget_is_named(heavy: Project) -> None:
-    found = compared(heavy, "--budget", "480MB")
-    steps = [step for segment in found["plain"]["segments"] for step in segment["steps"]]
+    comparison = compared(heavy, "--budget", "480MB")
+    steps = [step for segment in comparison["plain"]["segments"] for step in segment["steps"]]
     first = next(step["name"] for step in steps if step["peak_bytes"] > 480 * MB)
-    assert found["exit_code"] == 0
-    assert found["budget_bytes"] == 480 * MB
-    assert found["plain"]["over_budget_in"] == first
-    assert found["checkpoints"]["peak_bytes"] <= 480 * MB
+    assert comparison["exit_code"] == 0
+    assert comparison["budget_bytes"] == 480 * MB
+    assert comparison["plain"]["over_budget_in"] == first
+    assert comparison["checkpoints"]["peak_bytes"] <= 480 * MB
     assert compared(heavy, "--budget", "2GB")["plain"]["over_budget_in"] is None
 
 
@@ -60,10 +60,10 @@ def test_what_later_parts_load_is_counted_as_read(project: Project) -> None:
         s02="@step\ndef one(made: np.ndarray) -> float:\n    return float(made.sum())",
         s03="@step\ndef two(made: np.ndarray) -> float:\n    return float(made.max())",
     )
-    found = compared(project)
-    assert found["checkpoints"]["bytes_read"] == 16_000_000
-    assert 8_000_000 < found["checkpoints"]["bytes_written"] < 8_001_000
-    assert 8_000_000 < found["checkpoints"]["disk_bytes"] < 8_020_000
+    comparison = compared(project)
+    assert comparison["checkpoints"]["bytes_read"] == 16_000_000
+    assert 8_000_000 < comparison["checkpoints"]["bytes_written"] < 8_001_000
+    assert 8_000_000 < comparison["checkpoints"]["disk_bytes"] < 8_020_000
 
 
 def test_a_person_sees_a_table_and_what_it_means(heavy: Project) -> None:
@@ -77,8 +77,8 @@ def test_a_person_sees_a_table_and_what_it_means(heavy: Project) -> None:
     assert sentences[1].startswith("It would have exceeded the budget of 480 MB in step `array_3_")
     assert sentences[2].startswith("With checkpoints all steps ran within ")
     assert sentences[3] == "Same results: yes, every byte of `sum_1`, `sum_2`, `sum_3`."
-    told = done.stderr.splitlines()
-    assert told[0] == "every step runs twice, with checkpoints and then as a plain script"
-    assert "s01: runs (has not run yet)" in told
-    assert "s01: runs (as a plain script)" in told
-    assert told.count("s03: step 8/8 sum_3") == 2
+    lines = done.stderr.splitlines()
+    assert lines[0] == "every step runs twice, with checkpoints and then as a plain script"
+    assert "s01: runs (has not run yet)" in lines
+    assert "s01: runs (as a plain script)" in lines
+    assert lines.count("s03: step 8/8 sum_3") == 2

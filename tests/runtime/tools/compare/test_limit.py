@@ -18,22 +18,22 @@ from .comparing import (
 
 
 def test_the_plain_script_is_stopped_at_the_limit_and_that_is_a_result(heavy: Project) -> None:
-    found = compared(heavy, "--budget", "480MB", "--limit", "400MB")
-    plain = found["plain"]
+    comparison = compared(heavy, "--budget", "480MB", "--limit", "400MB")
+    plain = comparison["plain"]
     steps = [step for segment in plain["segments"] for step in segment["steps"]]
-    assert found["exit_code"] == 0
+    assert comparison["exit_code"] == 0
     assert plain["status"] == "stopped"
     assert plain["ended_in"] == steps[-1]["name"]
     assert plain["peak_bytes"] > 400 * MB
     assert plain["why"] == "the limit on this machine is 400 MB (--limit)"
-    assert found["limit_bytes"] == 400 * MB
-    assert found["same_results"] is None
-    assert found["ratios"]["seconds"] is None
-    assert "error" not in found
+    assert comparison["limit_bytes"] == 400 * MB
+    assert comparison["same_results"] is None
+    assert comparison["ratios"]["seconds"] is None
+    assert "error" not in comparison
     check_nothing_left(heavy)
 
 
-def test_a_person_is_told_where_it_was_stopped_and_that_the_ratio_is_a_bound(
+def test_the_text_says_where_the_script_was_stopped_and_that_the_ratio_is_a_bound(
     heavy: Project,
 ) -> None:
     done = heavy.command("compare", "--budget", "350MB", "--limit", "400MB")
@@ -48,10 +48,10 @@ def test_a_person_is_told_where_it_was_stopped_and_that_the_ratio_is_a_bound(
 
 def test_a_limit_below_python_itself_is_no_step_s_fault(project: Project) -> None:
     project.segments(s01="@step\ndef one() -> int:\n    return 1")
-    found = compared(project, "--limit", "30MB")
-    assert found["exit_code"] == 0
-    assert found["plain"]["status"] == "stopped"
-    assert found["plain"]["ended_in"] is None
+    comparison = compared(project, "--limit", "30MB")
+    assert comparison["exit_code"] == 0
+    assert comparison["plain"]["status"] == "stopped"
+    assert comparison["plain"]["ended_in"] is None
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_a_limit_below_python_itself_is_no_step_s_fault(project: Project) -> Non
 def test_a_plain_script_that_memory_ends_is_a_result_too(
     two_faced: Callable[[str], Project], how: str, why: str
 ) -> None:
-    found = compared(two_faced(how))
-    assert found["exit_code"] == 0
-    assert found["plain"]["status"] == "stopped"
-    assert found["plain"]["ended_in"] == "second"
-    assert why in found["plain"]["why"]
+    comparison = compared(two_faced(how))
+    assert comparison["exit_code"] == 0
+    assert comparison["plain"]["status"] == "stopped"
+    assert comparison["plain"]["ended_in"] == "second"
+    assert why in comparison["plain"]["why"]
 
 
 def test_the_limit_leaves_the_machine_some_memory() -> None:

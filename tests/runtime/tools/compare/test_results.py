@@ -12,7 +12,7 @@ from .comparing import (
 )
 
 
-def test_results_of_every_kind_are_found_the_same(project: Project) -> None:
+def test_results_of_every_kind_are_the_same(project: Project) -> None:
     project.segments(
         s01="""
         import random
@@ -98,9 +98,9 @@ def test_results_of_every_kind_are_found_the_same(project: Project) -> None:
         """,
     )
     project.write("lines.txt", "a b c")
-    found = compared(project)
-    assert found["exit_code"] == 0, found["told"]
-    assert found["same_results"] == dict.fromkeys(
+    comparison = compared(project)
+    assert comparison["exit_code"] == 0, comparison["stderr"]
+    assert comparison["same_results"] == dict.fromkeys(
         (
             "frame",
             "from_table",
@@ -124,7 +124,7 @@ def test_results_that_differ_are_named(
     assert compared(two_faced(differently))["same_results"] == {"second": False}
 
 
-def test_a_person_is_told_which_results_differ_and_what_may_be_behind_it(
+def test_the_text_names_the_results_that_differ_and_a_possible_cause(
     two_faced: Callable[[str], Project],
 ) -> None:
     done = two_faced("return 3").command("compare")
@@ -161,7 +161,7 @@ def test_outputs_that_cannot_be_hashed_are_not_held_against_the_script(
     two_faced: Callable[[str], Project],
 ) -> None:
     project = two_faced("os.fsync = lambda descriptor: os._exit(0)")
-    found = compared(project)
-    assert found["exit_code"] == 0
-    assert found["plain"]["status"] == "ran"
-    assert found["same_results"] is None
+    comparison = compared(project)
+    assert comparison["exit_code"] == 0
+    assert comparison["plain"]["status"] == "ran"
+    assert comparison["same_results"] is None

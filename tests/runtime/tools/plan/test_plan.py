@@ -1,4 +1,4 @@
-"""The command `plan`, beside the runs that it foretells."""
+"""The command `plan`, compared with the runs that it plans."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ SEGMENTS = {
 HEADROOM = MEMORY_BUDGET + '[segment]\nheadroom = "10 %"\n'
 
 
-def plans(project: Project, *asked: tuple[str | None, list[str]]) -> list[dict[str, Any]]:
+def plans(project: Project, *settings: tuple[str | None, list[str]]) -> list[dict[str, Any]]:
     """What `plan --json` prints for each budget and changes, one after the other."""
     out = project.python(
         f"""
         from demo.checkpointing.tools.plan.command import plan_command
 
-        for budget, changes in {asked}:
+        for budget, changes in {settings}:
             plan_command("demo", budget, changes, True, False)
         """
     )
@@ -95,12 +95,12 @@ def plans(project: Project, *asked: tuple[str | None, list[str]]) -> list[dict[s
 
 
 def plan(project: Project, budget: int | None = None) -> dict[str, Any]:
-    [told] = plans(project, (str(budget) if budget else None, []))
-    return told
+    [planned] = plans(project, (str(budget) if budget else None, []))
+    return planned
 
 
-def parts_of(told: dict[str, Any]) -> list[dict[str, Any]]:
-    return [part for segment in told["segments"] for part in segment["parts"]]
+def parts_of(planned: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part for segment in planned["segments"] for part in segment["parts"]]
 
 
 def write_steps(project: Project, **changed: str) -> None:
@@ -122,24 +122,24 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project_measured(measured: Project, tmp_path: Path) -> Project:
-    """A copy of it, to run again."""
+    """A copy of that project, to run again."""
     return measured.copy(tmp_path / "demo")
 
 
-def test_a_run_is_cut_where_the_plan_says_and_holds_what_it_says(
+def test_a_run_has_the_cuts_and_the_memory_of_its_plan(
     project_measured: Project,
 ) -> None:
     project = project_measured
     uncut = plan(project)
     tight = uncut["declared"]["peak_bytes"] - 15 * MB
     budget = int(tight / 0.9)
-    told = plan(project, budget)
+    planned = plan(project, budget)
     record = project.run("--fresh", "--budget", str(budget))
 
     assert record["exit_code"] == 0, record["error"]
-    assert told["declared"]["parts"] > uncut["declared"]["parts"]
-    assert told["declared"]["peak_bytes"] <= told["usable_bytes"] <= tight
-    for segment, ran in zip(told["segments"], record["segments"], strict=True):
+    assert planned["declared"]["parts"] > uncut["declared"]["parts"]
+    assert planned["declared"]["peak_bytes"] <= planned["usable_bytes"] <= tight
+    for segment, ran in zip(planned["segments"], record["segments"], strict=True):
         begins = [part["steps"][0] for part in segment["parts"]]
         assert [cut["before"] for cut in ran["cuts"]] == begins[1:]
         assert {cut["why"] for cut in ran["cuts"]} <= {"planned"}
@@ -150,7 +150,7 @@ def test_a_run_is_cut_where_the_plan_says_and_holds_what_it_says(
                 max(m["peak_bytes"] for m in measures), rel=0.1
             )
     written = sum(w["bytes"] for s in record["segments"] for w in s["writes"])
-    assert told["declared"]["bytes_written"] == pytest.approx(written, rel=0.02)
+    assert planned["declared"]["bytes_written"] == pytest.approx(written, rel=0.02)
 
 
 def test_a_plan_reads_no_less_than_each_part_needs(measured: Project) -> None:
@@ -163,10 +163,10 @@ def test_a_plan_reads_no_less_than_each_part_needs(measured: Project) -> None:
     assert (first["why"], first["unknown"]) == ("segment", [])
 
 
-def test_each_budget_that_is_told_leads_to_what_was_told(measured: Project) -> None:
-    told = plan(measured)
-    last = told["other_budgets"][-1]
-    first = next(other for other in told["other_budgets"] if other["declared"])
+def test_each_other_budget_leads_to_the_plan_that_is_shown_for_it(measured: Project) -> None:
+    planned = plan(measured)
+    last = planned["other_budgets"][-1]
+    first = next(other for other in planned["other_budgets"] if other["declared"])
 
     assert last["best"]["parts"] == 1
     assert last["declared"]["parts"] == 2
@@ -192,11 +192,15 @@ def test_a_plan_runs_nothing_and_leaves_the_project_as_it_was(measured: Project)
 
 
 def test_every_key_of_the_json_is_documented(measured: Project) -> None:
-    def keys(found: Any) -> set[str]:
+    def keys(content: Any) -> set[str]:
         inner = (
-            found.values() if isinstance(found, dict) else found if isinstance(found, list) else []
+            content.values()
+            if isinstance(content, dict)
+            else content
+            if isinstance(content, list)
+            else []
         )
-        return (set(found) if isinstance(found, dict) else set()).union(*map(keys, inner))
+        return (set(content) if isinstance(content, dict) else set()).union(*map(keys, inner))
 
     page = Path(__file__).parents[4] / "docs" / "planning.md"
     documented = page.read_text(encoding="utf-8").partition("## `plan --json`")[2]
@@ -234,11 +238,11 @@ def test_a_step_that_was_measured_with_other_code_is_no_reason_to_refuse(
 ) -> None:
     project = project_measured
     write_steps(project, s01=SEGMENTS["s01"].replace('["a"]] * 2', '["a"]] * 3'))
-    told = plan(project, 150 * MB)
+    planned = plan(project, 150 * MB)
     done = project.command("plan", "--budget", "150MB")
 
-    assert told["outdated"] == ["s01", "s02"]
-    assert "error" not in told
+    assert planned["outdated"] == ["s01", "s02"]
+    assert "error" not in planned
     assert done.returncode == 0
     assert "A run would try: it was not measured as it is now." in " ".join(done.stdout.split())
 
@@ -255,14 +259,14 @@ def test_the_flowchart_is_printed_alone(measured: Project) -> None:
 def test_before_the_first_run_the_declared_parts_are_shown(project: Project) -> None:
     write_steps(project)
     done = project.command("plan")
-    told = plan(project)
+    planned = plan(project)
 
     assert done.returncode == 0
     assert "wide … small (3)" in done.stdout
     assert "Nothing is measured yet: `run` once" in done.stdout
-    assert not told["measured"]
-    assert told["unknown"] == ["wide", "other", "small", "more", "tall", "parts", "total"]
-    assert [part["steps"][0] for part in parts_of(told)] == ["wide", "more"]
+    assert not planned["measured"]
+    assert planned["unknown"] == ["wide", "other", "small", "more", "tall", "parts", "total"]
+    assert [part["steps"][0] for part in parts_of(planned)] == ["wide", "more"]
     assert not (project.folder / "runs").exists()
 
 
@@ -287,13 +291,13 @@ def test_after_a_run_that_failed_what_it_did_not_reach_is_unknown(project: Proje
     """
     project.segments(s01=table, s02=failing)
     assert project.run()["exit_code"] == 1
-    told = plan(project)
+    planned = plan(project)
 
-    assert told["measured"]
-    assert told["unknown"] == ["broken", "after"]
-    assert [part["unknown"] for part in parts_of(told)] == [[], ["broken", "after"]]
-    assert parts_of(told)[0]["bytes_written"] == pytest.approx(8 * MB, rel=0.01)
-    assert [boundary["unknown"] for boundary in told["boundaries"]] == [["broken", "after"]]
+    assert planned["measured"]
+    assert planned["unknown"] == ["broken", "after"]
+    assert [part["unknown"] for part in parts_of(planned)] == [[], ["broken", "after"]]
+    assert parts_of(planned)[0]["bytes_written"] == pytest.approx(8 * MB, rel=0.01)
+    assert [boundary["unknown"] for boundary in planned["boundaries"]] == [["broken", "after"]]
 
 
 def test_the_plan_is_for_inputs_of_the_size_that_they_have(project: Project) -> None:
@@ -335,7 +339,7 @@ def test_the_plan_is_for_inputs_of_the_size_that_they_have(project: Project) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--budget", "lots"], "--budget: 'lots' is not a size"),
         (["--json", "--mermaid"], "--json and --mermaid: choose one"),
@@ -343,11 +347,13 @@ def test_the_plan_is_for_inputs_of_the_size_that_they_have(project: Project) -> 
         (["--set", "nothing"], "write NAME=VALUE"),
     ],
 )
-def test_a_mistyped_command_is_refused(measured: Project, arguments: list[str], told: str) -> None:
+def test_a_mistyped_command_is_refused(
+    measured: Project, arguments: list[str], message: str
+) -> None:
     done = measured.command("plan", *arguments)
 
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stdout == ""
 
 

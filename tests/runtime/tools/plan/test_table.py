@@ -1,4 +1,4 @@
-"""What a person sees of a plan, as tables and as a flowchart."""
+"""A plan for people, as tables and as a flowchart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from flight_delays.checkpointing.memory.budget import EffectiveBudget
 from flight_delays.checkpointing.memory.limits import Limit
 from flight_delays.checkpointing.tools.plan.mermaid import flowchart
-from flight_delays.checkpointing.tools.plan.outlook import Outlook, outlook
+from flight_delays.checkpointing.tools.plan.outlook import Outlook, outlook_of
 from flight_delays.checkpointing.tools.plan.table import print_outlook
 from rich.console import Console
 
@@ -28,20 +28,20 @@ CHAIN = [
 ]
 
 
-def look(folder: Path, segments: Segments, budget: int, wiring: str = "") -> Outlook:
-    return outlook(forecast(folder, segments, wiring), budget, 0.2)
+def outlook_in(folder: Path, segments: Segments, budget: int, wiring: str = "") -> Outlook:
+    return outlook_of(forecast(folder, segments, wiring), budget, 0.2)
 
 
 def printed(
-    told: Outlook,
+    outlook: Outlook,
     width: int = 80,
     outdated: Sequence[str] = (),
     refused: Collection[str] = (),
 ) -> str:
     out = io.StringIO()
     console = Console(file=out, width=width, color_system=None)
-    limit = EffectiveBudget((Limit(told.budget, "--budget"),), "held")
-    print_outlook(console, told, limit, outdated, refused)
+    limit = EffectiveBudget((Limit(outlook.budget, "--budget"),), "held")
+    print_outlook(console, outlook, limit, outdated, refused)
     return out.getvalue()
 
 
@@ -52,12 +52,12 @@ def rows(text: str) -> list[list[str]]:
 
 
 def sentences(text: str) -> str:
-    """All that is printed, wrapped or not, as one line."""
+    """The whole text, wrapped or not, as one line."""
     return " ".join(text.split())
 
 
-def test_the_table_tells_of_each_part_what_it_holds_writes_and_reads(tmp_path: Path) -> None:
-    text = printed(look(tmp_path, CHAIN, 100 * MB))
+def test_the_table_shows_the_memory_writes_and_reads_of_each_part(tmp_path: Path) -> None:
+    text = printed(outlook_in(tmp_path, CHAIN, 100 * MB))
 
     assert text.startswith("demo: budget 100 MB (--budget), planned to 80 MB")
     assert ["s01", "flights, planes", "42 MB", "42%", "42 MB"] in rows(text)
@@ -66,15 +66,15 @@ def test_the_table_tells_of_each_part_what_it_holds_writes_and_reads(tmp_path: P
     assert ["best cuts", "1 part", "72 MB", "72%", "0 B", "0 B"] in rows(text)
 
 
-def test_the_table_tells_why_a_segment_is_cut(tmp_path: Path) -> None:
+def test_the_table_shows_why_a_segment_is_cut(tmp_path: Path) -> None:
     segments = [
         {"a": Told(value=50 * MB), "told": Told(("a",), is_sink=True), "b": Told(value=5 * MB)},
         {"c": Told(value=40 * MB), "d": Told(("b",), value=30 * MB), "e": Told(("c", "d"))},
     ]
-    found = rows(printed(look(tmp_path, segments, 80 * MB)))
+    lines = rows(printed(outlook_in(tmp_path, segments, 80 * MB)))
 
     assert [
-        cells[:2] for cells in found if cells and cells[0] in ("after a sink", "for memory")
+        cells[:2] for cells in lines if cells and cells[0] in ("after a sink", "for memory")
     ] == [
         ["after a sink", "b"],
         ["for memory", "d, e"],
@@ -89,16 +89,16 @@ def test_no_line_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
         {name: Told(tuple(names[:n][:3]), value=MB) for n, name in enumerate(names) if n > 5},
     ]
     for budget in (100 * MB, 5 * MB, 4 * MB, MB):
-        text = printed(look(tmp_path / str(budget), segments, budget), width)
+        text = printed(outlook_in(tmp_path / str(budget), segments, budget), width)
         assert max(map(len, text.splitlines())) <= width
 
 
 def test_a_wide_terminal_shows_in_which_step_the_peak_is(tmp_path: Path) -> None:
-    told = look(tmp_path, CHAIN, 100 * MB)
+    outlook = outlook_in(tmp_path, CHAIN, 100 * MB)
 
-    assert "peak in" not in printed(told, 99)
+    assert "peak in" not in printed(outlook, 99)
     assert ["s02", "flown … delays (3)", "65 MB", "65%", "delays", "42 MB"] in rows(
-        printed(told, 100)
+        printed(outlook, 100)
     )
 
 
@@ -107,16 +107,16 @@ def test_a_peak_may_be_in_the_writing_of_the_checkpoint(tmp_path: Path) -> None:
     kept = [segments[0], {"c": Told(("a",))}]
 
     assert ["s01", "a, b", "41 MB", "41%", "b"] in rows(
-        printed(look(tmp_path / "1", segments, 100 * MB), 100)
+        printed(outlook_in(tmp_path / "1", segments, 100 * MB), 100)
     )
     assert ["s01", "a, b", "50 MB", "50%", "writing", "40 MB"] in rows(
-        printed(look(tmp_path / "2", kept, 100 * MB), 100)
+        printed(outlook_in(tmp_path / "2", kept, 100 * MB), 100)
     )
 
 
 def test_what_is_not_known_is_marked_and_named(tmp_path: Path) -> None:
     segments = [*CHAIN, {"sums": Told(("delays",), measured=False)}]
-    text = printed(look(tmp_path, segments, 100 * MB))
+    text = printed(outlook_in(tmp_path, segments, 100 * MB))
 
     assert ["s03", "sums", "100 B", "0% ?", "10 MB"] in rows(text)
     assert ["all", "3 parts", "65 MB", "65% ?", "52 MB ?", "52 MB ?"] in rows(text)
@@ -127,7 +127,7 @@ def test_what_is_not_known_is_marked_and_named(tmp_path: Path) -> None:
 
 def test_a_value_of_an_unmeasured_step_is_unknown_to_all_that_read_it(tmp_path: Path) -> None:
     segments = [{"a": Told(measured=False)}, {"b": Told(("a",), value=5 * MB)}]
-    text = printed(look(tmp_path, segments, 100 * MB))
+    text = printed(outlook_in(tmp_path, segments, 100 * MB))
 
     assert ["s01", "a", "100 B", "0% ?", "?"] in rows(text)
     assert ["s02", "b", "5 MB", "5%", "?"] in rows(text)
@@ -138,7 +138,7 @@ def test_without_any_measure_the_declared_parts_are_shown_and_what_to_do(tmp_pat
         {"a": Told(measured=False), "told": Told(("a",), is_sink=True, measured=False)},
         {"b": Told(("a",), measured=False)},
     ]
-    text = printed(look(tmp_path, segments, 100 * MB))
+    text = printed(outlook_in(tmp_path, segments, 100 * MB))
 
     assert ["s01", "a, told"] in rows(text)
     assert ["s02", "b"] in rows(text)
@@ -155,7 +155,7 @@ def test_the_verdict_on_each_boundary_is_a_sentence(tmp_path: Path) -> None:
         {"e": Told(("d",), value=40 * MB, load=80 * MB)},
         {"f": Told(("e",), value=2 * MB)},
     ]
-    text = sentences(printed(look(tmp_path, segments, 100 * MB), 120))
+    text = sentences(printed(outlook_in(tmp_path, segments, 100 * MB), 120))
 
     assert "s02 60 MB needed: memory needs a cut exactly here" in text
     assert "s03 1 MB costs 2 MB of I/O: memory does not need it" in text
@@ -164,27 +164,27 @@ def test_the_verdict_on_each_boundary_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_boundary_for_which_nothing_moves_is_said_to_cost_nothing(tmp_path: Path) -> None:
-    text = printed(look(tmp_path, [{"a": Told(value=MB)}, {"b": Told(value=MB)}], 100 * MB))
+    text = printed(outlook_in(tmp_path, [{"a": Told(value=MB)}, {"b": Told(value=MB)}], 100 * MB))
 
     assert "costs nothing: memory does not need it" in text
     assert "No other cuts have less I/O." in text
 
 
-def test_a_boundary_is_told_where_it_would_cost_less(tmp_path: Path) -> None:
+def test_a_boundary_is_shown_with_the_place_where_it_would_cost_less(tmp_path: Path) -> None:
     segments = [
         {"a": Told(value=60 * MB)},
         {"b": Told(("a",), value=10 * MB), "c": Told(("b",), value=50 * MB)},
     ]
-    text = printed(look(tmp_path, segments, 100 * MB, '[outputs]\na = "a.json"'))
+    text = printed(outlook_in(tmp_path, segments, 100 * MB, '[outputs]\na = "a.json"'))
 
     assert "costs 100 MB of I/O: cheaper before `c`" in text
     assert "The declared boundaries cost 100 MB more I/O than memory asks for." in sentences(text)
 
 
 def test_other_budgets_are_listed_with_what_they_lead_to(tmp_path: Path) -> None:
-    found = rows(printed(look(tmp_path, CHAIN, 100 * MB)))
+    lines = rows(printed(outlook_in(tmp_path, CHAIN, 100 * MB)))
 
-    assert [cells for cells in found if len(cells) == 3 and cells[2].endswith("I/O")] == [
+    assert [cells for cells in lines if len(cells) == 3 and cells[2].endswith("I/O")] == [
         ["50.1 MB", "4 parts, 144 MB I/O", "3 parts, 144 MB I/O"],
         ["81.3 MB", "2 parts, 84 MB I/O", "2 parts, 84 MB I/O"],
         ["90.1 MB", "2 parts, 84 MB I/O", "1 part, no I/O"],
@@ -192,8 +192,8 @@ def test_other_budgets_are_listed_with_what_they_lead_to(tmp_path: Path) -> None
 
 
 def test_a_step_that_does_not_fit_is_named_with_the_budget_it_takes(tmp_path: Path) -> None:
-    text = sentences(printed(look(tmp_path, CHAIN, 35 * MB), refused={"s01", "s02"}))
-    otherwise = sentences(printed(look(tmp_path, CHAIN, 35 * MB), outdated=["s01"]))
+    text = sentences(printed(outlook_in(tmp_path, CHAIN, 35 * MB), refused={"s01", "s02"}))
+    otherwise = sentences(printed(outlook_in(tmp_path, CHAIN, 35 * MB), outdated=["s01"]))
 
     assert (
         "`flights` does not fit, however its segment is cut. Every step fits from 40.1 MB" in text
@@ -205,11 +205,11 @@ def test_a_step_that_does_not_fit_is_named_with_the_budget_it_takes(tmp_path: Pa
 
 
 def test_a_budget_without_room_for_the_headroom_says_so(tmp_path: Path) -> None:
-    text = sentences(printed(look(tmp_path, CHAIN, 45 * MB)))
+    text = sentences(printed(outlook_in(tmp_path, CHAIN, 45 * MB)))
 
     assert "Below 40.1 MB `flights` does not fit, however its segment is cut." in text
     assert "Some step needs more than 36 MB, so some of the headroom is used." in text
-    assert "is not kept" not in sentences(printed(look(tmp_path, CHAIN, 100 * MB)))
+    assert "is not kept" not in sentences(printed(outlook_in(tmp_path, CHAIN, 100 * MB)))
 
 
 # Flowcharts
@@ -227,9 +227,9 @@ _LINES = re.compile(
 )
 
 
-def drawn(told: Outlook) -> list[str]:
+def drawn(outlook: Outlook) -> list[str]:
     """The lines of a flowchart, which are all of the forms that Mermaid's grammar has."""
-    lines = flowchart(told).splitlines()
+    lines = flowchart(outlook).splitlines()
     matches = [_LINES.fullmatch(line) for line in lines]
     assert [line for line, match in zip(lines, matches, strict=True) if match is None] == []
     nodes = [match["node"] for match in matches if match and match["node"]]
@@ -242,7 +242,7 @@ def drawn(told: Outlook) -> list[str]:
 
 
 def test_a_flowchart_names_the_values_that_go_through_a_file(tmp_path: Path) -> None:
-    assert drawn(look(tmp_path, CHAIN, 100 * MB)) == [
+    assert drawn(outlook_in(tmp_path, CHAIN, 100 * MB)) == [
         "flowchart TB",
         'subgraph s0["s01"]',
         'n0["flights"]',
@@ -266,7 +266,7 @@ def test_a_flowchart_shows_the_parts_of_a_segment_that_is_cut(tmp_path: Path) ->
         {"a": Told(value=50 * MB), "told": Told(("a",), is_sink=True), "b": Told(value=5 * MB)},
         {"c": Told(value=40 * MB), "d": Told(("b",), value=30 * MB), "e": Told(("c", "d"))},
     ]
-    lines = drawn(look(tmp_path, segments, 80 * MB))
+    lines = drawn(outlook_in(tmp_path, segments, 80 * MB))
 
     assert [line for line in lines if line.startswith("subgraph")] == [
         'subgraph s0["s01"]',
@@ -286,7 +286,7 @@ def test_names_that_mean_something_to_mermaid_are_only_labels(tmp_path: Path) ->
         {"end": Told(value=MB), "graph": Told(("end",)), "größe": Told(("end",))},
         {"click": Told(("end", "größe"))},
     ]
-    lines = drawn(look(tmp_path, segments, 100 * MB))
+    lines = drawn(outlook_in(tmp_path, segments, 100 * MB))
 
     assert lines.count("end") == 2
     assert 'n0["end"]' in lines
@@ -296,7 +296,7 @@ def test_names_that_mean_something_to_mermaid_are_only_labels(tmp_path: Path) ->
 def test_a_large_pipeline_is_drawn_part_by_part(tmp_path: Path) -> None:
     first = {f"v{n}": Told((f"v{n - 1}",) if n else (), value=MB) for n in range(40)}
     second = {f"w{n}": Told(tuple(f"v{n + k}" for k in range(5)), value=1) for n in range(30)}
-    lines = drawn(look(tmp_path, [first, second], BASELINE + 100 * MB))
+    lines = drawn(outlook_in(tmp_path, [first, second], BASELINE + 100 * MB))
 
     assert lines == [
         "flowchart TB",

@@ -97,9 +97,9 @@ class Browser:
         return [json.dumps(e["params"]) for e in self.events if e["method"] in kinds]
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for, the page's own among them."""
-        asked = (e for e in self.events if e["method"] == "Network.requestWillBeSent")
-        return [event["params"]["request"]["url"] for event in asked]
+        """The requested addresses, including that of the page."""
+        requests = (e for e in self.events if e["method"] == "Network.requestWillBeSent")
+        return [event["params"]["request"]["url"] for event in requests]
 
     def _receive(self, is_wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         while True:

@@ -73,7 +73,7 @@ def test_the_error_of_a_failed_run_stands_as_it_is(tmp_path: Path) -> None:
     assert f"````text\n{message}\n````" in text
 
 
-def test_a_run_that_left_little_is_told_all_the_same(tmp_path: Path) -> None:
+def test_a_run_that_left_little_is_reported_all_the_same(tmp_path: Path) -> None:
     text = written(tmp_path, {"pipeline": "demo"})
 
     assert text.startswith("### `demo`: Nothing had to run")

@@ -65,7 +65,7 @@ def test_runs_of_another_pipeline_are_left_out(tmp_path: Path) -> None:
     assert [run.folder.name[:8] for run in past_runs(tmp_path, "demo")] == ["20260101"]
 
 
-def test_no_run_yet_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_no_run_yet_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no run of `demo` has left a record.*`run`"):
         past_runs(tmp_path / "runs", "demo")
 
@@ -79,7 +79,9 @@ def test_no_run_yet_is_told_with_what_to_do(tmp_path: Path) -> None:
         ('{"pipeline": "demo", "peak_bytes": "much"}', "peak_bytes: Input should be a valid int"),
     ],
 )
-def test_a_damaged_last_record_is_told_with_its_place(tmp_path: Path, text: str, why: str) -> None:
+def test_a_damaged_last_record_is_reported_with_its_place(
+    tmp_path: Path, text: str, why: str
+) -> None:
     leave(tmp_path, "20260101T000000-a", record())
     folder = leave(tmp_path, "20260102T000000-a", text)
 
@@ -212,7 +214,7 @@ def test_rows_are_the_steps_and_the_commit_of_each_part(tmp_path: Path) -> None:
     assert (doubled.write_seconds, doubled.peak_bytes) == (0.5, 220 * MB)
 
 
-def test_a_step_that_ran_in_two_parts_is_told_apart(tmp_path: Path) -> None:
+def test_a_step_that_ran_in_two_parts_is_distinguished(tmp_path: Path) -> None:
     twice = segment("s02", steps=[step("doubled"), step("doubled", part=1)])
     leave(tmp_path / "runs", "20260101T000000-a", record(twice))
 

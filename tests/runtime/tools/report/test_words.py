@@ -44,5 +44,5 @@ def test_the_statuses_of_segments_are_counted() -> None:
         ({}, "Failed: unknown."),
     ],
 )
-def test_a_failure_is_told_with_what_is_known(error: dict[str, str], sentence: str) -> None:
+def test_a_failure_is_described_with_all_known_facts(error: dict[str, str], sentence: str) -> None:
     assert verdict(RunRecord("demo", error=error)) == sentence

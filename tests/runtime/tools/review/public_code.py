@@ -1,8 +1,8 @@
-"""Hold the rules against public code: `python tests/runtime/tools/review/public_code.py CLONES`.
+"""Check the rules on public code: `python tests/runtime/tools/review/public_code.py CLONES`.
 
 CLONES is a folder with a git clone of each repository that `public_code.toml` names, as
 `CLONES/owner/name`. Each file is reviewed at the commit of the list, with every function at its top
-taken for a step; what is found must be what the list says. The code itself is not kept here.
+taken for a step; the findings must be those in the list. The code itself is not kept here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-if __name__ == "__main__":  # run by its path, so that the tests' packages are not yet found
+if __name__ == "__main__":  # run by its path, so that the tests' packages are not on the path yet
     sys.path[:0] = [
         str(Path(__file__).parents[4] / part) for part in ("", "build/dev/flight-delays/src")
     ]
@@ -27,7 +27,7 @@ LIST = Path(__file__).with_suffix(".toml")
 NOT_MEANT = {"CKP101", "CKP102"}  # these functions were never to be steps
 
 
-def found(clones: Path, file: dict[str, Any]) -> dict[str, int]:
+def broken_rules(clones: Path, file: dict[str, Any]) -> dict[str, int]:
     """How often each rule is broken in a file, taken at its commit."""
     command = ["git", "-C", str(clones / file["repository"]), "show"]
     named = [f"{file['commit']}:{file['path']}"]
@@ -40,7 +40,7 @@ def found(clones: Path, file: dict[str, Any]) -> dict[str, int]:
 def main(clones: Path) -> int:
     differing = 0
     for file in tomllib.loads(LIST.read_text(encoding="utf-8"))["file"]:
-        now = found(clones, file)
+        now = broken_rules(clones, file)
         if now != file["findings"]:
             differing += 1
             print(f"{file['repository']} {file['path']}: {file['findings']} in the list, now {now}")

@@ -15,9 +15,9 @@ from flight_delays.checkpointing.tools.review.checks import review
 from flight_delays.checkpointing.tools.review.findings import Finding
 
 IDENTITY = {
-    f"GIT_{who}_{what}": f"{who}@example.org".lower()
+    f"GIT_{who}_{role}": f"{who}@example.org".lower()
     for who in ("AUTHOR", "COMMITTER")
-    for what in ("NAME", "EMAIL")
+    for role in ("NAME", "EMAIL")
 }
 HEADER = """
 from datetime import date, datetime

@@ -99,7 +99,7 @@ def test_a_raised_budget_is_found_by_the_command(clean: Project) -> None:
     assert "memory_budget.toml:3: CKP401 `quota` was raised since HEAD" in done.stdout
 
 
-def test_a_project_without_its_files_is_told_so(clean: Project) -> None:
+def test_a_project_without_its_files_is_refused(clean: Project) -> None:
     (clean.folder / "pipeline.toml").unlink()
     done = clean.command("review")
     assert done.returncode == 2

@@ -35,7 +35,7 @@ def test_a_segment_may_have_ten_steps_where_nothing_else_is_said(project: Review
     assert project.write(s01=steps(10), s02=steps(10, "other")).rules() == []
 
 
-def test_the_first_step_too_many_is_told(project: Reviewed) -> None:
+def test_the_first_step_too_many_is_reported(project: Reviewed) -> None:
     project.put({"memory_budget.toml": "[segment]\nmax_steps = 3\n"})
     [finding] = project.write(s01=steps(5)).findings()
     assert finding.rule == "CKP101"
@@ -61,7 +61,7 @@ MONTHLY = Pipeline(Segment("short", (step_0, step_1)), name="monthly")
     assert lines_of(project.findings()) == ["pipeline.py:6 CKP101"]
 
 
-def test_every_missing_annotation_is_told_at_its_line(project: Reviewed) -> None:
+def test_every_missing_annotation_is_reported_at_its_line(project: Reviewed) -> None:
     project.write(
         s01="""
         @step
@@ -93,7 +93,7 @@ def test_every_missing_annotation_is_told_at_its_line(project: Reviewed) -> None
         "from ..helpers import anything",
     ],
 )
-def test_a_segment_that_imports_another_is_told(project: Reviewed, line: str) -> None:
+def test_a_segment_that_imports_another_is_reported(project: Reviewed, line: str) -> None:
     project.put({"src/demo/helpers.py": "from .segments.s01 import step_0 as anything\n"})
     project.write(s01=steps(1), s02=f"    {line}\n{ONE.format(name='other')}")
     [finding] = project.findings()
@@ -167,7 +167,7 @@ WITH_COLUMNS = """
         (WITH_COLUMNS, 'float(orders[["b"] + ["a"]].to_numpy().sum())', '"a", "b"'),
     ],
 )
-def test_a_table_that_crosses_a_cut_for_few_of_its_columns_is_told(
+def test_a_table_that_crosses_a_cut_for_few_of_its_columns_is_reported(
     project: Reviewed, made: str, use: str, columns: str
 ) -> None:
     total = f"""
@@ -192,7 +192,7 @@ def test_a_table_that_crosses_a_cut_for_few_of_its_columns_is_told(
         (WITH_COLUMNS, 'float(orders[["a", "b", "c"]].to_numpy().sum())'),
     ],
 )
-def test_a_table_is_not_told_of_where_its_use_does_not_show_enough(
+def test_a_table_is_not_reported_where_its_use_does_not_show_enough(
     project: Reviewed, made: str, use: str
 ) -> None:
     total = f"""
@@ -273,7 +273,9 @@ def test_columns_that_a_step_does_not_name_are_not_guessed(project: Reviewed, ma
         'orders.set_index("a")["a"].sum() + orders.shape[0]',
     ],
 )
-def test_one_column_is_told_of_by_whichever_method_it_is_taken(project: Reviewed, use: str) -> None:
+def test_one_column_is_reported_by_whichever_method_it_is_taken(
+    project: Reviewed, use: str
+) -> None:
     total = f"""
     @step
     def total(orders: pd.DataFrame) -> float:
@@ -294,7 +296,7 @@ def test_one_column_is_told_of_by_whichever_method_it_is_taken(project: Reviewed
         'return float(orders.loc["x"].sum() + orders["a"].sum())',
     ],
 )
-def test_a_table_that_is_changed_or_used_otherwise_is_not_told_of(
+def test_a_table_that_is_changed_or_used_otherwise_is_not_reported(
     project: Reviewed, body: str
 ) -> None:
     total = f"""
@@ -305,7 +307,7 @@ def test_a_table_that_is_changed_or_used_otherwise_is_not_told_of(
     assert project.write(s01=MADE, s02=total).rules() == []
 
 
-def test_a_table_that_no_cut_separates_from_its_use_is_not_told_of(project: Reviewed) -> None:
+def test_a_table_that_no_cut_separates_from_its_use_is_not_reported(project: Reviewed) -> None:
     total = """
     @step
     def total(orders: pd.DataFrame) -> float:
@@ -336,7 +338,7 @@ def test_columns_are_annotated_already_or_the_value_is_no_table(project: Reviewe
     assert project.write(s01=MADE + more, s02=total).rules() == []
 
 
-def test_each_of_several_pipelines_is_looked_at_and_a_finding_is_told_once(
+def test_each_of_several_pipelines_is_reviewed_and_a_finding_is_reported_once(
     project: Reviewed,
 ) -> None:
     total = """

@@ -28,16 +28,20 @@ def unescaped(text: str) -> str:
 
 def commands(findings: list[Finding]) -> list[tuple[str, int, str, str]]:
     *lines, _ = formatted(findings, "github", ROOT).split("\n")
-    found = [COMMAND.fullmatch(line) for line in lines]
-    assert all(found)
-    return [(unescaped(m[1]), int(m[2]), unescaped(m[3]), unescaped(m[4])) for m in found if m]
+    matches = [COMMAND.fullmatch(line) for line in lines]
+    assert all(matches)
+    return [
+        (unescaped(match[1]), int(match[2]), unescaped(match[3]), unescaped(match[4]))
+        for match in matches
+        if match
+    ]
 
 
 def test_text_gives_the_place_the_rule_the_reason_and_the_remedy() -> None:
     first, *rest, last = formatted([CLOCK], "text", ROOT).splitlines()
     assert first == "src/demo/s01.py:12: CKP205 `day` reads the clock (`time.time`)"
-    told = " ".join(" ".join(rest).split())
-    assert told == f"Why: {RULES['CKP205'].reason} Do: {RULES['CKP205'].remedy}"
+    explanation = " ".join(" ".join(rest).split())
+    assert explanation == f"Why: {RULES['CKP205'].reason} Do: {RULES['CKP205'].remedy}"
     assert max(map(len, rest)) <= 100
     assert last == "1 finding; docs/review-standard.md shows an example of each rule."
 
@@ -49,9 +53,9 @@ def test_text_says_so_when_there_is_nothing() -> None:
 
 
 def test_json_gives_each_part_by_name() -> None:
-    [told] = json.loads(formatted([CLOCK], "json", ROOT))
+    [entry] = json.loads(formatted([CLOCK], "json", ROOT))
     rule = RULES["CKP205"]
-    assert told == {
+    assert entry == {
         "path": "src/demo/s01.py",
         "line": 12,
         "rule": "CKP205",
@@ -82,7 +86,7 @@ def test_github_s_separators_are_escaped() -> None:
 @given(
     st.lists(st.builds(Finding, st.text(), st.integers(1), st.sampled_from(list(RULES)), st.text()))
 )
-def test_whatever_is_found_github_gets_one_line_each(findings: list[Finding]) -> None:
+def test_github_gets_one_line_for_each_finding(findings: list[Finding]) -> None:
     assert len(commands(findings)) == len(findings)
 
 

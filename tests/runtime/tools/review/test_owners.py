@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Reviewed:
         (budget(more='[checkpoints]\nmax_disk = "1 TB"\n'), "max_disk", 5),
     ],
 )
-def test_a_limit_that_was_raised_without_an_owner_is_told(
+def test_a_limit_that_was_raised_without_an_owner_is_reported(
     project: Reviewed, raised: str, key: str, line: int
 ) -> None:
     project.commit()
@@ -140,7 +140,7 @@ def test_a_budget_that_is_new_was_not_raised(project: Reviewed) -> None:
 
 
 @pytest.mark.parametrize("place", [".github/CODEOWNERS", "CODEOWNERS", ".gitlab/CODEOWNERS"])
-def test_an_owners_file_that_leaves_something_out_is_told_what(
+def test_an_owners_file_that_leaves_something_out_is_reported(
     project: Reviewed, place: str
 ) -> None:
     project.put({place: "*.py @team\n"})

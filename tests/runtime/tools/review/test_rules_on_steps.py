@@ -1,4 +1,4 @@
-"""What the rules about the body of a step see, and where they keep silent."""
+"""What the rules about the body of a step report, and what they allow."""
 
 from __future__ import annotations
 
@@ -290,9 +290,9 @@ FIRES = {
         "a list by another name": """
             @step
             def names(given: list[str]) -> list[str]:
-                found = given
-                found.sort()
-                return found
+                ordered = given
+                ordered.sort()
+                return ordered
         """,
         "a list by an assignment that adds": """
             @step
@@ -642,7 +642,7 @@ SILENT = {
                 table.to_excel(book, sheet_name="all")
             return folder
     """,
-    "a helper that writes where it is told": """
+    "a helper that writes to a path it receives": """
         def written(table: pd.DataFrame, path: Path) -> Path:
             table.to_csv(path)
             return path
@@ -748,9 +748,9 @@ SILENT = {
         @step
         def recent(table: pd.DataFrame, day: date) -> pd.DataFrame:
             started = time.perf_counter()
-            found = table[table["day"] > pd.Timestamp(day) - pd.Timedelta(days=7)]
+            late = table[table["day"] > pd.Timestamp(day) - pd.Timedelta(days=7)]
             print(time.perf_counter() - started, datetime.now(), time.strftime("%H", (0,) * 9))
-            return found
+            return late
     """,
     "a pandas query that reads like SQL": """
         @step
@@ -872,7 +872,7 @@ WIRING = '[inputs]\nrates_url = "https://example.org/rates.json"\n'
         for case, text in of.items()
     ],
 )
-def test_a_rule_tells_what_breaks_it_and_no_other_rule_does(
+def test_a_rule_reports_what_breaks_it_and_no_other_rule_does(
     rule: str, source: str, tmp_path: Path
 ) -> None:
     project = Reviewed(tmp_path).put({"pipeline.toml": WIRING}).write(s01=source)
@@ -880,12 +880,12 @@ def test_a_rule_tells_what_breaks_it_and_no_other_rule_does(
 
 
 @pytest.mark.parametrize("source", SILENT.values(), ids=list(SILENT))
-def test_no_rule_speaks_of_what_is_right(source: str, tmp_path: Path) -> None:
+def test_no_rule_reports_what_is_right(source: str, tmp_path: Path) -> None:
     project = Reviewed(tmp_path).put({"pipeline.toml": WIRING}).write(s01=source)
     assert project.findings() == []
 
 
-def test_of_two_names_that_are_assigned_at_once_the_one_that_holds_data_is_told(
+def test_of_two_names_that_are_assigned_at_once_the_one_with_data_is_reported(
     tmp_path: Path,
 ) -> None:
     source = 'NAMES, TABLE = ["x"], pd.DataFrame({"x": [1]})\n'

@@ -45,9 +45,9 @@ def test_the_page_has_a_section_for_each_rule_in_the_same_order() -> None:
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.id)
 def test_a_section_says_what_the_command_says(rule: Rule) -> None:
-    told = " ".join(SECTIONS[rule.id].split())
-    assert told.startswith(f"{rule.title} {rule.reason} Bad:")
-    assert f"What to do: {rule.remedy}" in told
+    section = " ".join(SECTIONS[rule.id].split())
+    assert section.startswith(f"{rule.title} {rule.reason} Bad:")
+    assert f"What to do: {rule.remedy}" in section
 
 
 @pytest.mark.parametrize("rule", RULES)

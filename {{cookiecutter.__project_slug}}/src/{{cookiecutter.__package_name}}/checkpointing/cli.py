@@ -178,7 +178,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "review": review,
     "update": update,
 }
-"""Each tool is one line: without it, and without its folder in `tools`, the others still work."""
+"""Each tool is one line. Without that line and its folder in `tools` the others still work."""
 
 
 def application(package: str) -> typer.Typer:
@@ -194,7 +194,7 @@ def application(package: str) -> typer.Typer:
         context.obj = package
         if context.invoked_subcommand in COMMANDS:
             interrupts.listen()
-        else:  # the project's own, which gets interrupts as any program does
+        else:  # a command of the project, which receives interrupts as any program does
             interrupts.hand_back()
 
     return app
@@ -216,10 +216,10 @@ def _end_with(module: str, command: str, *arguments: Any, workers: bool = True) 
     except OSError:
         if not interrupts.interrupted():
             raise
-        code = interrupts.EXIT_CODE  # the terminal closed, so nothing can be told any more
+        code = interrupts.EXIT_CODE  # the terminal closed, so no message can be printed
     interrupts.end_others()
     gone = OSError if interrupts.interrupted() else BrokenPipeError
-    with contextlib.suppress(gone):  # the reader of a pipe had enough
+    with contextlib.suppress(gone):  # the reader of a pipe closed it
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(code)  # nothing is left to be torn down, which would take a tenth of a second
+    os._exit(code)  # skips the cleanup of the interpreter, which takes 0.1 s and is not needed

@@ -155,16 +155,16 @@ def audited(sized: Annotated[pd.DataFrame, Columns("order", "euros")], rows: int
 @step
 def anomalies(sized: pd.DataFrame, most_deviations: float) -> list[dict[str, object]]:
     """The orders whose amount is far from their department's, as records."""
-    found: list[dict[str, object]] = []
+    records: list[dict[str, object]] = []
     for department, part in sized.groupby("department", observed=True):
         spread = part["euros"].std()
         far = (part["euros"] - part["euros"].mean()).abs() > most_deviations * spread
         for row in part[far].itertuples():
             record: dict[str, object] = {"order": row.order, "department": department}
             record["euros"] = row.euros
-            found.append(record)
-    found.sort(key=lambda record: str(record["order"]))
-    return found
+            records.append(record)
+    records.sort(key=lambda record: str(record["order"]))
+    return records
 
 
 @step

@@ -24,8 +24,8 @@ class Station(TypedDict):
 
 @step
 def stations(stations_url: str) -> list[Station]:
-    """The stations as the network tells them, page after page."""
-    found: list[Station] = []
+    """The stations as the network lists them, page after page."""
+    all_stations: list[Station] = []
     page = 1
     with requests.Session() as session:
         while True:
@@ -33,8 +33,10 @@ def stations(stations_url: str) -> list[Station]:
             answer.raise_for_status()
             listed = answer.json()["stations"]
             if not listed:
-                return found
-            found.extend({"name": s["name"].strip(), "docks": int(s["docks"])} for s in listed)
+                return all_stations
+            all_stations.extend(
+                {"name": s["name"].strip(), "docks": int(s["docks"])} for s in listed
+            )
             page += 1
 
 
@@ -74,10 +76,10 @@ def trips_by_station(
 @step
 def routes(trips: pd.DataFrame) -> dict[str, list[str]]:
     """Where trips from each station lead, each destination once."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    ends_of: defaultdict[str, set[str]] = defaultdict(set)
     for start, end in zip(trips["start_station"], trips["end_station"], strict=True):
-        found[plain(start)].add(plain(end))
-    return {start: sorted(ends) for start, ends in sorted(found.items())}
+        ends_of[plain(start)].add(plain(end))
+    return {start: sorted(ends) for start, ends in sorted(ends_of.items())}
 
 
 @step

@@ -67,18 +67,18 @@ def by_hour(sessions: pl.LazyFrame) -> pl.DataFrame:
 def panel(users: pl.DataFrame, size: int, seed: int) -> list[str]:
     """The users that are asked what they think; the same in each run."""
     chosen = users.sample(n=size, seed=seed, with_replacement=False)
-    found: list[str] = chosen["user"].to_list()
-    found.sort()
-    return found
+    names: list[str] = chosen["user"].to_list()
+    names.sort()
+    return names
 
 
 @step
 def shares(funnel: pl.DataFrame) -> dict[str, float]:
     """The share of sessions that end in a purchase, by country."""
-    found = {}
+    share_of = {}
     for row in funnel.iter_rows(named=True):
-        found[row["country"]] = row["purchase"] / row["sessions"]
-    return found
+        share_of[row["country"]] = row["purchase"] / row["sessions"]
+    return share_of
 
 
 @step

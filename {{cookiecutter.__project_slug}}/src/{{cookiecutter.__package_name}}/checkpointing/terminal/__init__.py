@@ -1,1 +1,1 @@
-"""The commands `run`, `status`, `show` and `clean`, as people see them."""
+"""The commands `run`, `status`, `show` and `clean`."""

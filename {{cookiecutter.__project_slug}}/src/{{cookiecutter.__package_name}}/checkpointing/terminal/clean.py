@@ -1,4 +1,4 @@
-"""`clean`: checkpoints removed, and run records if asked."""
+"""`clean`: remove checkpoints, and on request run records."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .project import reported
 
 @answered
 def clean_command(package: str, old: bool, runs: bool) -> int:
-    """Remove checkpoints, and run records if asked; the exit code.
+    """Remove checkpoints, and on request run records; the exit code.
 
-    What no run has made stays, and a place that no run has claimed is left as it is.
+    Files that no run has made stay, and so does a folder that no run has claimed.
     """
     with reported() as code:
         project = describe_project(package)

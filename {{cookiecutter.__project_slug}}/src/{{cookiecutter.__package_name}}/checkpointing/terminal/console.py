@@ -1,4 +1,4 @@
-"""What a person sees of a run: live on a terminal, plain lines elsewhere, a closing table."""
+"""A run for people: a live line on a terminal, plain lines elsewhere, and a closing table."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def closing_table(record: RunRecord) -> Table:
 
 
 class _Lines:
-    """One line for each thing worth keeping in a log."""
+    """One line for each event that belongs in a log."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -1,4 +1,4 @@
-"""What the commands share: `--set` read, errors printed."""
+"""Functions that all commands use: read `--set`, print errors."""
 
 from __future__ import annotations
 

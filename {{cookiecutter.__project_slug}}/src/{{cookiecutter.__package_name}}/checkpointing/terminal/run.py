@@ -38,7 +38,7 @@ def run_command(
     except CheckpointingError as error:
         failure = error
     except KeyboardInterrupt:
-        if record is None:  # else the run had come to its end
+        if record is None:  # otherwise the run was complete
             failure = Interrupted("stopped before the run started.")
     if failure is not None:
         record = failure.record or RunRecord("", error=failure.as_json())

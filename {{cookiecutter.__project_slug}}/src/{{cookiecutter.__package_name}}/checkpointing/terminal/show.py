@@ -15,19 +15,19 @@ def show_command(package: str, value: str, rows: int) -> int:
     """Print one checkpointed value; the exit code."""
     with reported() as code:
         project = describe_project(package)
-        found = load_value(project.graph, project.settings, value)
-        shape = f", {' × '.join(map(str, found.shape))}" if hasattr(found, "shape") else ""
-        print(f"{value}: {type(found).__name__}{shape}")
-        if hasattr(found, "head"):
-            found = found.head(rows)
-        elif hasattr(found, "slice"):
-            found = found.slice(0, rows)
-        print(_as_text(found))
+        loaded = load_value(project.graph, project.settings, value)
+        shape = f", {' × '.join(map(str, loaded.shape))}" if hasattr(loaded, "shape") else ""
+        print(f"{value}: {type(loaded).__name__}{shape}")
+        if hasattr(loaded, "head"):
+            loaded = loaded.head(rows)
+        elif hasattr(loaded, "slice"):
+            loaded = loaded.slice(0, rows)
+        print(_as_text(loaded))
     return code[0]
 
 
-def _as_text(found: Any) -> str:
+def _as_text(value: Any) -> str:
     try:
-        return str(found.to_string() if hasattr(found, "to_string") else found)
+        return str(value.to_string() if hasattr(value, "to_string") else value)
     except Exception as error:  # pandas keeps types of Arrow that it cannot print
         return f"its own library cannot print it: {error!r}"

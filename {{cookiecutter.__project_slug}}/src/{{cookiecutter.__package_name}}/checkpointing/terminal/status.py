@@ -25,7 +25,7 @@ def status_command(package: str, changes: list[str], verify: bool, as_json: bool
     with reported() as code:
         project = describe_project(package)
         bound = bind(project, parse_changes(project, changes))
-        found = standings(bound, hash_all=verify)
+        segment_standings = standings(bound, hash_all=verify)
         budget = effective_budget(project.settings.memory, machine_limits())
         if as_json:
             segments = [
@@ -34,14 +34,14 @@ def status_command(package: str, changes: list[str], verify: bool, as_json: bool
                     "reusable": isinstance(item, Reusable),
                     "reasons": list(_reasons(item)),
                 }
-                for item in found
+                for item in segment_standings
             ]
             limits = [asdict(limit) for limit in budget.limits]
-            told = {"budget_bytes": budget.bytes, "limits": limits, "segments": segments}
-            print(json.dumps(told))
+            content = {"budget_bytes": budget.bytes, "limits": limits, "segments": segments}
+            print(json.dumps(content))
             return 0
         console = Console()
-        console.print(_standing_table(bound, found))
+        console.print(_standing_table(bound, segment_standings))
         binding, *others = (f"{size(limit.bytes)} ({limit.source})" for limit in budget.limits)
         limited = f"memory budget: {binding}; other limits: {', '.join(others)}"
         console.print(limited, highlight=False, markup=False, soft_wrap=True)
@@ -51,11 +51,11 @@ def status_command(package: str, changes: list[str], verify: bool, as_json: bool
     return code[0]
 
 
-def _standing_table(bound: Bound, found: list[Standing]) -> Table:
+def _standing_table(bound: Bound, segment_standings: list[Standing]) -> Table:
     table = Table(title=bound.graph.name, title_justify="left")
     for heading in ("segment", "next run", "why", "on disk", "made"):
         table.add_column(heading)
-    for item in found:
+    for item in segment_standings:
         kept = None if isinstance(item, Waiting) else item.manifest
         table.add_row(
             item.segment.name,

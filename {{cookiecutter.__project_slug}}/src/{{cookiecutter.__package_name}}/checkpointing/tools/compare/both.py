@@ -1,7 +1,7 @@
 """Both runs of a comparison, one after the other, in a folder of their own.
 
-The run with checkpoints comes first: its keys tell from what the plain script's random numbers are
-seeded, and what cannot run at all is known before the machine is filled.
+The run with checkpoints comes first: its keys seed the random numbers of the plain script, and a
+pipeline that cannot run fails before the script fills the memory.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _SCRATCH = "compare"
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """What a caller may ask of a comparison; see the command `compare`.
+    """The options of a comparison; see the command `compare`.
 
-    `params` take the place of params and inputs of the same name; `budget` and `limit` are sizes
+    `params` replace params and inputs of the same name; `budget` and `limit` are sizes
     such as 2GB.
     """
 
@@ -56,15 +56,15 @@ def compare(
 ) -> Comparison:
     """Run the pipeline with checkpoints and as a plain script, both from the beginning.
 
-    Checkpoints, published outputs and run records stay as they are; what the run with checkpoints
-    measured goes into the profile. A plain script that runs out of memory is a result.
+    Checkpoints, published outputs and run records do not change; the profile receives the
+    measurements of the run with checkpoints. A plain script that runs out of memory is a result.
 
     Raises:
         CheckpointingError: a run failed; `error.record` is the comparison so far.
     """
-    found = Comparison(project.graph.name)
+    comparison = Comparison(project.graph.name)
     try:
-        _compare(project, options, found, observe)
+        _compare(project, options, comparison, observe)
     except KeyboardInterrupt:
         failed: CheckpointingError = Interrupted("stopped. Nothing of the comparison is left.")
     except CheckpointingError as error:
@@ -72,18 +72,18 @@ def compare(
     except OSError as error:
         failed = StorageError(f"{error}. Check the disk and who may read and write there.")
     else:
-        return found
-    found.error, failed.record = failed.as_json(), found
+        return comparison
+    comparison.error, failed.record = failed.as_json(), comparison
     raise failed
 
 
 def _compare(
-    project: Project, options: CompareOptions, found: Comparison, observe: Observer
+    project: Project, options: CompareOptions, comparison: Comparison, observe: Observer
 ) -> None:
     settings = project.settings
     budget = effective_budget(settings.memory, machine_limits(), options.budget)
-    asked = None if options.limit is None else parse_size(options.limit, "--limit")
-    found.budget_bytes, found.budget_source = budget.bytes, budget.source
+    requested_limit = None if options.limit is None else parse_size(options.limit, "--limit")
+    comparison.budget_bytes, comparison.budget_source = budget.bytes, budget.source
     store = Store(settings.checkpoints / project.graph.name)
     claim_places(settings, project.graph.name)
     with store.lock(), _scratch(store.folder) as folder:
@@ -92,38 +92,46 @@ def _compare(
         # This reads and hashes the inputs, so both runs find them in the page cache.
         bound = bind(aside, options.params)
         observe(Noticed(_announcement(project.graph)))
-        manifests = _run_with_checkpoints(bound, budget, log, found, observe)
-        limit = script_limit(machine_limits(), asked)
-        found.limit_bytes, found.limit_source = limit.bytes, limit.source
-        told = f"{size(limit.bytes)} ({limit.source})"
-        observe(Noticed(f"plain script: one process, every value kept; stopped above {told}"))
+        manifests = _run_with_checkpoints(bound, budget, log, comparison, observe)
+        limit = script_limit(machine_limits(), requested_limit)
+        comparison.limit_bytes, comparison.limit_source = limit.bytes, limit.source
+        limit_text = f"{size(limit.bytes)} ({limit.source})"
+        observe(Noticed(f"plain script: one process, every value kept; stopped above {limit_text}"))
         plain = PlainRun()
-        found.plain = plain.figures
+        comparison.plain = plain.figures
         order = _script_order(bound, budget, manifests, folder, log)
         run_plain(order, budget, limit, observe, plain)
     if plain.error is not None:
         raise plain.error
     if plain.identities is not None:
-        kept = {n: record.identity for m in manifests for n, record in m.outputs.items()}
-        found.same_results = {n: plain.identities.get(n) == kept[n] for n in order.outputs}
+        kept = {
+            name: record.identity
+            for manifest in manifests
+            for name, record in manifest.outputs.items()
+        }
+        comparison.same_results = {
+            name: plain.identities.get(name) == kept[name] for name in order.outputs
+        }
 
 
 def _announcement(graph: Graph) -> str:
-    """What a person has to know before anything runs: a sink writes to the world outside."""
+    """A notice to people before anything runs, because sinks write to the world outside."""
     sinks = ", ".join(f"`{step.name}`" for step in graph.steps if step.is_sink)
-    told = "every step runs twice, with checkpoints and then as a plain script"
-    return f"{told}; so does what returns nothing and writes elsewhere: {sinks}" if sinks else told
+    message = "every step runs twice, with checkpoints and then as a plain script"
+    if sinks:
+        message += f"; so does what returns nothing and writes elsewhere: {sinks}"
+    return message
 
 
 def _run_with_checkpoints(
-    bound: Bound, budget: EffectiveBudget, log: Path, found: Comparison, observe: Observer
+    bound: Bound, budget: EffectiveBudget, log: Path, comparison: Comparison, observe: Observer
 ) -> list[Manifest]:
-    """Run the pipeline as `run` does, and fill the figures; the checkpoints, in order.
+    """Run the pipeline as `run` does, fill the figures, and return the checkpoints in order.
 
     Raises CheckpointingError as `run` does.
     """
-    figures = found.checkpoints = Figures()
-    record = RunRecord(found.pipeline, budget_bytes=budget.bytes, segments=figures.segments)
+    figures = comparison.checkpoints = Figures()
+    record = RunRecord(comparison.pipeline, budget_bytes=budget.bytes, segments=figures.segments)
     folder = bound.store.folder
     with storage_errors("Making a folder for checkpoints", folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,8 +149,8 @@ def _run_with_checkpoints(
         running.go(None)
     finally:
         figures.seconds = time.monotonic() - started
-        figures.peak_bytes = max((s.peak_bytes for s in figures.segments), default=0)
-        figures.bytes_written = sum(s.bytes_written for s in figures.segments)
+        figures.peak_bytes = max((segment.peak_bytes for segment in figures.segments), default=0)
+        figures.bytes_written = sum(segment.bytes_written for segment in figures.segments)
     figures.status = "ran"
     return [running.done[segment.name] for segment in bound.graph.segments]
 
@@ -191,9 +199,9 @@ def _aside(settings: Settings, folder: Path, used: int) -> Settings:
 
 @contextmanager
 def _scratch(store: Path) -> Iterator[Path]:
-    """A folder within the pipeline's own, whose lock is held; it goes however this ends.
+    """A folder within the locked folder of the pipeline; it is removed however the comparison ends.
 
-    What a killed comparison left goes too. Its name is one that a run sweeps away as well.
+    The folder of a killed comparison is removed too, by the next comparison or run.
     """
     sweep_temporaries(store, _SCRATCH)
     folder = store / temporary_name(_SCRATCH)
@@ -202,14 +210,14 @@ def _scratch(store: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        # An impatient second Ctrl-C leaves no gigabytes behind. What cannot be removed, a later run
-        # sweeps away, or `clean` says why not.
+        # A second Ctrl-C must not leave gigabytes behind. What cannot be removed now, a later run
+        # removes, or `clean` says why it cannot.
         with held(), suppress(OSError):
             remove(folder)
 
 
 def _new_log(runs: Path) -> Path:
-    """An empty log for what the steps of both runs print."""
+    """An empty log for the text that the steps of both runs print."""
     log = runs / COMPARE_LOG
     with storage_errors("Making the log", runs):
         log.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The command `compare`: both runs, a table, and what it means in plain sentences."""
+"""The command `compare`: both runs, a table, and its meaning in plain sentences."""
 
 from __future__ import annotations
 
@@ -31,44 +31,45 @@ def compare_command(
 ) -> int:
     """Compare both ways to run the pipeline and show the result; the exit code."""
     errors = Console(stderr=True)
-    found: Comparison | None = None
+    comparison: Comparison | None = None
     failure: CheckpointingError | None = None
     try:
         with interruptible:
             project = describe_project(package)
             options = CompareOptions(parse_changes(project, changes), budget, limit)
             with progress(errors) as observe:
-                found = compare(project, options, observe)
+                comparison = compare(project, options, observe)
     except CheckpointingError as error:
         failure = error
     except KeyboardInterrupt:
-        if found is None:  # else the comparison had come to its end
+        if comparison is None:  # otherwise the comparison was complete
             failure = Interrupted("stopped before the comparison began.")
     if failure is not None:
-        found = failure.record or Comparison(error=failure.as_json())
-    assert found is not None, "a comparison that did not fail was made"
+        comparison = failure.record or Comparison(error=failure.as_json())
+    assert comparison is not None, "a comparison that did not fail was made"
     if as_json:
-        print(json.dumps(found.as_json()))
-    elif found.plain is not None and found.checkpoints is not None:
+        print(json.dumps(comparison.as_json()))
+    elif comparison.plain is not None and comparison.checkpoints is not None:
         console = Console()
-        console.print(comparison_table(found, found.plain, found.checkpoints))
-        for line in sentences(found, found.plain, found.checkpoints):
+        console.print(comparison_table(comparison, comparison.plain, comparison.checkpoints))
+        for line in sentences(comparison, comparison.plain, comparison.checkpoints):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     if failure is not None:
         print_error(errors, failure)
     return failure.exit_code if failure else 0
 
 
-def comparison_table(found: Comparison, plain: PlainFigures, checkpoints: Figures) -> Table:
-    """What each run took, and what the one with checkpoints took of the other."""
-    title = f"{found.pipeline}: budget {size(found.budget_bytes)} ({found.budget_source})"
+def comparison_table(comparison: Comparison, plain: PlainFigures, checkpoints: Figures) -> Table:
+    """The memory, time and disk of each run, and the ratio of both."""
+    budget = f"budget {size(comparison.budget_bytes)} ({comparison.budget_source})"
+    title = f"{comparison.pipeline}: {budget}"
     table = Table(title=escape(title), title_justify="left", caption=_CAPTION)
     table.add_column("")
     for heading in ("plain script", "checkpoints", "ratio"):
         table.add_column(heading, justify="right")
     more, less = ("", "") if plain.status == "ran" else ("≥ ", "≤ ")
-    share = [f"{run.peak_bytes / found.budget_bytes:.0%}" for run in (plain, checkpoints)]
-    peak, took = (_ratio(ratio) for ratio in (found.peak_ratio, found.time_ratio))
+    share = [f"{run.peak_bytes / comparison.budget_bytes:.0%}" for run in (plain, checkpoints)]
+    peak, took = (_ratio(ratio) for ratio in (comparison.peak_ratio, comparison.time_ratio))
     memory = size(checkpoints.peak_bytes)
     table.add_row("peak held memory", more + size(plain.peak_bytes), memory, peak and less + peak)
     table.add_row("of it before any step", *(size(run.fixed_bytes) for run in (plain, checkpoints)))
@@ -79,10 +80,10 @@ def comparison_table(found: Comparison, plain: PlainFigures, checkpoints: Figure
     return table
 
 
-def sentences(found: Comparison, plain: PlainFigures, checkpoints: Figures) -> Iterator[str]:
-    """What the comparison shows, in words."""
+def sentences(comparison: Comparison, plain: PlainFigures, checkpoints: Figures) -> Iterator[str]:
+    """The result of the comparison, in sentences."""
     where = f"in step `{plain.ended_in}`" if plain.ended_in else "before its first step"
-    budget, held = size(found.budget_bytes), size(plain.peak_bytes)
+    budget, held = size(comparison.budget_bytes), size(plain.peak_bytes)
     match plain.status:
         case "ran":
             yield f"The plain script held up to {held}."
@@ -97,21 +98,23 @@ def sentences(found: Comparison, plain: PlainFigures, checkpoints: Figures) -> I
             f"It would have stayed within the budget of {budget}: for their memory alone these "
             f"steps need no checkpoints."
         )
-    yield f"With checkpoints all steps ran within {size(checkpoints.peak_bytes)}{_told(found)}."
-    yield from _told_of_results(found.same_results)
+    peak = size(checkpoints.peak_bytes)
+    yield f"With checkpoints all steps ran within {peak}{_ratio_clause(comparison)}."
+    yield from _result_sentences(comparison.same_results)
 
 
-def _told(found: Comparison) -> str:
+def _ratio_clause(comparison: Comparison) -> str:
+    """The end of a sentence: both ratios, as far as they are known."""
     ratios = []
-    if found.peak_ratio is not None:
-        most = "" if found.time_ratio is not None else "at most "
-        ratios.append(f"{most}{found.peak_ratio:.2f} × the memory")
-    if found.time_ratio is not None:
-        ratios.append(f"{found.time_ratio:.2f} × the time")
+    if comparison.peak_ratio is not None:
+        most = "" if comparison.time_ratio is not None else "at most "
+        ratios.append(f"{most}{comparison.peak_ratio:.2f} × the memory")
+    if comparison.time_ratio is not None:
+        ratios.append(f"{comparison.time_ratio:.2f} × the time")
     return f": {', '.join(ratios)}" if ratios else ""
 
 
-def _told_of_results(same: dict[str, bool] | None) -> Iterator[str]:
+def _result_sentences(same: dict[str, bool] | None) -> Iterator[str]:
     if same is None:
         yield "Results could not be compared."
         return

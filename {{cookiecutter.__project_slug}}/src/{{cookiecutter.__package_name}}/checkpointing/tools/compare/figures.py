@@ -1,4 +1,4 @@
-"""What the two runs of a comparison took, side by side, as data."""
+"""The memory, time and disk of both runs of a comparison, as data."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ...run.record import SegmentRecord
 
 @dataclass
 class Figures:
-    """What one run took, in bytes and seconds; `status` is ran, stopped or failed.
+    """The figures of one run, in bytes and seconds; `status` is ran, stopped or failed.
 
     `peak_bytes` is held memory, `bytes_read` the size in memory of the values that were loaded
-    from checkpoints, `disk_bytes` the most that checkpoints took at a time.
+    from checkpoints, `disk_bytes` the largest size of all checkpoints at any time.
     """
 
     status: str = "failed"
@@ -26,16 +26,16 @@ class Figures:
 
     @property
     def fixed_bytes(self) -> int:
-        """What was held before any step: Python, its libraries, the processes of the runtime."""
+        """Memory in use before any step: Python, its libraries, the processes of the runtime."""
         began = (step.began_bytes for segment in self.segments for step in segment.steps)
         return min(began, default=0)
 
 
 @dataclass
 class PlainFigures(Figures):
-    """What the plain script took: no disk.
+    """The figures of the plain script, which uses no disk.
 
-    `over_budget_in` is the step in which it first held more than the budget, `ended_in` the one in
+    `over_budget_in` is the step in which it first used more than the budget, `ended_in` the step in
     which it was stopped or failed, `why` the reason in words.
     """
 
@@ -48,8 +48,8 @@ class PlainFigures(Figures):
 class Comparison:
     """Both runs: what `compare --json` prints.
 
-    `limit_bytes` is what the plain script may hold on this machine. `same_results` says for each
-    output whether both runs made the same bytes; None when that is not known.
+    `limit_bytes` is the memory that the plain script may use on this machine. `same_results` says
+    for each output whether both runs made the same bytes; None if that is unknown.
     """
 
     pipeline: str = ""

@@ -1,4 +1,4 @@
-"""The plain script seen from its parent: watched, stopped before the machine suffers, judged."""
+"""The plain script from its parent process: watch it, stop it in time, and judge its end."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from ...worker.messages import PartFailed, StepEnded, StepStarted
 from .figures import PlainFigures
 from .script import OutputsHashed, ScriptEnded, ScriptOrder, run_script
 
-_PERCENT = 80  # of the memory that is there: the rest is for what else runs on the machine
+_PERCENT = 80  # of the available memory: the rest is for other programs on the machine
 
 
 @dataclass
 class PlainRun:
-    """How the plain script went.
+    """The result of the plain script.
 
-    `identities` are of its outputs, None when they could not be told; `error` is set when it ended
-    for another reason than memory.
+    `identities` are those of its outputs, None if they are unknown; `error` is set if the script
+    failed for another reason than memory.
     """
 
     figures: PlainFigures = field(default_factory=PlainFigures)
@@ -41,30 +41,30 @@ class PlainRun:
 
 
 class _OverLimit(Exception):
-    """The script holds more than it may as a step begins; raised while it is watched, to end it."""
+    """The script uses more memory than its limit as a step begins; raised to end the script."""
 
 
-def script_limit(machine: Iterable[Limit], asked: int | None) -> Limit:
-    """What the plain script may hold: most of what this machine has to give, or what was asked.
+def script_limit(machine: Iterable[Limit], requested: int | None) -> Limit:
+    """The memory that the plain script may use: most of what is available, or what `--limit` says.
 
     Args:
-        machine: the limits of the machine and the container, as a budget knows them.
-        asked: bytes; they can only lower the limit.
+        machine: the limits of the machine and the container, as for a budget.
+        requested: bytes, from `--limit`; they can only lower the limit.
     """
     available = Limit(int(psutil.virtual_memory().available), "the memory that is available")
     limits = [
         Limit(limit.bytes * _PERCENT // 100, f"{_PERCENT} % of {limit.source}")
         for limit in (available, *machine)
     ]
-    if asked is not None:
-        limits.append(Limit(asked, "--limit"))
+    if requested is not None:
+        limits.append(Limit(requested, "--limit"))
     return min(limits, key=lambda limit: limit.bytes)
 
 
 def run_plain(
     order: ScriptOrder, budget: EffectiveBudget, limit: Limit, observe: Observer, run: PlainRun
 ) -> None:
-    """Run the script to its end or to the limit; `run` tells at any time how far it came."""
+    """Run the script to its end or to the limit; `run` shows its progress at any time."""
     figures = run.figures
     watch = _ScriptWatch(order, budget.bytes, limit.bytes, observe, figures)
     log, kills = LogTail(order.log), oom_kills()
@@ -86,8 +86,8 @@ def run_plain(
         return
     figures.ended_in = watch.part.step
     if ending is None or isinstance(ending, OverBudget):
-        told = f"the limit on this machine is {size(limit.bytes)} ({limit.source})"
-        figures.status, figures.why = "stopped", told
+        reason = f"the limit on this machine is {size(limit.bytes)} ({limit.source})"
+        figures.status, figures.why = "stopped", reason
     elif exceeded := exceedance(ending, log, struck=oom_kills() > kills):
         figures.status, figures.why = "stopped", exceeded.phrase
     else:
@@ -96,10 +96,10 @@ def run_plain(
 
 
 class _ScriptWatch:
-    """Fills the figures of a plain run: a PartWatch for each segment, one after the other.
+    """Fills the figures of a plain run, with one PartWatch after the other, one for each segment.
 
-    Only what the script's own process and its children hold counts, for a script has no process
-    that watches it and none that it is forked from.
+    Only the memory of the script's own process and its children counts, because a script has no
+    process that watches it and none that it is forked from.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class _ScriptWatch:
     def on_message(self, message: Any) -> None:
         match message:
             case StepStarted():
-                if message.held_bytes > self._limit:  # the step is not what took it
+                if message.held_bytes > self._limit:  # the step did not allocate it
                     self._note(message.held_bytes)
                     raise _OverLimit
                 if message.step not in {step.name for step in self.segment.steps}:
@@ -153,7 +153,7 @@ class _ScriptWatch:
         self._observe(PartStarted(self.segment.name, self.segment.steps[0].name))
 
     def _note(self, held: int) -> None:
-        """Take what is held now into the figures."""
+        """Add the memory that is in use now to the figures."""
         figures = self._figures
         figures.seconds = time.monotonic() - self._started
         figures.peak_bytes = max(figures.peak_bytes, held)

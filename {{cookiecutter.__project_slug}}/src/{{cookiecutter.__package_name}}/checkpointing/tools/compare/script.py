@@ -32,12 +32,12 @@ from ...worker.unchanged import import_unchanged
 
 @dataclass(frozen=True)
 class ScriptOrder:
-    """The steps to run as a plain script, and what they receive.
+    """The steps to run as a plain script, and their arguments.
 
     Attributes:
         folder: for the files that steps make, and for outputs while they are hashed.
         code: of each segment, the digests of its modules and data files in the other run.
-        keys: of each segment in the run with checkpoints; what is random is seeded from them.
+        keys: of each segment in the run with checkpoints; they seed random numbers.
         arguments: inputs and params by (step, parameter).
         outputs: the values whose bytes are to be compared.
     """
@@ -56,21 +56,21 @@ class ScriptOrder:
 
 @dataclass(frozen=True)
 class ScriptEnded:
-    """The last step has returned; what the process does from now on is not the script's."""
+    """The last step has returned; what the process does after this is not part of the script."""
 
 
 @dataclass(frozen=True)
 class OutputsHashed:
-    """What the key of a checkpoint would know of each output: its bytes, and its file's name.
+    """The identity of each output as the key of a checkpoint contains it: its bytes and file name.
 
-    One that no checkpoint could give back exactly is left out.
+    An output that no checkpoint could restore exactly is left out.
     """
 
     identities: dict[str, str]
 
 
 def run_script(connection: Connection, order: ScriptOrder) -> None:
-    """Entry point of a worker: run the script, send events, the last of them how it ended."""
+    """Entry point of a worker: run the script and send events; the last one shows how it ended."""
     settle_in(connection, order.log, order.root)
     script = Script(order, connection.send)
     try:
@@ -97,9 +97,9 @@ class Script:
         self.gauge = Gauge(os.getpid(), order.count, alone=True, between_steps=True)
 
     def run(self) -> None:
-        """Call every step in order with what earlier steps returned, and keep what it returns.
+        """Call every step in order with the results of earlier steps, and keep its result.
 
-        Raises ConfigurationError when it would not be the steps of the run with checkpoints.
+        Raises ConfigurationError if the code differs from that of the run with checkpoints.
         """
         code = {segment: self.order.code[segment.name] for segment in self.order.segments}
         with children_end_here():  # this imports their modules
@@ -119,8 +119,8 @@ class Script:
         self.current = None
 
     def identities(self) -> dict[str, str]:
-        """The outputs as checkpoints would keep them; all other values are let go of first."""
-        found = {}
+        """The identities of the outputs in checkpoints; all other values are released first."""
+        identities = {}
         outputs = {name: self.values[name] for name in self.order.outputs}
         self.values.clear()
         for name in self.order.outputs:
@@ -131,11 +131,11 @@ class Script:
                 frozen = freeze(step, outputs.pop(name), self.files.workdir_path(name))
                 record = self.files.keep(name, frozen, codec, files).output
                 assert record is not None, "an output was asked for"
-                found[name] = record.identity
-        return found
+                identities[name] = record.identity
+        return identities
 
     def _giver(self, step: Step) -> Callable[[str], Any]:
-        """How a step gets one argument; unlike a part, the script holds on to its values."""
+        """A function that returns arguments of a step; unlike a part, a script keeps its values."""
         parameters = {parameter.name: parameter for parameter in step.parameters}
 
         def give(name: str) -> Any:
@@ -143,12 +143,12 @@ class Script:
                 return self.files.workdir(step.name)
             if (step.name, name) in self.order.arguments:
                 return copy.deepcopy(self.order.arguments[step.name, name])
-            return self._as_asked(parameters[name])
+            return self._converted(parameters[name])
 
         return give
 
-    def _as_asked(self, parameter: Parameter) -> Any:
-        """An earlier value itself; of another type, or by some columns, as a script would convert.
+    def _converted(self, parameter: Parameter) -> Any:
+        """An earlier value, converted if the parameter has another type or selects some columns.
 
         Codecs convert without copying where they can.
         """

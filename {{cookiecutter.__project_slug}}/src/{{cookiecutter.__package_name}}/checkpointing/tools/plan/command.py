@@ -1,4 +1,4 @@
-"""The command `plan`: what a run would take, from what earlier runs measured; it runs nothing."""
+"""The command `plan`: what a run would need, from measurements of earlier runs; runs no step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ...run.describing import describe_project
 from ...run.verdicts import require_fit
 from ...terminal.project import parse_changes, print_error
 from .mermaid import flowchart
-from .outlook import Boundary, Outlook, outlook
+from .outlook import Boundary, Outlook, outlook_of
 from .table import print_outlook
 
 
@@ -31,7 +31,7 @@ def plan_command(
 ) -> int:
     """Show the plan of a run from the beginning; the exit code.
 
-    That is 3 when a step is known not to fit, by a run with the same code, params and inputs.
+    The code is 3 if a run with the same code, params and inputs showed that a step does not fit.
     """
     errors = Console(stderr=True)
     try:
@@ -41,51 +41,51 @@ def plan_command(
         bound = bind(project, parse_changes(project, changes))
         memory = bound.settings.memory
         limit = effective_budget(memory, machine_limits(), budget)
-        told = _look_out(bound, limit)
+        outlook = _outlook(bound, limit)
     except CheckpointingError as error:
         print_error(errors, error)
         return error.exit_code
-    refusals = _refusals(bound, told, limit)
+    refusals = _refusals(bound, outlook, limit)
     failure = next(iter(refusals.values()), None)
     if as_json:
-        print(json.dumps(outlook_json(told, limit, _outdated(bound, told), failure)))
+        print(json.dumps(outlook_json(outlook, limit, _outdated(bound, outlook), failure)))
     elif as_mermaid:
-        print(flowchart(told))
+        print(flowchart(outlook))
     else:
-        print_outlook(Console(), told, limit, _outdated(bound, told), refusals)
+        print_outlook(Console(), outlook, limit, _outdated(bound, outlook), refusals)
     if failure is not None:
         print_error(errors, failure)
     return failure.exit_code if failure else 0
 
 
-def _look_out(bound: Bound, budget: EffectiveBudget) -> Outlook:
-    """The outlook for inputs of the size that they have now, where they exist."""
+def _outlook(bound: Bound, budget: EffectiveBudget) -> Outlook:
+    """The outlook for the inputs with their present size, where they exist."""
     graph = bound.graph
     settings = bound.settings
     runs_place(settings).is_ours()
     upstream = reusable(standings(bound))
     profile = read_profile(settings.runs, graph.name, budget.count)
     forecast = forecast_of(graph, profile, settings.memory, known_input_bytes(bound, upstream))
-    return outlook(forecast, budget.bytes, settings.memory.segment.headroom)
+    return outlook_of(forecast, budget.bytes, settings.memory.segment.headroom)
 
 
 def _refusals(
-    bound: Bound, told: Outlook, budget: EffectiveBudget
+    bound: Bound, outlook: Outlook, budget: EffectiveBudget
 ) -> dict[str, CheckpointingError]:
-    """By segment, the error by which a run would refuse a step that does not fit."""
+    """By segment, the error with which a run would refuse a step that does not fit."""
     known_by = identities(bound)
-    found: dict[str, CheckpointingError] = {}
-    for segment, planned in told.declared.items():
+    refusals: dict[str, CheckpointingError] = {}
+    for segment, planned in outlook.declared.items():
         try:
-            require_fit(planned, told.forecast, segment, known_by[segment.name], budget)
+            require_fit(planned, outlook.forecast, segment, known_by[segment.name], budget)
         except CheckpointingError as error:
-            found[segment.name] = error
-    return found
+            refusals[segment.name] = error
+    return refusals
 
 
-def _outdated(bound: Bound, told: Outlook) -> list[str]:
-    """Segments with a step that was measured with other code, params or inputs than it has now."""
-    measures, known_by = told.forecast.measures, identities(bound)
+def _outdated(bound: Bound, outlook: Outlook) -> list[str]:
+    """Segments with a step whose code, params or inputs have changed since it was measured."""
+    measures, known_by = outlook.forecast.measures, identities(bound)
     return [
         segment.name
         for segment in bound.graph.segments
@@ -95,84 +95,90 @@ def _outdated(bound: Bound, told: Outlook) -> list[str]:
 
 
 def outlook_json(
-    told: Outlook, budget: EffectiveBudget, outdated: list[str], failure: CheckpointingError | None
+    outlook: Outlook,
+    budget: EffectiveBudget,
+    outdated: list[str],
+    failure: CheckpointingError | None,
 ) -> dict[str, Any]:
     """What `plan --json` prints; sizes in bytes, steps by name, in the order they run in.
 
-    Of a whole plan `parts` counts the parts, `peak_bytes` is the most that is held, and
-    `bytes_written` and `bytes_read` are the values kept for later parts, outputs left out:
+    In a whole plan `parts` is the number of parts, `peak_bytes` the highest memory, and
+    `bytes_written` and `bytes_read` the values kept for later parts, without outputs:
 
     - `pipeline`, `budget_bytes`, `budget_source`, `headroom` as a share, `usable_bytes`: the budget
       without the headroom; `outputs`: the values that are written in any case;
     - `measured`: false when nothing is known; sizes are then 0. `unknown`: the steps that were
       never measured, and count as nothing; `outdated`: the segments that were measured with other
-      code, params or inputs; `fixed_bytes`: what is held before any step;
+      code, params or inputs; `fixed_bytes`: memory in use before any step;
     - `declared`: the plan with the declared boundaries; `best`: without them, where `before` lists
       the steps before which it cuts. `lower_bound_bytes`: no parts write and read less;
     - `segments`: [{`name`, `parts`: [{`steps`, `why`, `peak_bytes`, `peak_step`, `bytes_written`,
       `bytes_read`, `unknown`}]}]; `why` it begins there: segment, sink or memory; `peak_step`
-      is null when it is the writing of the checkpoint that holds the most;
+      is null if writing the checkpoint needs the most memory;
     - `boundaries`: [{`before`, a segment; `pays`; `verdict`: sink, needed, free, costs or hinders;
       `cost_bytes`; `live_bytes`, of the values kept across it; `instead`: steps before which there
       would be a cut without it; `unknown`}];
     - `other_budgets`: [{`budget_bytes`, `declared` and `best`: {`parts`, `peak_bytes`,
       `bytes_moved`}, null where that does not fit}]; `least`: {`budget_bytes`, `step`}, the budget
-      below which that step fits no part, even without headroom;
+      below which that step does not fit in any part, even without headroom;
     - `error`: as in `run --json`, if a run would refuse to start.
     """
-    graph, best = told.forecast.graph, told.best
+    graph, best = outlook.forecast.graph, outlook.best
     names = [step.name for step in graph.steps]
-    count = sum(len(planned.parts) for planned in told.declared.values())
-    least, least_step = told.least
+    count = sum(len(planned.parts) for planned in outlook.declared.values())
+    least, least_step = outlook.least
     return {
         "pipeline": graph.name,
         "budget_bytes": budget.bytes,
         "budget_source": budget.source,
-        "headroom": told.headroom,
-        "usable_bytes": told.usable,
+        "headroom": outlook.headroom,
+        "usable_bytes": outlook.usable,
         "outputs": list(graph.outputs(range(len(names)))),
-        "measured": told.is_measured,
-        "fixed_bytes": told.fixed,
-        "unknown": list(told.unknown),
+        "measured": outlook.is_measured,
+        "fixed_bytes": outlook.fixed,
+        "unknown": list(outlook.unknown),
         "outdated": outdated,
-        "declared": _sums(count, told.peak, told.written, told.read),
+        "declared": _sums(count, outlook.peak, outlook.written, outlook.read),
         "best": _sums(len(best.parts), best.peak, best.written, best.read)
         | {"before": [names[cut] for cut in best.cuts]},
-        "lower_bound_bytes": told.lower_bound,
+        "lower_bound_bytes": outlook.lower_bound,
         "segments": [
-            {"name": segment.name, "parts": [_part(told, part) for part in planned.parts]}
-            for segment, planned in told.declared.items()
+            {
+                "name": segment.name,
+                "parts": [_part(outlook, part_forecast) for part_forecast in planned.parts],
+            }
+            for segment, planned in outlook.declared.items()
         ],
-        "boundaries": [_boundary(told, boundary) for boundary in told.boundaries],
+        "boundaries": [_boundary(outlook, boundary) for boundary in outlook.boundaries],
         "other_budgets": [
             {
                 "budget_bytes": other.budget,
                 "declared": _choice(other.declared),
                 "best": _choice(other.best),
             }
-            for other in told.others
+            for other in outlook.others
         ],
         "least": {"budget_bytes": least, "step": names[least_step]},
         **({"error": failure.as_json()} if failure else {}),
     }
 
 
-def _part(told: Outlook, part: PartForecast) -> dict[str, Any]:
-    graph = told.forecast.graph
-    steps = graph.steps[part.part.start : part.part.stop]
+def _part(outlook: Outlook, part_forecast: PartForecast) -> dict[str, Any]:
+    graph = outlook.forecast.graph
+    steps = graph.steps[part_forecast.part.start : part_forecast.part.stop]
     return {
         "steps": [step.name for step in steps],
-        "why": told.why(part),
-        "peak_bytes": part.peak,
-        "peak_step": peak_step(told.forecast, part),
-        "bytes_written": part.written,
-        "bytes_read": part.read,
-        "unknown": list(part.unknown),
+        "why": outlook.why(part_forecast),
+        "peak_bytes": part_forecast.peak,
+        "peak_step": peak_step(outlook.forecast, part_forecast),
+        "bytes_written": part_forecast.written,
+        "bytes_read": part_forecast.read,
+        "unknown": list(part_forecast.unknown),
     }
 
 
-def _boundary(told: Outlook, boundary: Boundary) -> dict[str, Any]:
-    graph = told.forecast.graph
+def _boundary(outlook: Outlook, boundary: Boundary) -> dict[str, Any]:
+    graph = outlook.forecast.graph
     names = [step.name for step in graph.steps]
     return {
         "before": graph.producer(names[boundary.before]).name,

@@ -1,7 +1,7 @@
-"""A plan as a Mermaid flowchart: steps grouped by part, and the values that go through a file.
+"""A plan as a Mermaid flowchart: steps grouped by part, and the values passed through files.
 
-Grammar: https://mermaid.js.org/syntax/flowchart.html. Nodes are known by numbers, for words such as
-`end` mean something there. Names are quoted: they hold letters, digits, `_`, `-` and `.` alone.
+Grammar: https://mermaid.js.org/syntax/flowchart.html. Nodes have numbers as ids, because words such
+as `end` are keywords. Names are quoted: they contain only letters, digits, `_`, `-` and `.`.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ from collections.abc import Iterator, Sequence
 from ...graph.graph import Graph
 from ...memory.forecast import PartForecast
 from .outlook import Outlook
-from .table import steps_told
+from .table import steps_summary
 
-_MOST_STEPS = 40  # in a graph that can still be read step by step
+_MOST_STEPS = 40  # in a chart that shows each step
 _MOST_NAMES = 3  # on one edge or node
 _WHY = {"segment": "", "memory": ": cut for memory", "sink": ": cut after a sink"}
 
 
-def flowchart(told: Outlook) -> str:
-    """The declared segments as a plan cuts them.
+def flowchart(outlook: Outlook) -> str:
+    """The declared segments, as a plan cuts them into parts.
 
     A thick arrow is a value that one part writes and another reads. Outputs have round ends, and
-    sinks two lines at each side. Of many steps only the parts are drawn, with the names of some of
-    the values between them.
+    sinks two lines at each side. If there are many steps, the chart shows only the parts, with the
+    names of some of the values between them.
     """
-    graph = told.forecast.graph
+    graph = outlook.forecast.graph
     draw = _by_step if len(graph.steps) <= _MOST_STEPS else _by_part
-    lines = ["flowchart TB", *(f"  {line}" for line in draw(told, graph))]
+    lines = ["flowchart TB", *(f"  {line}" for line in draw(outlook, graph))]
     return "\n".join(lines)
 
 
-def _by_step(told: Outlook, graph: Graph) -> Iterator[str]:
+def _by_step(outlook: Outlook, graph: Graph) -> Iterator[str]:
     part_of: dict[int, int] = {}
-    for number, (segment, planned) in enumerate(told.declared.items()):
+    for number, (segment, planned) in enumerate(outlook.declared.items()):
         yield f'subgraph s{number}["{segment.name}"]'
-        for place, part in enumerate(planned.parts, start=1):
-            nodes = [f"  {_node(graph, n)}" for n in part.part]
-            part_of |= dict.fromkeys(part.part, part.part.start)
+        for place, part_forecast in enumerate(planned.parts, start=1):
+            nodes = [f"  {_node(graph, n)}" for n in part_forecast.part]
+            part_of |= dict.fromkeys(part_forecast.part, part_forecast.part.start)
             if len(planned.parts) > 1:
-                title = f"part {place}{_WHY[told.why(part)]}"
+                title = f"part {place}{_WHY[outlook.why(part_forecast)]}"
                 inner = [f"  {node}" for node in nodes]
-                nodes = [f'  subgraph p{part.part.start}["{title}"]', *inner, "  end"]
+                nodes = [f'  subgraph p{part_forecast.part.start}["{title}"]', *inner, "  end"]
             yield from nodes
         yield "end"
     made = {step.name: number for number, step in enumerate(graph.steps)}
@@ -61,14 +61,15 @@ def _node(graph: Graph, number: int) -> str:
     return f"n{number}([{label}])" if is_output else f"n{number}[{label}]"
 
 
-def _by_part(told: Outlook, graph: Graph) -> Iterator[str]:
+def _by_part(outlook: Outlook, graph: Graph) -> Iterator[str]:
     parts: list[PartForecast] = []
-    for number, (segment, planned) in enumerate(told.declared.items()):
+    for number, (segment, planned) in enumerate(outlook.declared.items()):
         yield f'subgraph s{number}["{segment.name}"]'
-        for part in planned.parts:
-            outputs = graph.outputs(part.part)
+        for part_forecast in planned.parts:
+            outputs = graph.outputs(part_forecast.part)
             published = f"<br/>outputs: {_some(outputs)}" if outputs else ""
-            yield f'  n{part.part.start}["{steps_told(told.forecast, part)}{published}"]'
+            label = f"{steps_summary(outlook.forecast, part_forecast)}{published}"
+            yield f'  n{part_forecast.part.start}["{label}"]'
         yield "end"
         parts += planned.parts
     for maker in parts:

@@ -1,6 +1,6 @@
-"""The outlook: what plans say of a whole graph, as declared and if it were cut where it is best.
+"""The outlook: the plan of a whole graph with its declared boundaries, and with the best cuts.
 
-All of it supposes a run from the beginning, with nothing to reuse. All sizes are bytes.
+It is for a run from the beginning that reuses nothing. All sizes are bytes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ...memory.plan import (
     usable,
 )
 
-# A budget is told beside a smaller one if it saves this share of all that there is to save, and is
-# larger by that.
+# A budget is shown beside a smaller one if it saves this share of all transfers that can be saved,
+# and is larger by this share.
 _SAVED = 0.2
 _LARGER = 0.02
 
@@ -37,12 +37,12 @@ class Boundary:
     """A declared boundary: the two segments that meet there, planned with it and without it.
 
     Attributes:
-        before: the number of the step that it lies before.
+        before: the number of the first step after the boundary.
         kept: the plan of both segments' steps with the boundary.
-        without: the plan of the same steps where that one cut is not given.
-        live: the bytes of all values that are kept across it.
-        is_after_sink: whether a cut there is given in any case.
-        unknown: steps of the two segments that were never measured: what is said is without them.
+        without: the plan of the same steps where this cut is not required.
+        live: the bytes of all values that are kept across the boundary.
+        is_after_sink: whether a cut is required there in any case.
+        unknown: steps of the two segments that were never measured, and count as nothing.
     """
 
     before: int
@@ -54,22 +54,23 @@ class Boundary:
 
     @property
     def cost(self) -> int:
-        """The bytes that are written and read for this boundary's sake alone."""
+        """The bytes that are written and read only because of this boundary."""
         return self.kept.transfers - self.without.transfers
 
     @property
     def instead(self) -> tuple[int, ...]:
-        """The numbers of steps before which there would be a cut if this one were not given."""
+        """The numbers of the steps before which a plan without this boundary would cut."""
         return tuple(cut for cut in self.without.cuts if cut not in self.kept.cuts)
 
     @property
     def verdict(self) -> Verdict:
-        """What the boundary is worth to memory and disk.
+        """The value of the boundary for memory and disk.
 
-        - sink: it is there anyway, for a step that must not be repeated ends before it.
-        - hinders: without it less memory would do; loading a value may hold more than making it.
+        - sink: it is required, because the step before it is a sink and must not be repeated.
+        - hinders: without it the steps would need less memory; loading a value may need more than
+          making it.
         - costs: without it fewer bytes would be written and read.
-        - needed: without it there would be a cut just there, or another that moves as much.
+        - needed: without it there would be a cut at the same place, or another that moves as much.
         - free: without it there would be one part less, but as many bytes written and read.
         """
         if self.is_after_sink:
@@ -87,9 +88,9 @@ class Boundary:
 
 @dataclass(frozen=True)
 class OtherBudget:
-    """What a budget would lead to, the headroom kept; None where that does not fit.
+    """The plans for another budget, with the same headroom; None where a step does not fit.
 
-    `declared` keeps the declared boundaries, `best` does not.
+    `declared` respects the declared boundaries, `best` does not.
     """
 
     budget: int
@@ -99,14 +100,14 @@ class OtherBudget:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What plans say of a pipeline under a budget.
+    """The plans of a pipeline under a budget.
 
     Attributes:
-        declared: the plan of each segment, in their order.
-        best: the plan of all steps if no boundary were declared; sinks end their parts still.
-        lower_bound: what any parts write and read that keep to the memory of `best` or, where that
-            is more, to that of the declared ones.
-        boundaries: the declared ones, each judged with the others in place.
+        declared: the plan of each segment, in the order of the segments.
+        best: the plan of all steps if no boundary were declared; a part still ends after a sink.
+        lower_bound: the fewest bytes that any parts write and read within the memory of `best` or,
+            where that is more, of the declared ones.
+        boundaries: the declared ones, each judged while the others remain.
         others: other budgets, the smallest first.
         least: the budget below which a declared segment does not fit, headroom or not, and the
             number of the step that then cannot run.
@@ -136,7 +137,7 @@ class Outlook:
 
     @property
     def fixed(self) -> int:
-        """What is held before any step: Python, its libraries, the processes of the runtime."""
+        """Memory that is in use before any step: Python, its libraries, the runtime's processes."""
         return max(self.forecast.baselines.values(), default=0)
 
     @property
@@ -148,9 +149,9 @@ class Outlook:
         """The steps that were never measured."""
         return self.forecast.unknown(range(len(self.forecast.graph.steps)))
 
-    def why(self, part: PartForecast) -> Literal["segment", "sink", "memory"]:
+    def why(self, part_forecast: PartForecast) -> Literal["segment", "sink", "memory"]:
         """Why a part of `declared` begins where it does."""
-        graph, start = self.forecast.graph, part.part.start
+        graph, start = self.forecast.graph, part_forecast.part.start
         if any(start == planned.parts[0].part.start for planned in self.declared.values()):
             return "segment"
         return "sink" if graph.steps[start - 1].is_sink else "memory"
@@ -161,20 +162,20 @@ class Outlook:
         return len(self.unknown) < len(self.forecast.graph.steps)
 
 
-def outlook(forecast: Forecast, budget: int, headroom: float) -> Outlook:
+def outlook_of(forecast: Forecast, budget: int, headroom: float) -> Outlook:
     """Plan a pipeline under a budget, in all the ways that are worth comparing.
 
-    `headroom` is the share of the budget that is left free where that can be.
+    `headroom` is the share of the budget that stays free where possible.
     """
     graph = forecast.graph
     every = range(len(graph.steps))
     spans = {segment: graph.span(segment) for segment in graph.segments}
     costs, sinks = forecast.costs(every), forecast.must_cut(every)
-    given = sinks | {span.start for span in spans.values() if span.start}
+    fixed_cuts = sinks | {span.start for span in spans.values() if span.start}
     declared = {s: plan(forecast, span, budget, headroom) for s, span in spans.items()}
     peaks = (planned.peak for planned in declared.values())
-    least = least_peak(costs, given)
-    misfit = first_misfit(costs, given, least - 1)
+    least = least_peak(costs, fixed_cuts)
+    misfit = first_misfit(costs, fixed_cuts, least - 1)
     assert misfit is not None, "some step makes it the least"
     return Outlook(
         forecast,
@@ -184,7 +185,7 @@ def outlook(forecast: Forecast, budget: int, headroom: float) -> Outlook:
         plan(forecast, every, budget, headroom),
         choose(costs, sinks, max(usable(budget, headroom), *peaks)).transfers,
         _boundaries(forecast, list(spans.values()), budget, headroom),
-        _others(ladder(costs, given), ladder(costs, sinks), headroom),
+        _others(ladder(costs, fixed_cuts), ladder(costs, sinks), headroom),
         (least, misfit),
     )
 
@@ -192,15 +193,15 @@ def outlook(forecast: Forecast, budget: int, headroom: float) -> Outlook:
 def _boundaries(
     forecast: Forecast, spans: Sequence[range], budget: int, headroom: float
 ) -> tuple[Boundary, ...]:
-    """Every boundary, judged by the two segments that it parts: no other part is changed by it."""
+    """Every boundary, judged by the two segments that it separates: it changes no other part."""
     graph = forecast.graph
-    found = []
+    boundaries = []
     for former, latter in pairwise(spans):
         both = range(former.start, latter.stop)
         without = plan(forecast, both, budget, headroom)
         kept = plan(forecast, both, budget, headroom, {latter.start})
         live = graph.kept(range(latter.start))
-        found.append(
+        boundaries.append(
             Boundary(
                 latter.start,
                 kept,
@@ -210,17 +211,17 @@ def _boundaries(
                 forecast.unknown(both),
             )
         )
-    return tuple(found)
+    return tuple(boundaries)
 
 
 def _others(
     declared: Sequence[Choice], best: Sequence[Choice], headroom: float
 ) -> tuple[OtherBudget, ...]:
-    """The budgets that are worth telling of two ladders, and what each leads to in both."""
+    """The budgets of two ladders that are worth showing, with the plans of each."""
     budgets = {
         rounded_up(budget_for(choice.peak, headroom))
         for choices in (declared, best)
-        for choice in _worth_telling(choices)
+        for choice in _worth_showing(choices)
     }
     return tuple(
         OtherBudget(
@@ -232,15 +233,15 @@ def _others(
     )
 
 
-def _worth_telling(choices: Sequence[Choice]) -> list[Choice]:
-    """Of a ladder the lowest rung, the highest, and those between that are clearly different."""
+def _worth_showing(choices: Sequence[Choice]) -> list[Choice]:
+    """The lowest and the highest choice of a ladder, and those between that clearly differ."""
     worth = (choices[-1].transfers - choices[0].transfers) * _SAVED
-    told = [choices[-1]]
+    shown = [choices[-1]]
     for choice in reversed(choices[1:]):
-        is_larger = choice.peak > told[-1].peak * (1 + _LARGER)
-        if is_larger and told[-1].transfers - choice.transfers > worth:
-            told.append(choice)
-    return [*told, choices[0]]
+        is_larger = choice.peak > shown[-1].peak * (1 + _LARGER)
+        if is_larger and shown[-1].transfers - choice.transfers > worth:
+            shown.append(choice)
+    return [*shown, choices[0]]
 
 
 def _chosen(choices: Sequence[Choice], limit: int) -> Choice | None:
@@ -248,6 +249,6 @@ def _chosen(choices: Sequence[Choice], limit: int) -> Choice | None:
 
 
 def rounded_up(count: int) -> int:
-    """The next size that three digits can tell, which is how sizes are shown."""
+    """The next size with at most three significant digits, as sizes are shown."""
     unit = int(10 ** max(0, len(str(count)) - 3))
     return -(-count // unit) * unit

@@ -1,1 +1,1 @@
-"""`report`: the last run as a page or as Markdown. What it shows is read from `runs/` alone."""
+"""`report`: the last run as a page or as Markdown. It reads only the folder `runs/`."""

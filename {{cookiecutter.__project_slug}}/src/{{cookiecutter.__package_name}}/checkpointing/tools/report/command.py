@@ -23,7 +23,7 @@ _LIBRARIES = ("altair", "jinja2", "markupsafe", "vl_convert")
 
 @answered
 def report_command(package: str, output: Path | None, as_markdown: bool) -> int:
-    """Write the report of the last run and say where it is, or print it; the exit code."""
+    """Write the report of the last run and print its path, or print the report; the exit code."""
     try:
         content = read_content(describe_project(package))
         text = _markdown(content) if as_markdown else _page(content)

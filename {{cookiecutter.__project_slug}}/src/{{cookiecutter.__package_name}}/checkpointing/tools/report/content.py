@@ -1,4 +1,4 @@
-"""Everything that a report tells, as data."""
+"""The content of a report, as data."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .words import has_run
 
 @dataclass(frozen=True)
 class Content:
-    """The last run and what stands beside it.
+    """The last run, and the earlier runs that a report shows beside it.
 
-    `runs` are the recorded ones, the last first. `timeline` is the last run's, or, when nothing ran
-    in it, that of `timeline_run`; empty when none was kept. `notes` are what a reader should know.
+    `runs` are the recorded ones, the last first. `timeline` is that of the last run or, if nothing
+    ran in it, of `timeline_run`; empty if none was kept. `notes` are sentences for the reader.
     """
 
     runs: tuple[PastRun, ...]
@@ -41,9 +41,9 @@ class Content:
 
 
 def read_content(project: Project) -> Content:
-    """What the runs of a pipeline have left.
+    """Read the records that the runs of a pipeline left.
 
-    Raises as `past_runs` does, and ConfigurationError when the records are another project's.
+    Raises as `past_runs` does, and ConfigurationError if the records belong to another project.
     """
     runs_place(project.settings).is_ours()
     runs = past_runs(project.settings.runs, project.graph.name)

@@ -1,4 +1,4 @@
-"""What was measured of each segment, in the last run or, if that reused it, in an earlier one."""
+"""The measurements of each segment, from the last run or, if that reused it, an earlier one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Measured:
 class Row:
     """One step or one commit of a segment, in the order in which they ran.
 
-    Sizes in bytes, times in seconds. `began_bytes` was held at the beginning; 0 where that is not
-    known.
+    Sizes in bytes, times in seconds. `began_bytes` was in use at the beginning; 0 if that is
+    unknown.
     """
 
     label: str
@@ -71,16 +71,16 @@ def rows(segments: Sequence[Measured]) -> tuple[Row, ...]:
 
 
 def value_bytes(segments: Sequence[Measured]) -> dict[str, int]:
-    """The memory that came with each value that was measured: none with a view of another.
+    """The additional memory of each measured value: 0 for a view of another value.
 
-    A record that does not tell what was held when a step began does not tell of values either.
+    A record without the memory at the beginning of a step contains no size of its value either.
     """
     steps = (step for segment in segments for step in segment.facts.steps)
     return {step.name: step.value_bytes for step in steps if step.began_bytes}
 
 
 def disk_bytes(segments: Sequence[Measured]) -> dict[str, dict[str, int]]:
-    """The size on disk of each value, by segment; values of which nothing is known are left out."""
+    """The size on disk of each value, by segment, without values of unknown size."""
     return {
         segment.name: {write.value: write.bytes for write in segment.facts.writes if write.bytes}
         for segment in segments
@@ -113,7 +113,7 @@ def _step_row(segment: Measured, step: StepRecord, label: str) -> Row:
 
 
 def _commit_row(segment: Measured, part: int, label: str) -> list[Row]:
-    """The writes of a part as one row; none when it wrote nothing that is known."""
+    """The writes of a part as one row; no row if no write is known."""
     writes = [write for write in segment.facts.writes if write.part == part]
     if not writes:
         return []

@@ -85,7 +85,7 @@ def _table(headings: list[str], rows: Sequence[Sequence[str]], numbers: Iterable
 
 
 def _text(text: str) -> str:
-    """Text that says what it says: no markup, no mention of anybody, one line."""
+    """Text as plain Markdown on one line: no markup, no mention of a user."""
     one_line = " ".join(text.split())
     escaped = re.sub(r"([\\`*_{}\[\]<>#|~&$])", r"\\\1", one_line)
     return escaped.replace("@", "@\u2060")
@@ -100,6 +100,6 @@ def _code(text: str) -> str:
 
 
 def _fenced(text: str) -> str:
-    """Text as it stands, whatever it holds."""
+    """Text in a code block, whatever it contains."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence}text\n{text}\n{fence}"

@@ -1,7 +1,7 @@
 """The report as one HTML page: no script, nothing to load, light, dark and in print.
 
-`page.html` is its template and holds all that it says; `page.css` is its look. Here its charts are
-drawn, and the rows chosen that its tables show.
+`page.html` is its template with all its text; `page.css` is its style. This module draws the charts
+and chooses the rows of the tables.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
-        undefined=StrictUndefined,  # a name that nobody gives is an error, not an empty text
+        undefined=StrictUndefined,  # an undefined name is an error, not an empty text
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

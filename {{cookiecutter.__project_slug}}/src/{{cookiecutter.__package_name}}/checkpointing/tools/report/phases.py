@@ -1,4 +1,4 @@
-"""What ran from when to when: the marks of a timeline read as stretches of time."""
+"""The phases of a run, from the marks of its timeline."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Cut:
-    """A segment goes on in a fresh process, from the step `before` on.
+    """A segment continues in a fresh process, from the step `before` on.
 
-    With `is_loss` what ran was lost, and runs again up to there.
+    With `is_loss` the former process lost its results, and the steps up to `before` run again.
     """
 
     seconds: float
@@ -38,7 +38,7 @@ class Cut:
 
 
 def parts(marks: Sequence[Mark], end: float) -> tuple[Phase, ...]:
-    """The lives of the processes; one that no mark ends went on until `end`."""
+    """The lives of the processes; a life without an end mark lasts until `end`."""
     return tuple(_phases(marks, end, begins={"part"}, ends=_ENDS))
 
 
@@ -48,7 +48,7 @@ def steps(marks: Sequence[Mark], end: float) -> tuple[Phase, ...]:
 
 
 def cuts(marks: Sequence[Mark]) -> tuple[Cut, ...]:
-    """Where segments were cut, in the order of time."""
+    """The cuts of segments, in the order of time."""
     ordered = []
     ended = ""  # the segment whose part ended last, and well
     for mark in marks:

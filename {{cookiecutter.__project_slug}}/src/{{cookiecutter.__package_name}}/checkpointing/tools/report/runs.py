@@ -1,6 +1,6 @@
-"""What runs have left in `runs/`: the last one, those before it, and memory over time.
+"""The records of runs in `runs/`: the last run, earlier runs, and memory over time.
 
-Records of an earlier runtime lack some keys: what they do not tell is 0 or empty.
+Records of an earlier runtime lack some keys, which are then 0 or empty.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...run.timeline import Mark
 
 @dataclass(frozen=True)
 class PastRun:
-    """The record of a run, and the folder that it was found in."""
+    """The record of a run, and the folder that contains it."""
 
     folder: Path
     record: RunRecord
@@ -39,7 +39,7 @@ _TIMELINE = TypeAdapter(MemoryOverTime)
 def past_runs(runs: Path, pipeline: str) -> tuple[PastRun, ...]:
     """The runs of a pipeline that left a record, the last one first.
 
-    A damaged record is passed over, but for that of the last run.
+    A damaged record is skipped, except that of the last run.
 
     Raises:
         ConfigurationError: no run has left a record.
@@ -67,7 +67,7 @@ def past_runs(runs: Path, pipeline: str) -> tuple[PastRun, ...]:
 
 
 def memory_over_time(run: PastRun) -> MemoryOverTime:
-    """Empty when nothing ran, and when it was not kept or is damaged."""
+    """The timeline of a run; empty if nothing ran, or if it was not kept or is damaged."""
     try:
         timeline = _TIMELINE.validate_json((run.folder / TIMELINE).read_bytes())
     except (OSError, ValidationError):

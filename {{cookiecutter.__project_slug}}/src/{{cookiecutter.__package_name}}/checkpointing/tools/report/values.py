@@ -13,8 +13,8 @@ from .facts import Measured, disk_bytes, value_bytes
 class Life:
     """One value, from the step that makes it to the last that reads it, by the steps' numbers.
 
-    A sink makes no value: `is_sink`. `bytes` is the memory that came with it, None when
-    that is not known; `bytes_on_disk` is 0 then.
+    A sink makes no value: `is_sink`. `bytes` is its additional memory, None if that is
+    unknown; `bytes_on_disk` is then 0.
     """
 
     value: str
@@ -37,9 +37,9 @@ class Life:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where memory is set free: before the step of number `before`.
+    """A place where memory is freed: before the step of number `before`.
 
-    `segment` ends there; or goes on in another process, when `why` says why it was cut.
+    `segment` ends there or, if `why` gives the reason of a cut, continues in another process.
     """
 
     before: int
@@ -49,9 +49,9 @@ class Checkpoint:
 
     @property
     def live_bytes(self) -> int | None:
-        """What the live values take on disk; None while that of one is not known.
+        """The size on disk of the live values; None if the size of any is unknown.
 
-        Their memory is no measure: a view of a value that is gone brought none of its own.
+        Their memory is no measure: a view of a freed value has no memory of its own.
         """
         sizes = [life.bytes_on_disk for life in self.live]
         return sum(sizes) if all(sizes) else None

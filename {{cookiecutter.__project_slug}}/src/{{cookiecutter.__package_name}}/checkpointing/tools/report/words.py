@@ -31,7 +31,7 @@ def verdict(run: RunRecord) -> str:
 
 
 def has_run(run: RunRecord) -> bool:
-    """Whether any segment ran, be it in vain."""
+    """Whether any segment ran, even if it failed."""
     return any(segment.status != "reused" for segment in run.segments)
 
 
@@ -56,5 +56,5 @@ def statuses(run: RunRecord) -> str:
 
 
 def what_counts(run: RunRecord) -> str:
-    """What the peaks are sums of."""
+    """The kind of memory that the peaks measure."""
     return _COUNTS.get(run.count, run.count)

@@ -1,4 +1,4 @@
-"""What annotations say of values, as far as the rules tell values apart."""
+"""The kinds of values that annotations declare, as far as the rules distinguish them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Parameter:
 
 
 def annotation_kind(annotation: ast.expr | None, module: Module) -> Kind:
-    """What an annotation says that a value is, as far as the rules tell values apart."""
+    """The kind of value that an annotation declares, as far as the rules distinguish kinds."""
     match annotation:
         case ast.Constant(value=None):
             return "none"
@@ -64,7 +64,7 @@ def annotation_kind(annotation: ast.expr | None, module: Module) -> Kind:
 
 
 def mentions_path(annotation: ast.expr | None, module: Module) -> bool:
-    """Whether an annotation has to do with files: `Path`, `list[Path]`, `Path | None`."""
+    """Whether an annotation contains a path type: `Path`, `list[Path]`, `Path | None`."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         annotation = _expression(annotation.value)
     return annotation is not None and any(
@@ -112,7 +112,8 @@ def parameter_of(argument: ast.arg, module: Module) -> Parameter:
 def _columns(annotation: ast.expr | None, module: Module) -> tuple[str, ...] | None:
     for node in ast.walk(annotation) if annotation else ():
         if isinstance(node, ast.Call) and (module.dotted(node.func) or "").endswith(".Columns"):
-            return tuple(str(given.value) for given in node.args if isinstance(given, ast.Constant))
+            names = (name.value for name in node.args if isinstance(name, ast.Constant))
+            return tuple(map(str, names))
     return None
 
 

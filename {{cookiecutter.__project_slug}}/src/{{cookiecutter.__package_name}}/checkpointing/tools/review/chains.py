@@ -1,4 +1,4 @@
-"""Chains such as `rows[0]["name"].strip`: what they begin with, and which calls change it."""
+"""Chains such as `rows[0]["name"].strip`: the first name, and the calls that change its value."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHANGE_FIRST = {
 
 @dataclass(frozen=True)
 class Change:
-    """A place where something is changed in its place: what, and how.
+    """A place in the code that changes an object in place: which object, and how.
 
     `owner` is the expression whose object changes; `method` is the method that changes it, or ""
     for an assignment, `name` for an assignment to the attribute `name`.

@@ -1,4 +1,4 @@
-"""Which columns of a table a step uses, and which a step makes, where its text says so."""
+"""Which columns of a table a step uses, and which it makes, where its code shows them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _TABLES = re.compile(r"(pandas|polars)\.(DataFrame|LazyFrame)|pyarrow\.(table|Ta
 
 
 def columns_used(step: Function, parameter: str) -> set[str] | None:
-    """The columns that a step uses of a table it is given; None if that cannot be told."""
+    """The columns of a table that a step uses; None if the code does not show them."""
     used: set[str] = set()
     for node in step.inside:
         if isinstance(node, ast.Name) and node.id == parameter:
-            found = _used_at(step, node) if isinstance(node.ctx, ast.Load) else None
-            if found is None:
+            columns = _used_at(step, node) if isinstance(node.ctx, ast.Load) else None
+            if columns is None:
                 return None
-            used |= found
+            used |= columns
     return used
 
 
 def columns_made(step: Function) -> set[str] | None:
-    """The columns of the table that a step returns; None if that cannot be told."""
+    """The columns of the table that a step returns; None if the code does not show them."""
     returned = [node.value for node in step.inside if isinstance(node, ast.Return)]
     if len(returned) != 1 or returned[0] is None:
         return None
@@ -80,22 +80,23 @@ def _used_at(step: Function, table: ast.AST) -> set[str] | None:
 
 
 def _used_by_method(step: Function, name: str, call: ast.Call) -> set[str] | None:
-    given = [*call.args, *(k.value for k in call.keywords if k.arg == _BY_COLUMNS.get(name, "by"))]
+    keyword = _BY_COLUMNS.get(name, "by")
+    arguments = [*call.args, *(k.value for k in call.keywords if k.arg == keyword)]
     if name in _SELECTS:
         return _merged(_literals(step, argument) for argument in call.args)
     if name in _AS_IT_WAS:
         return _used_at(step, call)
-    if name in _BY_COLUMNS and given:
-        return _merged([_literals(step, given[0]), _used_at(step, call)])
-    if name in ("groupby", "set_index") and given:
+    if name in _BY_COLUMNS and arguments:
+        return _merged([_literals(step, arguments[0]), _used_at(step, call)])
+    if name in ("groupby", "set_index") and arguments:
         around = step.parents.get(call)
         if isinstance(around, ast.Subscript) and around.value is call:
-            return _merged([_literals(step, given[0]), _literals(step, around.slice)])
+            return _merged([_literals(step, arguments[0]), _literals(step, around.slice)])
     return None
 
 
 def _literals(step: Function, expression: ast.expr) -> set[str] | None:
-    """The names that a string or a list of strings holds, given by name too; else None."""
+    """The names in a string or in a list of strings, also behind a variable; else None."""
     expression = step.meant(expression)
     match expression:
         case ast.Constant(value=str() as name):
@@ -110,12 +111,12 @@ def _literals(step: Function, expression: ast.expr) -> set[str] | None:
 
 
 def _merged(parts: Iterator[set[str] | None] | list[set[str] | None]) -> set[str] | None:
-    found: set[str] = set()
+    columns: set[str] = set()
     for part in parts:
         if part is None:
             return None
-        found |= part
-    return found
+        columns |= part
+    return columns
 
 
 def _is_mask(expression: ast.expr) -> bool:

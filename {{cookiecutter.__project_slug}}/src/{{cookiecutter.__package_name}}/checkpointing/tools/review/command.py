@@ -15,7 +15,7 @@ FINDINGS_EXIT_CODE = 4
 
 @answered
 def review_command(package: str, form: Format, base: str | None) -> int:
-    """Print what the standard finds in the source of `package`; the exit code.
+    """Print the findings on the source of `package`; the exit code.
 
     Nothing of the project is imported, and nothing heavy of the runtime.
     """

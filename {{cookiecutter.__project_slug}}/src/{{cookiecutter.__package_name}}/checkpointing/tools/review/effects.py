@@ -1,4 +1,4 @@
-"""Calls that reach outside the process, told by their names. The one place that lists them."""
+"""Calls that reach outside the process, recognized by their names. Only this file lists them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _NETWORK = re.compile(
 )
 _DATABASES = ("duckdb.connect", "sqlite3.connect")
 
-# Methods by name alone: their object's type is not known here, so the name must say enough.
+# Methods by name alone: the type of their object is unknown here, so the name must be clear.
 _PATH_READS = {"read_text", "read_bytes", "iterdir", "rglob"}
 _PATH_WRITES = {"write_text", "write_bytes", "mkdir", "touch", "unlink", "rmdir", "symlink_to"}
 _TABLE_READS = re.compile(r"read_(parquet|csv|csv_auto|json|excel)")
@@ -78,58 +78,61 @@ _PLACES |= {"target", "root_path", "where", "connection", "sink", "base_dir", "b
 
 @dataclass(frozen=True)
 class Effect:
-    """A call that reaches outside; `places` are the expressions that say where."""
+    """A call that reaches outside the process.
+
+    `label` names the call in a message; `places` are the expressions that contain the location.
+    """
 
     call: ast.Call
     verb: Verb
-    what: str
+    label: str
     places: tuple[ast.expr, ...]
 
 
 def effects(function: Function) -> Iterator[Effect]:
-    """The calls in a function that read or write files, ask the network, or run programs."""
+    """The calls in a function that read or write files, use the network, or run programs."""
     for call in function.calls:
-        given = (*call.args, *(keyword.value for keyword in call.keywords))
+        arguments = (*call.args, *(keyword.value for keyword in call.keywords))
         name = function.dotted(call.func) or ""
-        if _opens_nothing(name, given):
+        if _opens_memory(name, arguments):
             continue
         if READS.fullmatch(name):
             verb: Verb = "writes" if _is_opened_to_write(name, call) else "reads"
-            yield Effect(call, verb, name, given)
+            yield Effect(call, verb, name, arguments)
         elif WRITES.fullmatch(name):
-            yield Effect(call, "writes", name, given)
+            yield Effect(call, "writes", name, arguments)
         elif _PROGRAMS.fullmatch(name):
-            yield Effect(call, "runs a program", name, given)
+            yield Effect(call, "runs a program", name, arguments)
         elif _NETWORK.fullmatch(name):
-            yield Effect(call, "uses the network", name, given)
+            yield Effect(call, "uses the network", name, arguments)
         elif name in _DATABASES:
-            yield Effect(call, "opens a database", name, given)
+            yield Effect(call, "opens a database", name, arguments)
         elif isinstance(call.func, ast.Attribute):
-            yield from _of_method(function, call, call.func, given)
+            yield from _of_method(function, call, call.func, arguments)
 
 
 def _of_method(
-    function: Function, call: ast.Call, method: ast.Attribute, given: tuple[ast.expr, ...]
+    function: Function, call: ast.Call, method: ast.Attribute, arguments: tuple[ast.expr, ...]
 ) -> Iterator[Effect]:
     name = method.attr
     if name in _PATH_READS:
         yield Effect(call, "reads", f".{name}()", (method.value,))
     elif name in _PATH_WRITES:
-        yield Effect(call, "writes", f".{name}()", (method.value, *given))
-    elif _TABLE_READS.fullmatch(name) and given:
-        yield Effect(call, "reads", f".{name}()", given)
+        yield Effect(call, "writes", f".{name}()", (method.value, *arguments))
+    elif _TABLE_READS.fullmatch(name) and arguments:
+        yield Effect(call, "reads", f".{name}()", arguments)
     elif _TABLE_WRITES.fullmatch(name):
         keywords = tuple(k.value for k in call.keywords if k.arg in _PLACES)
         places = (*call.args, *keywords)  # without one, the result is text, not a file
         if places and not all(_is_none(place) for place in places):
             yield Effect(call, "writes", f".{name}()", places)
     elif name in _SPARK and (side := _spark_side(method)):
-        yield Effect(call, "reads" if side == "read" else "writes", f".{side}.{name}()", given)
+        yield Effect(call, "reads" if side == "read" else "writes", f".{side}.{name}()", arguments)
     elif name in _QUERIES and call.args:
-        for found in _FILE_IN_SQL.finditer(_text(function.meant(call.args[0]))):
-            if found[1] != ":memory:":
-                verb: Verb = "writes" if found[0].lower().startswith("to") else "reads"
-                yield Effect(call, verb, f"'{found[1]}' in SQL", ())
+        for file_match in _FILE_IN_SQL.finditer(_text(function.meant(call.args[0]))):
+            if file_match[1] != ":memory:":
+                verb: Verb = "writes" if file_match[0].lower().startswith("to") else "reads"
+                yield Effect(call, verb, f"'{file_match[1]}' in SQL", ())
 
 
 def _spark_side(method: ast.Attribute) -> str | None:
@@ -142,13 +145,13 @@ def _spark_side(method: ast.Attribute) -> str | None:
     return None
 
 
-def _opens_nothing(name: str, given: tuple[ast.expr, ...]) -> bool:
-    """Whether a database is opened in memory alone."""
+def _opens_memory(name: str, arguments: tuple[ast.expr, ...]) -> bool:
+    """Whether the call opens a database in memory only."""
     if name not in _DATABASES:
         return False
-    return not given or any(
+    return not arguments or any(
         isinstance(node, ast.Constant) and node.value in (":memory:", "", ":default:")
-        for node in given
+        for node in arguments
     )
 
 

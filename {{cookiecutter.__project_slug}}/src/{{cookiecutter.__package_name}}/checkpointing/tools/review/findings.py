@@ -1,4 +1,4 @@
-"""What a review reports: one place in the project's files, and the rule that it breaks."""
+"""The findings of a review: one place in the project's files, and the rule that it breaks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of the standard: why it is one, and what to do about a finding."""
+    """One rule of the standard: its reason, and the remedy for a finding."""
 
     id: str
     title: str

@@ -38,10 +38,10 @@ def formatted(findings: Sequence[Finding], form: Format, root: Path) -> str:
 
 def _text(finding: Finding) -> str:
     rule = RULES[finding.rule]
-    said = [("    Why: ", rule.reason), ("    Do:  ", rule.remedy)]
+    paragraphs = [("    Why: ", rule.reason), ("    Do:  ", rule.remedy)]
     wrapped = [
         textwrap.fill(text, _WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark))
-        for mark, text in said
+        for mark, text in paragraphs
     ]
     return "\n".join([f"{finding.path}:{finding.line}: {rule.id} {finding.message}", *wrapped])
 
@@ -56,8 +56,8 @@ def _count(findings: Sequence[Finding]) -> str:
 def _as_json(finding: Finding) -> dict[str, object]:
     rule = RULES[finding.rule]
     place = {"path": finding.path, "line": finding.line}
-    said = {"rule": rule.id, "message": finding.message}
-    return place | said | {"reason": rule.reason, "remedy": rule.remedy}
+    problem = {"rule": rule.id, "message": finding.message}
+    return place | problem | {"reason": rule.reason, "remedy": rule.remedy}
 
 
 def _annotation(finding: Finding, folder: PurePosixPath) -> str:

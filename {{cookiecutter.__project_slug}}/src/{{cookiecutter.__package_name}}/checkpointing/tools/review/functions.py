@@ -1,4 +1,4 @@
-"""Steps as they are written, the functions that they call, and what their names stand for."""
+"""Steps as they are written, the functions that they call, and the meaning of their names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .source import Definition, Module, Source, assignments
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """A step, or a function that steps call. `step` is the step that it works for."""
+    """A step, or a function that steps call. `step` is the name of the step that uses it."""
 
     module: Module
     node: Definition
@@ -28,15 +28,15 @@ class Function:
 
     @property
     def title(self) -> str:
-        """How a message calls it."""
+        """How messages name the function."""
         return f"`{self.name}` (for step `{self.step}`)" if self.is_helper else f"`{self.name}`"
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
-        given = self.node.args
+        arguments = self.node.args
         return tuple(
             parameter_of(argument, self.module)
-            for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)
+            for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
         )
 
     @cached_property
@@ -60,17 +60,17 @@ class Function:
 
     @cached_property
     def assigned(self) -> dict[str, list[ast.expr]]:
-        """The expressions that each name is assigned in the body, loops not counted."""
-        found: dict[str, list[ast.expr]] = {}
+        """The expressions that the body assigns to each name, without those of loops."""
+        expressions: dict[str, list[ast.expr]] = {}
         for node in self.inside:
             if isinstance(node, ast.stmt):
                 for target, value in assignments(node):
                     if isinstance(target, ast.Name):
-                        found.setdefault(target.id, []).append(value)
-        return found
+                        expressions.setdefault(target.id, []).append(value)
+        return expressions
 
     def meant(self, expression: ast.expr) -> ast.expr:
-        """What a name stands for, where just one expression is assigned to it; else the name."""
+        """The expression assigned to a name, if there is exactly one; else the name itself."""
         if not isinstance(expression, ast.Name):
             return expression
         name = expression.id
@@ -98,17 +98,17 @@ def reached(source: Source, steps: Iterable[Function]) -> list[Function]:
     A function that both sinks and other steps call counts as the other step's.
     """
     known = {step.node for step in steps}
-    found = sorted(steps, key=lambda step: step.is_sink)
-    for function in found:  # grows while it is walked
+    functions = sorted(steps, key=lambda step: step.is_sink)
+    for function in functions:  # grows while the loop runs
         for node in function.inside:
             if isinstance(node, ast.Name | ast.Attribute):
                 for module, called in _defined(source, function.dotted(node)):
                     if called not in known:
                         known.add(called)
-                        found.append(
+                        functions.append(
                             Function(module, called, function.step, function.is_sink, True)
                         )
-    return found
+    return functions
 
 
 def _is_step(source: Source, module: Module, node: Definition) -> bool:
@@ -138,24 +138,24 @@ def _defined(source: Source, dotted: str | None) -> Iterator[tuple[Module, Defin
 
 def _bound(function: Definition) -> Iterator[str]:
     shared: set[str] = set()
-    found: set[str] = set()
+    bound: set[str] = set()
     for node in ast.walk(function):
         match node:
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                found.add(name)
+                bound.add(name)
             case ast.arg(arg=name):
-                found.add(name)
+                bound.add(name)
             case (
                 ast.FunctionDef(name=name)
                 | ast.AsyncFunctionDef(name=name)
                 | ast.ClassDef(name=name)
             ):
                 if node is not function:
-                    found.add(name)
+                    bound.add(name)
             case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
-                found.add(name)
+                bound.add(name)
             case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-                found.add(name)
+                bound.add(name)
             case ast.Global(names=names):
                 shared |= set(names)
-    yield from found - shared
+    yield from bound - shared

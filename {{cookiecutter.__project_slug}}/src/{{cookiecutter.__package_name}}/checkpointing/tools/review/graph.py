@@ -25,17 +25,17 @@ class WrittenSegment:
 
 @dataclass(frozen=True, eq=False)
 class Project(Source):
-    """The files of a project and what they say, as far as the text tells."""
+    """The files of a project, and the steps and segments that their code shows."""
 
     @cached_property
     def segments(self) -> dict[str, WrittenSegment]:
-        """Every module that holds steps, by its dotted name."""
-        found = {}
+        """Every module that contains steps, by its dotted name."""
+        segments = {}
         for name, module in self.modules.items():
             if steps := steps_of(self, module):
                 own = name.rpartition(".")[2]
-                found[name] = WrittenSegment(own, module, steps[0].node.lineno, tuple(steps))
-        return found
+                segments[name] = WrittenSegment(own, module, steps[0].node.lineno, tuple(steps))
+        return segments
 
     @cached_property
     def steps(self) -> tuple[Function, ...]:
@@ -49,9 +49,13 @@ class Project(Source):
 
     @cached_property
     def pipelines(self) -> tuple[tuple[WrittenSegment, ...], ...]:
-        """The segments of each `Pipeline(...)`, in order; what cannot be told is left out."""
+        """The segments of each `Pipeline(...)`, in order, as far as the code shows them."""
         return tuple(
-            tuple(one for given in node.args if (one := self._segment(module, given)) is not None)
+            tuple(
+                segment
+                for argument in node.args
+                if (segment := self._segment(module, argument)) is not None
+            )
             for module in self.modules.values()
             for node in module.nodes
             if isinstance(node, ast.Call) and self._is(module, node.func, "Pipeline")
@@ -60,25 +64,29 @@ class Project(Source):
     @cached_property
     def written(self) -> tuple[WrittenSegment, ...]:
         """All segments, in a pipeline or not, each once."""
-        modules = {id(one.module) for one in self.segments.values()}
-        listed = [one for segments in self.pipelines for one in segments]
-        own = {(o.module.shown, o.line): o for o in listed if id(o.module) not in modules}
-        return (*self.segments.values(), *own.values())
+        modules = {id(segment.module) for segment in self.segments.values()}
+        listed = [segment for segments in self.pipelines for segment in segments]
+        inline = {
+            (segment.module.shown, segment.line): segment
+            for segment in listed
+            if id(segment.module) not in modules
+        }
+        return (*self.segments.values(), *inline.values())
 
-    def _segment(self, module: Module, given: ast.expr) -> WrittenSegment | None:
-        if isinstance(given, ast.Name) and len(module.variables.get(given.id, ())) == 1:
-            given = module.variables[given.id][0]
-        match given:
+    def _segment(self, module: Module, argument: ast.expr) -> WrittenSegment | None:
+        if isinstance(argument, ast.Name) and len(module.variables.get(argument.id, ())) == 1:
+            argument = module.variables[argument.id][0]
+        match argument:
             case ast.Name() | ast.Attribute():
-                return self.segments.get(module.dotted(given) or "")
+                return self.segments.get(module.dotted(argument) or "")
             case ast.Call(
                 func=called,
                 args=[ast.Constant(value=str(name)), ast.List(elts=items) | ast.Tuple(elts=items)],
             ) if self._is(module, called, "Segment"):
                 steps = {f"{step.module.name}.{step.name}": step for step in self.steps}
                 named = (steps.get(module.dotted(item) or "") for item in items)
-                found = tuple(step for step in named if step is not None)
-                return WrittenSegment(name, module, given.lineno, found)
+                known = tuple(step for step in named if step is not None)
+                return WrittenSegment(name, module, argument.lineno, known)
         return None
 
     def _is(self, module: Module, called: ast.expr, name: str) -> bool:
@@ -94,7 +102,7 @@ def read_project(root: Path, package: Path) -> Project:
     """
     modules, unreadable = read_modules(root, package)
     memory, wiring = (read_toml(root / name) for name in (MEMORY_BUDGET_FILE, PIPELINE_FILE))
-    unreadable += [found for found in (memory, wiring) if isinstance(found, Finding)]
+    unreadable += [problem for problem in (memory, wiring) if isinstance(problem, Finding)]
     return Project(
         root,
         package,

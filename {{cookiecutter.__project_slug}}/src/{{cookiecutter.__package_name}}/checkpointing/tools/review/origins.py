@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .functions import Function
 from .source import assignments
 
-UNKNOWN = "<unknown>"  # a parameter of a helper or of a nested function: not to be judged here
+UNKNOWN = "<unknown>"  # a parameter of a helper or of a nested function, which no rule judges
 MEMORY = "<memory>"  # a buffer, not a file
 PACKAGE = "<package>"  # a data file of the package, which counts as code
 
@@ -16,14 +16,14 @@ _BUFFERS = (
     *("io.StringIO", "io.BytesIO", "pyarrow.BufferReader", "pyarrow.BufferOutputStream"),
     *("pyarrow.py_buffer", "tempfile.SpooledTemporaryFile"),
 )
-_SCRATCH = "tempfile."  # found where it is made; what it is used for needs no finding of its own
+_SCRATCH = "tempfile."  # reported where it is made; its uses need no finding of their own
 
 
 class Origins:
-    """The parameters that each name of a function may come from, whatever path was taken.
+    """The parameters that each name of a function may come from, on any path through the code.
 
     Names of a step's parameters come from themselves. A name that comes from nothing (the set is
-    empty) holds a constant, something of the module, or what a call without arguments gave.
+    empty) has a constant value, one of the module, or the result of a call without arguments.
     """
 
     def __init__(self, function: Function) -> None:
@@ -44,18 +44,18 @@ class Origins:
         while changed:
             changed = False
             for name, (names, marks) in flows:
-                found = marks.union(*(self._known.get(source, ()) for source in names))
-                if not found <= self._known.setdefault(name, set()):
-                    self._known[name] |= found
+                sources = marks.union(*(self._known.get(source, ()) for source in names))
+                if not sources <= self._known.setdefault(name, set()):
+                    self._known[name] |= sources
                     changed = True
 
     def of(self, *expressions: ast.AST) -> set[str]:
-        """What these expressions come from: names of parameters, and marks of this module."""
-        found: set[str] = set()
+        """The origins of these expressions: names of parameters, and marks of this module."""
+        sources: set[str] = set()
         for expression in expressions:
             names, marks = self._sources(expression)
-            found |= marks.union(*(self._known.get(name, ()) for name in names))
-        return found
+            sources |= marks.union(*(self._known.get(name, ()) for name in names))
+        return sources
 
     def _sources(self, expression: ast.AST) -> tuple[set[str], set[str]]:
         names: set[str] = set()
@@ -77,7 +77,7 @@ class Origins:
 
 
 def _flows(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """What a statement or expression moves from where to where."""
+    """Each target and source between which a statement or expression moves a value."""
     match node:
         case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
             yield from assignments(node)

@@ -16,10 +16,10 @@ _TABLES = ("pandas.DataFrame", "pyarrow.Table", "polars.DataFrame", "polars.Lazy
 def whole_tables(project: Project) -> Iterator[Finding]:
     """CKP303: a table of an earlier segment of which a step uses one column, or not all.
 
-    Silent unless the step's text names every column that it uses. More than one column counts
-    only where the text of the step that makes the table names more than those.
+    Reports nothing unless the step's code names every column that it uses. More than one column
+    counts only if the code of the step that makes the table names more than those.
     """
-    told = set()
+    reported = set()
     for segments in project.pipelines:
         for step, name, maker in _crossings(segments):
             parameter = next(p for p in step.parameters if p.name == name)
@@ -36,13 +36,13 @@ def whole_tables(project: Project) -> Iterator[Finding]:
                 f"annotate `Columns({listed})`"
             )
             finding = Finding(step.module.shown, parameter.line, "CKP303", message)
-            if finding not in told:
-                told.add(finding)
+            if finding not in reported:
+                reported.add(finding)
                 yield finding
 
 
 def _crossings(segments: tuple[WrittenSegment, ...]) -> Iterator[tuple[Function, str, Function]]:
-    """Each use of an earlier segment's value: the step, the value, and the step that makes it."""
+    """Each use of an earlier segment's value: the step, the value, and the step that made it."""
     made: dict[str, tuple[int, Function]] = {}
     for number, segment in enumerate(segments):
         for step in segment.steps:

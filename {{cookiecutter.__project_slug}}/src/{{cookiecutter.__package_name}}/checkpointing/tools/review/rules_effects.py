@@ -26,14 +26,14 @@ def own_places(project: Project) -> Iterator[Finding]:
     for function in project.functions:
         origins = Origins(function)
         inputs = project.inputs
-        given = {p.name for p in function.parameters if p.is_place or inputs is None}
-        given |= set(inputs or ()) & {p.name for p in function.parameters}
+        places = {p.name for p in function.parameters if p.is_place or inputs is None}
+        places |= set(inputs or ()) & {p.name for p in function.parameters}
         urls = {p.name for p in function.parameters if p.kind == "text"} & set(inputs or ())
         for effect in effects(function):
             if any(function.dotted(place) == "os.devnull" for place in effect.places):
                 continue
-            problem = _problem(effect, function, origins.of(*effect.places), given, bool(urls))
-            if problem:
+            sources = origins.of(*effect.places)
+            if problem := _problem(effect, function, sources, places, bool(urls)):
                 message = f"{function.title} {problem}"
                 yield Finding(function.module.shown, effect.call.lineno, "CKP201", message)
 
@@ -46,32 +46,35 @@ def pickles(project: Project) -> Iterator[Finding]:
             if names:
                 yield Finding(module.shown, node.lineno, "CKP206", f"`{names[0]}` is imported")
         for call in module.nodes:
-            if isinstance(call, ast.Call) and (what := _pickling(call, module)):
-                yield Finding(module.shown, call.lineno, "CKP206", f"`{what}` pickles")
+            if isinstance(call, ast.Call) and (name := _pickling(call, module)):
+                yield Finding(module.shown, call.lineno, "CKP206", f"`{name}` pickles")
 
 
 def _problem(
-    effect: Effect, function: Function, sources: set[str], given: set[str], has_url: bool
+    effect: Effect, function: Function, sources: set[str], places: set[str], has_url: bool
 ) -> str | None:
-    """What is wrong with an effect whose place comes from `sources`; None if nothing is."""
+    """What is wrong with an effect whose location comes from `sources`; None if nothing is.
+
+    `places` are the parameters that a step may take a location from.
+    """
     if sources & {UNKNOWN, MEMORY}:
         return None
-    what = effect.what if effect.what.startswith("'") else f"`{effect.what}`"
+    label = effect.label if effect.label.startswith("'") else f"`{effect.label}`"
     if effect.verb in ("uses the network", "opens a database"):
-        if function.is_sink or has_url or sources & given:
+        if function.is_sink or has_url or sources & places:
             return None
-        return f"{effect.verb} ({what}) at a location that is not one of its inputs"
+        return f"{effect.verb} ({label}) at a location that is not one of its inputs"
     if effect.verb == "writes":
         if function.is_sink or WORKDIR in sources:
             return None
-        return f"writes ({what}) outside `{WORKDIR}`"
-    if sources & (given | {PACKAGE}):
+        return f"writes ({label}) outside `{WORKDIR}`"
+    if sources & (places | {PACKAGE}):
         return None
     if effect.verb == "reads":
-        return f"reads ({what}) from a location that is not one of its inputs"
+        return f"reads ({label}) from a location that is not one of its inputs"
     if function.is_sink:
         return None
-    return f"{effect.verb} ({what}) on files that are not its inputs"
+    return f"{effect.verb} ({label}) on files that are not its inputs"
 
 
 def _pickling(call: ast.Call, module: Module) -> str | None:

@@ -12,7 +12,7 @@ from .graph import Project
 DEFAULT_MAX_STEPS = 10
 EXPORTS = ("Columns", "Pipeline", "Segment", "step")
 
-# Where a project meets the inside of the runtime on purpose, and with which of its modules.
+# Modules of a project that import internal modules of the runtime on purpose, and which ones.
 _MEETING_POINTS = {
     "adapters": {"codecs"},
     "cli": {"cli", "start"},
@@ -55,7 +55,7 @@ def entangled(project: Project) -> Iterator[Finding]:
     """CKP103: a segment that imports another, itself or through other modules."""
     segments = project.segments
     loads = {
-        name: {one for _, loaded in module.imports for one in _modules(project, loaded)}
+        name: {imported for _, loaded in module.imports for imported in _modules(project, loaded)}
         for name, module in project.modules.items()
     }
     for name, segment in segments.items():
@@ -93,7 +93,7 @@ def internals(project: Project) -> Iterator[Finding]:
 
 
 def _inside(project: Project, dotted: str) -> str:
-    """What a dotted name means of the runtime, beyond what that exports; else nothing."""
+    """The part of the runtime that a dotted name means; empty if the runtime exports it."""
     prefix = f"{project.runtime}."
     inside = dotted.removeprefix(prefix) if dotted.startswith(prefix) else ""
     first = inside.partition(".")[0]
@@ -106,12 +106,12 @@ def _modules(project: Project, loaded: tuple[str, ...]) -> set[str]:
 
 def _reachable(start: str, loads: dict[str, set[str]], stops: Container[str]) -> set[str]:
     """The modules that importing `start` leads to; not beyond a segment."""
-    found, waiting = {start}, [start]
+    reachable, waiting = {start}, [start]
     while waiting:
         name = waiting.pop()
         if name in stops:
             continue
-        for other in loads[name] - found:
-            found.add(other)
+        for other in loads[name] - reachable:
+            reachable.add(other)
             waiting.append(other)
-    return found
+    return reachable

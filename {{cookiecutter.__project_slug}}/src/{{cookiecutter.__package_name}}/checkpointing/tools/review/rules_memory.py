@@ -1,4 +1,4 @@
-"""CKP301, CKP302: what holds memory past its use, and what only looks as if it freed some."""
+"""CKP301, CKP302: data that stays in memory after its use, and code that frees none."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _CACHES = re.compile(
 
 
 def data_outside_steps(project: Project) -> Iterator[Finding]:
-    """CKP301: tables that a module holds, and functions that keep tables in a cache."""
+    """CKP301: tables in variables of a module, and functions that keep tables in a cache."""
     for module in project.modules.values():
         for name, values in module.variables.items():
             for value in values:
-                if what := _data(module, value):
-                    message = f"the module holds data: `{name}` comes from `{what}`"
+                if source := _data(module, value):
+                    message = f"the module holds data: `{name}` comes from `{source}`"
                     yield Finding(module.shown, value.lineno, "CKP301", message)
         segment = project.segments.get(module.name)
         steps = {step.name for step in segment.steps} if segment else set()
@@ -47,7 +47,7 @@ def data_outside_steps(project: Project) -> Iterator[Finding]:
                     yield Finding(module.shown, decorator.lineno, "CKP301", message)
 
 
-def cargo(project: Project) -> Iterator[Finding]:
+def needless_frees(project: Project) -> Iterator[Finding]:
     """CKP302: `gc.collect()`, and `del` of a name where nothing more is made."""
     for function in project.functions:
         collects = [c for c in function.calls if _collects(function, c)]

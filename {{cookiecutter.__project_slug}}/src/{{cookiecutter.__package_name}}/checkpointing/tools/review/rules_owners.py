@@ -1,4 +1,4 @@
-"""CKP105, CKP401, CKP402: what is not the team's own, and whether it is left to its owners."""
+"""CKP105, CKP401, CKP402: files that are not the team's own, and changes only owners may make."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNITS |= {f"{name}i": 1024**power for power, name in enumerate(("k", "m", "g", 
 _SIZE = re.compile(r"\s*(\d*\.?\d+)\s*(?:([kmgtp]i?)?b?)?\s*", re.IGNORECASE)
 
 
-def not_the_template_s(project: Project) -> Iterator[Finding]:
+def edited_template_files(project: Project) -> Iterator[Finding]:
     """CKP105: files of the template that are not as `checkpointing.sha256` records them.
 
     Generating a project writes the record, and the command `update` replaces it with the files.
@@ -41,17 +41,17 @@ def unowned(project: Project) -> Iterator[Finding]:
     runtime = (project.package / seal.RUNTIME / "__init__.py").relative_to(top)
     budget = (inside / MEMORY_BUDGET_FILE).as_posix()
     own = listed.relative_to(top).as_posix()
-    for path, what in (
+    for path, subject in (
         (budget, budget),
         (runtime.as_posix(), runtime.parent.as_posix()),
         (own, own),
     ):
         if not owners_of(path, text):
-            yield Finding(project.shown(listed), 1, "CKP402", f"nobody owns `{what}`")
+            yield Finding(project.shown(listed), 1, "CKP402", f"nobody owns `{subject}`")
 
 
 def raised(project: Project, base: str) -> Iterator[Finding]:
-    """CKP401: limits that grew since the git ref `base`, where nobody was named who may.
+    """CKP401: limits that grew since the git ref `base`, where no owner is named.
 
     Raises:
         ConfigurationError: git does not know `base`, or there is no git.
@@ -88,27 +88,27 @@ def _limits(memory: Mapping[str, Any]) -> dict[str, float]:
     tables = {name: table for name, table in memory.items() if isinstance(table, dict)}
     cluster, checkpoints = tables.get("cluster", {}), tables.get("checkpoints", {})
     ram, share = _size(cluster.get("ram")), _share(cluster.get("quota"))
-    found: dict[str, float | None] = {
+    limits: dict[str, float | None] = {
         "quota": ram * share if ram is not None and share is not None else None,
         "count": float(tables.get("budget", {}).get("count", "held") == "held"),
         "max_steps": tables.get("segment", {}).get("max_steps", 10),
         "max_disk": _size(checkpoints.get("max_disk", "500 GB")),
     }
-    return {key: limit for key, limit in found.items() if isinstance(limit, int | float)}
+    return {key: limit for key, limit in limits.items() if isinstance(limit, int | float)}
 
 
 def _size(value: object) -> float | None:
     if isinstance(value, int | float):
         return float(value)
-    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    return float(found[1]) * _UNITS[(found[2] or "").lower()] if found else None
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    return float(match[1]) * _UNITS[(match[2] or "").lower()] if match else None
 
 
 def _share(value: object) -> float | None:
     if isinstance(value, int | float):
         return float(value)
-    found = re.fullmatch(r"\s*(\d*\.?\d+)\s*%\s*", value) if isinstance(value, str) else None
-    return float(found[1]) / 100 if found else None
+    match = re.fullmatch(r"\s*(\d*\.?\d+)\s*%\s*", value) if isinstance(value, str) else None
+    return float(match[1]) / 100 if match else None
 
 
 def _committed(top: Path, commit: str, path: str) -> str | None:
@@ -127,8 +127,9 @@ def _git(folder: Path, *words: str) -> str:
     except OSError:
         raise ConfigurationError("--base needs git, which is not installed.") from None
     if done.returncode:
-        said = done.stderr.strip() or "no common commit"
+        message = done.stderr.strip() or "no common commit"
         raise ConfigurationError(
-            f"--base: git {words[0]} says: {said}. In CI, fetch the branch first, with its history."
+            f"--base: git {words[0]} says: {message}. In CI, fetch the branch first, with its "
+            "history."
         )
     return done.stdout.strip("\n") if words[0] == "show" else done.stdout.strip()

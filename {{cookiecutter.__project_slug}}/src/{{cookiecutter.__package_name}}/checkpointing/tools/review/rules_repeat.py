@@ -1,4 +1,4 @@
-"""CKP204, CKP205: what would make a second run give other values than the first."""
+"""CKP204, CKP205: calls that would give a second run other values than the first."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def unseeded(project: Project) -> Iterator[Finding]:
     """CKP204: randomness that the next run would not repeat."""
     for function in project.functions:
         for call in function.calls:
-            if what := _random(function, call):
-                message = f"{function.title} draws from `{what}` without a seed"
+            if source := _random(function, call):
+                message = f"{function.title} draws from `{source}` without a seed"
                 yield Finding(function.module.shown, call.lineno, "CKP204", message)
 
 
@@ -51,8 +51,8 @@ def clock(project: Project) -> Iterator[Finding]:
     """CKP205: the wall clock, in a step whose value is kept; a sink may note the time."""
     for function in project.functions:
         for call in () if function.is_sink else function.calls:
-            if (what := _clock(function, call)) and not _is_logged(function, call):
-                message = f"{function.title} reads the clock (`{what}`)"
+            if (source := _clock(function, call)) and not _is_logged(function, call):
+                message = f"{function.title} reads the clock (`{source}`)"
                 yield Finding(function.module.shown, call.lineno, "CKP205", message)
 
 
@@ -85,7 +85,7 @@ def _clock(function: Function, call: ast.Call) -> str | None:
 
 
 def _is_logged(function: Function, call: ast.Call) -> bool:
-    """Whether the time goes no further than a log or the screen."""
+    """Whether only a log or the screen receives the time."""
     node: ast.AST | None = call
     while isinstance(node, ast.expr | ast.keyword | ast.FormattedValue):
         if isinstance(node, ast.Call) and node is not call:
@@ -99,15 +99,15 @@ def _is_logged(function: Function, call: ast.Call) -> bool:
 
 
 def _in_query(function: Function, call: ast.Call, pattern: re.Pattern[str]) -> str | None:
-    """What a query in SQL calls; of a pandas `query`, which is no SQL, nothing."""
+    """The call in a SQL query that matches `pattern`; None for the `query` of pandas."""
     if not isinstance(call.func, ast.Attribute) or call.func.attr not in _QUERIES or not call.args:
         return None
     text = function.meant(call.args[0])
     parts = text.values if isinstance(text, ast.JoinedStr) else [text]
     texts = [p.value for p in parts if isinstance(p, ast.Constant)]
-    said = " ".join(text for text in texts if isinstance(text, str))
-    found = pattern.search(said) if re.search(r"\b(select|insert|create)\b", said, re.I) else None
-    return found[0] if found else None
+    query = " ".join(text for text in texts if isinstance(text, str))
+    match = pattern.search(query) if re.search(r"\b(select|insert|create)\b", query, re.I) else None
+    return match[0] if match else None
 
 
 def _is_polars(function: Function, method: ast.Attribute) -> bool:

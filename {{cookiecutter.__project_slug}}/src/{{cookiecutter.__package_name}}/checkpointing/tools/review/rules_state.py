@@ -1,4 +1,4 @@
-"""CKP202: what a step changes, or uses up, outside itself."""
+"""CKP202: steps that change or use up something outside themselves."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _MAKES_A_TABLE = re.compile(r"\s*create\s+(or\s+replace\s+)?(temp\w*\s+)?(table|
 
 
 def outside_state(project: Project) -> Iterator[Finding]:
-    """CKP202: what steps change or use up outside themselves."""
+    """CKP202: state outside a step that the step changes or uses up."""
     for function in project.functions:
-        told: dict[int, str] = {}
+        messages: dict[int, str] = {}
         for line, message in _shared_state(project, function):
-            told.setdefault(line, message)
-        for line, message in told.items():
+            messages.setdefault(line, message)
+        for line, message in messages.items():
             yield Finding(function.module.shown, line, "CKP202", f"{function.title} {message}")
 
 
@@ -54,8 +54,8 @@ def _shared_state(project: Project, function: Function) -> Iterator[tuple[int, s
                 yield node.lineno, f"changes a setting of the process (`{name}`)"
             elif name in ("duckdb.sql", "duckdb.execute", "duckdb.query") and node.args:
                 text = function.meant(node.args[0])
-                said = text.values[0] if isinstance(text, ast.JoinedStr) and text.values else text
-                if isinstance(said, ast.Constant) and _MAKES_A_TABLE.match(str(said.value)):
+                query = text.values[0] if isinstance(text, ast.JoinedStr) and text.values else text
+                if isinstance(query, ast.Constant) and _MAKES_A_TABLE.match(str(query.value)):
                     yield node.lineno, "makes a table in duckdb's shared database"
     for change in changes(function):
         owner = items_of(change.owner) if change.method else root(change.owner)
@@ -75,11 +75,11 @@ def _variable(project: Project, dotted: str | None) -> tuple[Module, tuple[ast.e
 
 
 def _stateful(project: Project, dotted: str | None) -> str | None:
-    """The constructor of a module's variable that is used up or changed by being used."""
-    found = _variable(project, dotted)
-    if found is None:
+    """The constructor of a module's variable that every use changes; None for other variables."""
+    variable = _variable(project, dotted)
+    if variable is None:
         return None
-    module, values = found
+    module, values = variable
     for value in values:
         if isinstance(value, ast.GeneratorExp):
             return "generator"
@@ -90,10 +90,10 @@ def _stateful(project: Project, dotted: str | None) -> str | None:
 
 
 def _is_container(project: Project, dotted: str) -> bool:
-    found = _variable(project, dotted)
-    if found is None:
+    variable = _variable(project, dotted)
+    if variable is None:
         return False
-    module, values = found
+    module, values = variable
     literals = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
     return any(
         isinstance(value, literals)

@@ -50,14 +50,14 @@ class Module:
 
     @cached_property
     def names(self) -> Mapping[str, str]:
-        """What each imported name stands for, as a dotted name: `pd` is `pandas`."""
-        found: dict[str, str] = {}
+        """The dotted name that each imported name stands for: `pd` is `pandas`."""
+        names: dict[str, str] = {}
         for node in self.nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 for local, dotted in self._imported(node):
                     if local:
-                        found.setdefault(local, dotted)
-        return found
+                        names.setdefault(local, dotted)
+        return names
 
     @cached_property
     def top_level(self) -> tuple[ast.stmt, ...]:
@@ -73,12 +73,12 @@ class Module:
     @cached_property
     def variables(self) -> Mapping[str, tuple[ast.expr, ...]]:
         """The module's variables, each with the expressions that are assigned to it."""
-        found: dict[str, tuple[ast.expr, ...]] = {}
+        variables: dict[str, tuple[ast.expr, ...]] = {}
         for node in self.top_level:
             for target, value in assignments(node):
                 if isinstance(target, ast.Name):
-                    found[target.id] = (*found.get(target.id, ()), value)
-        return found
+                    variables[target.id] = (*variables.get(target.id, ()), value)
+        return variables
 
     def dotted(self, expression: ast.AST, local: frozenset[str] = frozenset()) -> str | None:
         """The dotted name that an expression stands for: `pd.read_csv` is `pandas.read_csv`.
@@ -174,7 +174,7 @@ def read_modules(root: Path, package: Path) -> tuple[dict[str, Module], list[Fin
 
 
 def read_toml(path: Path) -> dict[str, Any] | Finding | None:
-    """What a TOML file holds; None if there is no such file, a finding if it cannot be read."""
+    """The content of a TOML file; None if there is no such file, a finding if it is unreadable."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -229,5 +229,5 @@ def _unfolded(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _unreadable(path: str, error: Exception) -> Finding:
     line = error.lineno if isinstance(error, SyntaxError) and error.lineno else 1
-    what = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
-    return Finding(path, max(line, 1), "CKP001", f"the file cannot be read: {what}")
+    problem = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
+    return Finding(path, max(line, 1), "CKP001", f"the file cannot be read: {problem}")

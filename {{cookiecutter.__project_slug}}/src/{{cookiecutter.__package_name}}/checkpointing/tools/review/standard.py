@@ -1,4 +1,4 @@
-"""The rules, by id: what the message of a finding says besides where and what it is."""
+"""The rules, by id: the reason and the remedy that a finding shows with its own message."""
 
 from __future__ import annotations
 

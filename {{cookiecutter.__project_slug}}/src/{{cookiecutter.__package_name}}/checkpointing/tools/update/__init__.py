@@ -1,1 +1,1 @@
-"""`update`: take over a newer version of the template, by cruft and by copies of its files."""
+"""`update`: install a newer version of the template, by cruft and by copies of its files."""

@@ -1,12 +1,12 @@
 """The command `update`: cruft merges what is shared, the template's own files are replaced.
 
 cruft leaves the template's files alone, for `[tool.cruft]` of pyproject.toml lists them. They come
-from a project that is generated anew, of the version and with the answers that cruft then notes in
-`.cruft.json`. So they are never merged and never in conflict; the parts in them that are the
-team's are put back, and its patches applied again.
+from a newly generated project, with the version and the answers that cruft records in
+`.cruft.json`. So they are never merged and never in conflict. The update then restores the team's
+own parts of these files, and applies the team's patches again.
 
-Nothing is lost: git is clean before, so whatever does not fit any more is in its last commit. An
-update that was cut off is finished by another one.
+Nothing is lost: git has no uncommitted changes before an update, so the last commit contains
+everything that does not fit any more. A second update completes an interrupted one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def update_command(package: str, checkout: str | None, answers: str | None) -> i
 
 
 def _cruft() -> list[str]:
-    """The words that start cruft. Raises ConfigurationError if nothing here can."""
+    """The command that starts cruft. Raises ConfigurationError if there is none."""
     if shutil.which("cruft"):
         return ["cruft"]
     if shutil.which("uvx"):
@@ -63,7 +63,7 @@ def _cruft() -> list[str]:
 
 
 def _require_a_state_to_go_back_to(root: Path, runtime: Path) -> None:
-    """Raises ConfigurationError unless all there is is in git, and is as recorded or patched."""
+    """Raises ConfigurationError unless git contains everything, as recorded or patched."""
     if not (root / seal.CRUFT_STATE).is_file():
         raise ConfigurationError(
             f"{root} has no {seal.CRUFT_STATE}, so nothing says which template it follows. Link it "
@@ -83,13 +83,13 @@ def _require_a_state_to_go_back_to(root: Path, runtime: Path) -> None:
 
 
 def _is_whole(root: Path) -> bool:
-    """Whether the template's files are of the version that cruft notes."""
+    """Whether the template's files have the version that cruft records."""
     record = seal.read_record(root)
     return record is not None and record.commit == seal.linked_commit(root)
 
 
 def _replace(root: Path, runtime: Path, cruft: list[str]) -> Iterator[str]:
-    """Put the template's files in place of the project's; yields what did not fit any more."""
+    """Replace the project's copies of the template's files; yields a message for each misfit."""
     inside = seal.shown(runtime, root)
     patches = seal.read_patches(root)
     present, former = seal.sealed_files(root, runtime), seal.read_record(root)
@@ -115,15 +115,15 @@ def _replace(root: Path, runtime: Path, cruft: list[str]) -> Iterator[str]:
     (root / seal.RECORD).write_bytes(record)
     _git(root, "add", "--all", "--", *_existing(root, inside, *seal.OWNED, seal.RECORD))
     yield from _lost_parts(own, fresh)
-    for path, said in unfit.items():
+    for path, reason in unfit.items():
         yield (
-            f"{path} does not fit any more ({said}), so its files are as the template has them. "
+            f"{path} does not fit any more ({reason}), so its files are as the template has them. "
             "Make it anew, or delete it if the template has the change now."
         )
 
 
 def _generate(root: Path, folder: Path, cruft: list[str]) -> None:
-    """Generate the project in `folder`, of the version and with the answers that cruft notes."""
+    """Generate the project in `folder`, with the version and the answers that cruft records."""
     state: dict[str, Any] = json.loads((root / seal.CRUFT_STATE).read_bytes())
     known = state["context"]["cookiecutter"].items()
     answers = {key: answer for key, answer in known if not key.startswith("_")}
@@ -134,7 +134,7 @@ def _generate(root: Path, folder: Path, cruft: list[str]) -> None:
 
 
 def _lost_parts(own: Mapping[str, Mapping[str, bytes]], fresh: seal.Files) -> Iterator[str]:
-    """The parts of the team, by their first lines, that the new version has no place for."""
+    """A message for each part of the team that has no place in the new version."""
     for name, texts in own.items():
         places = seal.parts(fresh.get(name, b""))
         for begin, text in texts.items():
@@ -146,7 +146,7 @@ def _lost_parts(own: Mapping[str, Mapping[str, bytes]], fresh: seal.Files) -> It
 
 
 def _conflicts(root: Path) -> Iterator[str]:
-    """What cruft could not merge: it says so, and ends as if all were well."""
+    """A message for each file that cruft could not merge; cruft itself ends with exit code 0."""
     for path in _git(root, "diff", "--name-only", "--diff-filter=U", "--relative").splitlines():
         yield f"{path} has a conflict. Keep what is right, and `git add` the file."
     untracked = _git(root, "ls-files", "--others", "--exclude-standard").splitlines()
@@ -156,7 +156,7 @@ def _conflicts(root: Path) -> Iterator[str]:
 
 
 def _require_nothing_left(left: list[str]) -> None:
-    """Raises ConfigurationError if there is something that a person has to do."""
+    """Raises ConfigurationError if a person has something left to do."""
     if left:
         raise ConfigurationError(
             "the update is made, and this is left to do:\n  " + "\n  ".join(left)
@@ -164,7 +164,7 @@ def _require_nothing_left(left: list[str]) -> None:
 
 
 def _existing(root: Path, *paths: str) -> list[str]:
-    """The paths that git can be asked about: those of which it knows, or which are there."""
+    """The paths that git accepts: those that it tracks, and those that exist."""
     known = _git(root, "ls-files", "--", *paths).splitlines()
     return sorted({*known, *(path for path in paths if (root / path).exists())})
 
@@ -181,7 +181,7 @@ def _run(*words: str, cwd: Path) -> None:
 
 
 def _git(root: Path, *words: str) -> str:
-    """What git prints. Raises ConfigurationError if it cannot be asked."""
+    """The output of git. Raises ConfigurationError if git is missing or fails."""
     command = ["git", "-c", "core.quotePath=false", *words]
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)

@@ -41,7 +41,7 @@ def bars(
 
     Args:
         axis: of the figures.
-        most: what the axis has to reach.
+        most: the value that the axis must reach.
         lines: drawn over the bars and under the figures.
     """
     room = 1.14 if width == WIDE else 1.4  # for the figures behind the bars

@@ -21,7 +21,7 @@ from ....base.units import size
 
 WIDE, NARROW = 880, 330  # pixels
 MARGIN = 68  # pixels that the labels of a vertical axis take
-TOOLTIP = alt.Description("tooltip:N")  # what a mark says when the mouse rests on it
+TOOLTIP = alt.Description("tooltip:N")  # the text of a mark when the mouse rests on it
 
 _FAR = 4  # a budget this many times above the peaks is not drawn: they would be a flat line
 _LETTER = 7.4  # pixels that a letter takes at most, on average
@@ -52,7 +52,7 @@ class Ceiling:
 
     @property
     def label(self) -> str:
-        """The budget's name, which tells where it is when the scale does not reach it."""
+        """The name of the budget, with a hint if the scale does not reach it."""
         return f"budget {size(self.budget)}" + ("" if self.shows_budget else ", far above")
 
 
@@ -62,7 +62,7 @@ def figure(layers: Callable[[int], Layers], height: int, summary: str) -> Markup
     Args:
         layers: the layers of the chart, for a width in pixels.
         height: of the plot without its axes, in pixels.
-        summary: what the chart tells, for who does not see it.
+        summary: the message of the chart, for people who cannot see it.
     """
     return Markup("").join(
         _svg(_chart(layers(width), width, height), name, summary)
@@ -129,7 +129,7 @@ def rows_axis(width: int, names: Sequence[str], headings: Sequence[int] = ()) ->
 
 
 def fitted(text: str, pixels: float) -> str:
-    """As much of a text as has room in so many pixels; empty when that is next to nothing."""
+    """As much of a text as fits in so many pixels; empty if almost nothing fits."""
     room = int((pixels - 6) / _LETTER)
     if len(text) <= room:
         return text
@@ -137,7 +137,7 @@ def fitted(text: str, pixels: float) -> str:
 
 
 def _drawable(value: Any) -> Any:
-    """Text without the characters that XML cannot hold: the library's process dies of them."""
+    """Text without the characters that XML forbids, because they crash the library's process."""
     return _NOT_IN_XML.sub("\ufffd", value) if isinstance(value, str) else value
 
 
@@ -170,7 +170,7 @@ def _chart(layers: Layers, width: int, height: int) -> alt.LayerChart:
 
 
 def _svg(chart: alt.LayerChart, name: str, summary: str) -> Markup:
-    """The chart's SVG, made fit for a page that holds several."""
+    """The SVG of a chart, prepared for a page with several charts."""
     text = io.StringIO()
     chart.save(text, format="svg")
     root = ElementTree.fromstring(text.getvalue())

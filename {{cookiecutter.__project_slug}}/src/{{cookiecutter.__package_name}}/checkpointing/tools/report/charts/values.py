@@ -145,8 +145,8 @@ def _checkpoint_tooltip(point: Checkpoint, graph: ValueGraph) -> str:
     """A checkpoint in words."""
     live = ", ".join(life.value for life in point.live) or "nothing"
     sizes = "" if point.live_bytes is None else f" ({size(point.live_bytes)} on disk)"
-    what = f"cut ({point.why})" if point.why else f"{point.segment} ends"
-    return f"{what} before {graph.steps[point.before]}; live: {live}{sizes}"
+    event = f"cut ({point.why})" if point.why else f"{point.segment} ends"
+    return f"{event} before {graph.steps[point.before]}; live: {live}{sizes}"
 
 
 def _is_kept(life: Life, graph: ValueGraph) -> bool:

@@ -43,26 +43,26 @@ def test_an_exception_with_its_reason_allows_the_finding(project: Reviewed, comm
 
 @pytest.mark.parametrize("missing", ["", "because", "because -", "as it is of today"])
 def test_an_exception_without_a_reason_allows_nothing(project: Reviewed, missing: str) -> None:
-    found = reviewed(project, behind=f"  # review: allow CKP205 {missing}")
-    assert [rule for rule, _ in found] == ["CKP002", "CKP205"]
-    assert found[0][1] == "the exception from CKP205 gives no reason"
+    findings = reviewed(project, behind=f"  # review: allow CKP205 {missing}")
+    assert [rule for rule, _ in findings] == ["CKP002", "CKP205"]
+    assert findings[0][1] == "the exception from CKP205 gives no reason"
 
 
 @pytest.mark.parametrize("rule", ["CKP999", "CKP001", "CKP002"])
-def test_an_exception_from_a_rule_that_is_none_is_told(project: Reviewed, rule: str) -> None:
-    found = reviewed(project, behind=f"  # review: allow CKP205, {rule} {WHY}")
-    assert found == [("CKP002", f"no rule {rule} can be allowed")]
+def test_an_exception_from_an_unknown_rule_is_reported(project: Reviewed, rule: str) -> None:
+    findings = reviewed(project, behind=f"  # review: allow CKP205, {rule} {WHY}")
+    assert findings == [("CKP002", f"no rule {rule} can be allowed")]
 
 
 @pytest.mark.parametrize("verb", ["allow", "ignore", "disable", "noqa"])
-def test_an_exception_that_names_no_rule_is_told(project: Reviewed, verb: str) -> None:
-    found = reviewed(project, behind=f"  # review: {verb} this {WHY}")
-    assert ("CKP002", "the exception names no rule") in found
+def test_an_exception_that_names_no_rule_is_reported(project: Reviewed, verb: str) -> None:
+    findings = reviewed(project, behind=f"  # review: {verb} this {WHY}")
+    assert ("CKP002", "the exception names no rule") in findings
 
 
-def test_an_exception_that_allows_nothing_is_told(project: Reviewed) -> None:
-    found = reviewed(project, behind=f"  # review: allow CKP205, CKP204 {WHY}")
-    assert found == [("CKP002", "nothing here breaks CKP204")]
+def test_an_exception_that_allows_nothing_is_reported(project: Reviewed) -> None:
+    findings = reviewed(project, behind=f"  # review: allow CKP205, CKP204 {WHY}")
+    assert findings == [("CKP002", "nothing here breaks CKP204")]
 
 
 def test_an_exception_two_lines_away_allows_nothing(project: Reviewed) -> None:

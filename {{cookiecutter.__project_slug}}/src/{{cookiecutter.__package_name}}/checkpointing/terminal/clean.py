@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..base.interrupts import answered
 from ..base.units import size
 from ..disk.place import checkpoints_place, runs_place
 from ..disk.store import Store
@@ -11,33 +10,32 @@ from ..reuse.bound import bind
 from ..reuse.standing import reusable, standings
 from ..run.describing import describe_project
 from ..run.record import clear_runs
-from .project import reported
+from .ending import ended
 
 
-@answered
+@ended
 def clean_command(package: str, old: bool, runs: bool) -> int:
     """Remove checkpoints, and on request run records; the exit code.
 
     Files that no run has made stay, and so does a folder that no run has claimed.
     """
-    with reported() as code:
-        project = describe_project(package)
-        settings = project.settings
-        checkpoints = checkpoints_place(settings, project.graph.name)
-        records = runs_place(settings)
-        has_records = records.is_ours() if runs else False  # refuses before anything is removed
-        cleared = Cleared()
-        if checkpoints.is_ours():
-            store = Store(checkpoints.folder)
-            with store.lock():
-                spare = None
-                if old:
-                    kept = reusable(standings(bind(project, {})))
-                    spare = {(segment, manifest.key) for segment, manifest in kept.items()}
-                cleared += store.clear(spare=spare)
-        if has_records:
-            cleared += clear_runs(records.folder)
-            records.give_up()
-        print(f"freed {size(cleared.bytes)}")
-        cleared.require_complete()
-    return code[0]
+    project = describe_project(package)
+    settings = project.settings
+    checkpoints = checkpoints_place(settings, project.graph.name)
+    records = runs_place(settings)
+    has_records = records.is_ours() if runs else False  # refuses before anything is removed
+    cleared = Cleared()
+    if checkpoints.is_ours():
+        store = Store(checkpoints.folder)
+        with store.lock():
+            spare = None
+            if old:
+                kept = reusable(standings(bind(project, {})))
+                spare = {(segment, manifest.key) for segment, manifest in kept.items()}
+            cleared += store.clear(spare=spare)
+    if has_records:
+        cleared += clear_runs(records.folder)
+        records.give_up()
+    print(f"freed {size(cleared.bytes)}")
+    cleared.require_complete()
+    return 0

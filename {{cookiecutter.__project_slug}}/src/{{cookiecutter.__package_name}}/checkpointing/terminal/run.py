@@ -6,14 +6,13 @@ import json
 
 from rich.console import Console
 
-from ..base.errors import CheckpointingError, Interrupted
-from ..base.interrupts import interruptible
 from ..base.units import short
 from ..run.describing import describe_project
 from ..run.record import RunRecord
 from ..run.run import RunOptions, run
+from .changes import parse_changes
 from .console import closing_table, progress
-from .project import parse_changes, print_error
+from .ending import attempt, exit_code
 
 
 def run_command(
@@ -26,23 +25,14 @@ def run_command(
     as_json: bool,
 ) -> int:
     """Run the pipeline and show it; the exit code."""
-    errors = Console(stderr=True)
-    record: RunRecord | None = None
-    failure: CheckpointingError | None = None
-    try:
-        with interruptible:
-            project = describe_project(package)
-            options = RunOptions(parse_changes(project, changes), budget, fresh, rerun_from, only)
-            with progress(errors) as observe:
-                record = run(project, options, observe)
-    except CheckpointingError as error:
-        failure = error
-    except KeyboardInterrupt:
-        if record is None:  # otherwise the run was complete
-            failure = Interrupted("stopped before the run started.")
-    if failure is not None:
-        record = failure.record or RunRecord("", error=failure.as_json())
-    assert record is not None, "a run that did not fail has a record"
+
+    def make() -> RunRecord:
+        project = describe_project(package)
+        options = RunOptions(parse_changes(project, changes), budget, fresh, rerun_from, only)
+        with progress(Console(stderr=True)) as observe:
+            return run(project, options, observe)
+
+    record, failure = attempt(make, lambda: RunRecord(""), "the run")
     if as_json:
         print(json.dumps(record.as_json()))
     elif record.segments:
@@ -50,6 +40,4 @@ def run_command(
         console.print(closing_table(record))
         for value, path in record.outputs.items():
             console.print(f"{value}: {short(path)}", highlight=False, markup=False, soft_wrap=True)
-    if failure is not None:
-        print_error(errors, failure)
-    return failure.exit_code if failure else 0
+    return exit_code(failure)

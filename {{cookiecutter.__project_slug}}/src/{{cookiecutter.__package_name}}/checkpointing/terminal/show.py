@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..base.interrupts import answered
 from ..disk.loading import load_value
 from ..run.describing import describe_project
-from .project import reported
+from .ending import ended
 
 
-@answered
+@ended
 def show_command(package: str, value: str, rows: int) -> int:
     """Print one checkpointed value; the exit code."""
-    with reported() as code:
-        project = describe_project(package)
-        loaded = load_value(project.graph, project.settings, value)
-        shape = f", {' × '.join(map(str, loaded.shape))}" if hasattr(loaded, "shape") else ""
-        print(f"{value}: {type(loaded).__name__}{shape}")
-        if hasattr(loaded, "head"):
-            loaded = loaded.head(rows)
-        elif hasattr(loaded, "slice"):
-            loaded = loaded.slice(0, rows)
-        print(_as_text(loaded))
-    return code[0]
+    project = describe_project(package)
+    loaded = load_value(project.graph, project.settings, value)
+    shape = f", {' × '.join(map(str, loaded.shape))}" if hasattr(loaded, "shape") else ""
+    print(f"{value}: {type(loaded).__name__}{shape}")
+    if hasattr(loaded, "head"):
+        loaded = loaded.head(rows)
+    elif hasattr(loaded, "slice"):
+        loaded = loaded.slice(0, rows)
+    print(_as_text(loaded))
+    return 0
 
 
 def _as_text(value: Any) -> str:

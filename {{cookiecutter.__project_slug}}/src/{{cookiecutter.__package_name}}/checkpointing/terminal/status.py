@@ -9,46 +9,45 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..base.interrupts import answered
 from ..base.units import size
 from ..memory.budget import effective_budget
 from ..memory.limits import machine_limits
 from ..reuse.bound import Bound, bind
 from ..reuse.standing import Reusable, Standing, Waiting, standings
 from ..run.describing import describe_project
-from .project import parse_changes, reported
+from .changes import parse_changes
+from .ending import ended
 
 
-@answered
+@ended
 def status_command(package: str, changes: list[str], verify: bool, as_json: bool) -> int:
     """Show how each segment stands; the exit code."""
-    with reported() as code:
-        project = describe_project(package)
-        bound = bind(project, parse_changes(project, changes))
-        segment_standings = standings(bound, hash_all=verify)
-        budget = effective_budget(project.settings.memory, machine_limits())
-        if as_json:
-            segments = [
-                {
-                    "name": item.segment.name,
-                    "reusable": isinstance(item, Reusable),
-                    "reasons": list(_reasons(item)),
-                }
-                for item in segment_standings
-            ]
-            limits = [asdict(limit) for limit in budget.limits]
-            content = {"budget_bytes": budget.bytes, "limits": limits, "segments": segments}
-            print(json.dumps(content))
-            return 0
-        console = Console()
-        console.print(_standing_table(bound, segment_standings))
-        binding, *others = (f"{size(limit.bytes)} ({limit.source})" for limit in budget.limits)
-        limited = f"memory budget: {binding}; other limits: {', '.join(others)}"
-        console.print(limited, highlight=False, markup=False, soft_wrap=True)
-        for name, source in bound.inputs.items():
-            if source.is_url:
-                console.print(f"input {name} is a URL; changes behind it are not noticed")
-    return code[0]
+    project = describe_project(package)
+    bound = bind(project, parse_changes(project, changes))
+    segment_standings = standings(bound, hash_all=verify)
+    budget = effective_budget(project.settings.memory, machine_limits())
+    if as_json:
+        segments = [
+            {
+                "name": item.segment.name,
+                "reusable": isinstance(item, Reusable),
+                "reasons": list(_reasons(item)),
+            }
+            for item in segment_standings
+        ]
+        limits = [asdict(limit) for limit in budget.limits]
+        content = {"budget_bytes": budget.bytes, "limits": limits, "segments": segments}
+        print(json.dumps(content))
+        return 0
+    console = Console()
+    console.print(_standing_table(bound, segment_standings))
+    binding, *others = (f"{size(limit.bytes)} ({limit.source})" for limit in budget.limits)
+    limited = f"memory budget: {binding}; other limits: {', '.join(others)}"
+    console.print(limited, highlight=False, markup=False, soft_wrap=True)
+    for name, source in bound.inputs.items():
+        if source.is_url:
+            console.print(f"input {name} is a URL; changes behind it are not noticed")
+    return 0
 
 
 def _standing_table(bound: Bound, segment_standings: list[Standing]) -> Table:

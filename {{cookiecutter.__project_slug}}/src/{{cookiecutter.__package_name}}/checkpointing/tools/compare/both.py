@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...base.errors import CheckpointingError, Interrupted, StorageError
+from ...base.errors import Interrupted, recorded
 from ...base.files import remove, storage_errors
 from ...base.interrupts import held
 from ...base.names import temporary_name
@@ -63,18 +63,9 @@ def compare(
         CheckpointingError: a run failed; `error.record` is the comparison so far.
     """
     comparison = Comparison(project.graph.name)
-    try:
+    with recorded(comparison, lambda: Interrupted("stopped. Nothing of the comparison is left.")):
         _compare(project, options, comparison, observe)
-    except KeyboardInterrupt:
-        failed: CheckpointingError = Interrupted("stopped. Nothing of the comparison is left.")
-    except CheckpointingError as error:
-        failed = error
-    except OSError as error:
-        failed = StorageError(f"{error}. Check the disk and who may read and write there.")
-    else:
-        return comparison
-    comparison.error, failed.record = failed.as_json(), comparison
-    raise failed
+    return comparison
 
 
 def _compare(

@@ -9,12 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...base.errors import CheckpointingError, Interrupted
-from ...base.interrupts import interruptible
 from ...base.units import size
 from ...run.describing import describe_project
+from ...terminal.changes import parse_changes
 from ...terminal.console import progress
-from ...terminal.project import parse_changes, print_error
+from ...terminal.ending import attempt, exit_code
 from .both import CompareOptions, compare
 from .figures import Comparison, Figures, PlainFigures
 
@@ -30,23 +29,14 @@ def compare_command(
     package: str, budget: str | None, limit: str | None, changes: list[str], as_json: bool
 ) -> int:
     """Compare both ways to run the pipeline and show the result; the exit code."""
-    errors = Console(stderr=True)
-    comparison: Comparison | None = None
-    failure: CheckpointingError | None = None
-    try:
-        with interruptible:
-            project = describe_project(package)
-            options = CompareOptions(parse_changes(project, changes), budget, limit)
-            with progress(errors) as observe:
-                comparison = compare(project, options, observe)
-    except CheckpointingError as error:
-        failure = error
-    except KeyboardInterrupt:
-        if comparison is None:  # otherwise the comparison was complete
-            failure = Interrupted("stopped before the comparison began.")
-    if failure is not None:
-        comparison = failure.record or Comparison(error=failure.as_json())
-    assert comparison is not None, "a comparison that did not fail was made"
+
+    def make() -> Comparison:
+        project = describe_project(package)
+        options = CompareOptions(parse_changes(project, changes), budget, limit)
+        with progress(Console(stderr=True)) as observe:
+            return compare(project, options, observe)
+
+    comparison, failure = attempt(make, Comparison, "the comparison")
     if as_json:
         print(json.dumps(comparison.as_json()))
     elif comparison.plain is not None and comparison.checkpoints is not None:
@@ -54,9 +44,7 @@ def compare_command(
         console.print(comparison_table(comparison, comparison.plain, comparison.checkpoints))
         for line in sentences(comparison, comparison.plain, comparison.checkpoints):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if failure is not None:
-        print_error(errors, failure)
-    return failure.exit_code if failure else 0
+    return exit_code(failure)
 
 
 def comparison_table(comparison: Comparison, plain: PlainFigures, checkpoints: Figures) -> Table:

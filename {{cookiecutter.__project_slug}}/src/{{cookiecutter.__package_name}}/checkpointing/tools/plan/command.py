@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Console
 
 from ...base.errors import CheckpointingError, ConfigurationError
-from ...base.interrupts import answered
 from ...disk.place import runs_place
 from ...memory.budget import EffectiveBudget, effective_budget
 from ...memory.forecast import PartForecast, forecast_of
@@ -19,13 +18,14 @@ from ...reuse.bound import Bound, bind, known_input_bytes
 from ...reuse.standing import identities, reusable, standings
 from ...run.describing import describe_project
 from ...run.verdicts import require_fit
-from ...terminal.project import parse_changes, print_error
+from ...terminal.changes import parse_changes
+from ...terminal.ending import ended, exit_code
 from .mermaid import flowchart
 from .outlook import Boundary, Outlook, outlook_of
 from .table import print_outlook
 
 
-@answered
+@ended
 def plan_command(
     package: str, budget: str | None, changes: list[str], as_json: bool, as_mermaid: bool
 ) -> int:
@@ -33,18 +33,12 @@ def plan_command(
 
     The code is 3 if a run with the same code, params and inputs showed that a step does not fit.
     """
-    errors = Console(stderr=True)
-    try:
-        if as_json and as_mermaid:
-            raise ConfigurationError("--json and --mermaid: choose one of them.")
-        project = describe_project(package)
-        bound = bind(project, parse_changes(project, changes))
-        memory = bound.settings.memory
-        limit = effective_budget(memory, machine_limits(), budget)
-        outlook = _outlook(bound, limit)
-    except CheckpointingError as error:
-        print_error(errors, error)
-        return error.exit_code
+    if as_json and as_mermaid:
+        raise ConfigurationError("--json and --mermaid: choose one of them.")
+    project = describe_project(package)
+    bound = bind(project, parse_changes(project, changes))
+    limit = effective_budget(bound.settings.memory, machine_limits(), budget)
+    outlook = _outlook(bound, limit)
     refusals = _refusals(bound, outlook, limit)
     failure = next(iter(refusals.values()), None)
     if as_json:
@@ -53,9 +47,7 @@ def plan_command(
         print(flowchart(outlook))
     else:
         print_outlook(Console(), outlook, limit, _outdated(bound, outlook), refusals)
-    if failure is not None:
-        print_error(errors, failure)
-    return failure.exit_code if failure else 0
+    return exit_code(failure)
 
 
 def _outlook(bound: Bound, budget: EffectiveBudget) -> Outlook:

@@ -6,35 +6,28 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
-from ...base.errors import CheckpointingError, ConfigurationError
+from ...base.errors import ConfigurationError
 from ...base.files import replace_text, storage_errors
-from ...base.interrupts import answered
 from ...base.units import short
 from ...run.describing import describe_project
 from ...run.record import PAGE
-from ...terminal.project import print_error
+from ...terminal.ending import ended
 from .content import Content, read_content
 
 # The extra `report` in pyproject.toml.
 _LIBRARIES = ("altair", "jinja2", "markupsafe", "vl_convert")
 
 
-@answered
+@ended
 def report_command(package: str, output: Path | None, as_markdown: bool) -> int:
     """Write the report of the last run and print its path, or print the report; the exit code."""
-    try:
-        content = read_content(describe_project(package))
-        text = _markdown(content) if as_markdown else _page(content)
-        if output is None and as_markdown:
-            sys.stdout.write(text)
-            return 0
-        target = output or content.folder / PAGE
-        _write(target, text)
-    except CheckpointingError as error:
-        print_error(Console(stderr=True), error)
-        return error.exit_code
+    content = read_content(describe_project(package))
+    text = _markdown(content) if as_markdown else _page(content)
+    if output is None and as_markdown:
+        sys.stdout.write(text)
+        return 0
+    target = output or content.folder / PAGE
+    _write(target, text)
     print(short(str(target)))
     return 0
 

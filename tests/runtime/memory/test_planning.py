@@ -40,10 +40,10 @@ def test_all_steps_are_planned_once_and_in_order(
 ) -> None:
     planned = of(found, budget, headroom)
     steps = range(len(found.graph.steps))
-    assert [n for part in planned.parts for n in part.part] == list(steps)
-    assert planned.cuts == tuple(part.part.start for part in planned.parts[1:])
+    assert [n for part in planned.parts for n in part.steps] == list(steps)
+    assert planned.cuts == tuple(part.steps.start for part in planned.parts[1:])
     assert found.must_cut(steps) <= set(planned.cuts)
-    assert planned.parts == tuple(found.part(part.part) for part in planned.parts)
+    assert planned.parts == tuple(found.part(part.steps) for part in planned.parts)
 
 
 @given(forecasts(), BUDGETS, st.sampled_from([0.0, 0.2, 0.5]))
@@ -98,7 +98,7 @@ def test_the_rest_of_a_segment_is_planned_like_a_segment(
     start = data.draw(st.integers(0, count - 1))
     steps = range(start, count)
     planned = plan(found, steps, budget, 0.1)
-    assert [n for part in planned.parts for n in part.part] == list(steps)
+    assert [n for part in planned.parts for n in part.steps] == list(steps)
     assert start not in planned.cuts
     assert planned.misfit is None or planned.misfit in steps
 

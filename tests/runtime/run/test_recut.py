@@ -161,7 +161,7 @@ memory = PIPELINE.settings.memory
 forecast = forecast_of(PIPELINE, read_profile(PIPELINE.settings.runs, PIPELINE.name), memory)
 headroom = memory.segment.headroom
 plans = [plan(forecast, range(len(PIPELINE.steps)), budget, headroom) for budget in BUDGETS]
-print(json.dumps([[[part.part.start, part.peak] for part in one.parts] for one in plans]))
+print(json.dumps([[[part.steps.start, part.peak] for part in one.parts] for one in plans]))
 """
 
 

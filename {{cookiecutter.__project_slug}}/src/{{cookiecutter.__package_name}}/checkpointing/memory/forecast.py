@@ -23,7 +23,7 @@ from .residency import Shared
 class PartForecast:
     """The expected memory and disk traffic of one part, in bytes."""
 
-    part: range
+    steps: range
     """The numbers of its steps."""
 
     peaks: tuple[int, ...]

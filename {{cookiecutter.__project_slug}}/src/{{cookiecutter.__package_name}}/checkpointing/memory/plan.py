@@ -188,7 +188,7 @@ class Plan:
     @property
     def cuts(self) -> tuple[int, ...]:
         """The number of the first step of each part but the first."""
-        return tuple(part.part.start for part in self.parts[1:])
+        return tuple(part.steps.start for part in self.parts[1:])
 
 
 def usable(budget: int, headroom: float) -> int:
@@ -234,5 +234,5 @@ def plan(
 
 def peak_step(forecast: Forecast, part: PartForecast) -> str | None:
     """The step of a part that is expected to hold the most; None when that is its commit."""
-    number = part.part.start + part.peaks.index(part.peak)
-    return forecast.graph.steps[number].name if number in part.part else None
+    number = part.steps.start + part.peaks.index(part.peak)
+    return forecast.graph.steps[number].name if number in part.steps else None

@@ -157,7 +157,7 @@ def outlook_json(
 
 def _part(outlook: Outlook, part_forecast: PartForecast) -> dict[str, Any]:
     graph = outlook.forecast.graph
-    steps = graph.steps[part_forecast.part.start : part_forecast.part.stop]
+    steps = graph.steps[part_forecast.steps.start : part_forecast.steps.stop]
     return {
         "steps": [step.name for step in steps],
         "why": outlook.why(part_forecast),

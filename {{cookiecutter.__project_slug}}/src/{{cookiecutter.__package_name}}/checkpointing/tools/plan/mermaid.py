@@ -36,12 +36,12 @@ def _by_step(outlook: Outlook, graph: Graph) -> Iterator[str]:
     for number, (segment, planned) in enumerate(outlook.declared.items()):
         yield f'subgraph s{number}["{segment.name}"]'
         for place, part_forecast in enumerate(planned.parts, start=1):
-            nodes = [f"  {_node(graph, n)}" for n in part_forecast.part]
-            part_of |= dict.fromkeys(part_forecast.part, part_forecast.part.start)
+            nodes = [f"  {_node(graph, n)}" for n in part_forecast.steps]
+            part_of |= dict.fromkeys(part_forecast.steps, part_forecast.steps.start)
             if len(planned.parts) > 1:
                 title = f"part {place}{_WHY[outlook.why(part_forecast)]}"
                 inner = [f"  {node}" for node in nodes]
-                nodes = [f'  subgraph p{part_forecast.part.start}["{title}"]', *inner, "  end"]
+                nodes = [f'  subgraph p{part_forecast.steps.start}["{title}"]', *inner, "  end"]
             yield from nodes
         yield "end"
     made = {step.name: number for number, step in enumerate(graph.steps)}
@@ -66,17 +66,17 @@ def _by_part(outlook: Outlook, graph: Graph) -> Iterator[str]:
     for number, (segment, planned) in enumerate(outlook.declared.items()):
         yield f'subgraph s{number}["{segment.name}"]'
         for part_forecast in planned.parts:
-            outputs = graph.outputs(part_forecast.part)
+            outputs = graph.outputs(part_forecast.steps)
             published = f"<br/>outputs: {_some(outputs)}" if outputs else ""
             label = f"{steps_summary(outlook.forecast, part_forecast)}{published}"
-            yield f'  n{part_forecast.part.start}["{label}"]'
+            yield f'  n{part_forecast.steps.start}["{label}"]'
         yield "end"
         parts += planned.parts
     for maker in parts:
-        made = set(graph.kept(maker.part))
+        made = set(graph.kept(maker.steps))
         for reader in parts:
-            if values := [v for v in graph.loaded(reader.part) if v in made]:
-                yield f'n{maker.part.start} ==>|"{_some(values)}"| n{reader.part.start}'
+            if values := [v for v in graph.loaded(reader.steps) if v in made]:
+                yield f'n{maker.steps.start} ==>|"{_some(values)}"| n{reader.steps.start}'
 
 
 def _some(names: Sequence[str]) -> str:

@@ -151,8 +151,8 @@ class Outlook:
 
     def why(self, part_forecast: PartForecast) -> Literal["segment", "sink", "memory"]:
         """Why a part of `declared` begins where it does."""
-        graph, start = self.forecast.graph, part_forecast.part.start
-        if any(start == planned.parts[0].part.start for planned in self.declared.values()):
+        graph, start = self.forecast.graph, part_forecast.steps.start
+        if any(start == planned.parts[0].steps.start for planned in self.declared.values()):
             return "segment"
         return "sink" if graph.steps[start - 1].is_sink else "memory"
 

@@ -71,7 +71,7 @@ def steps_summary(forecast: Forecast, part_forecast: PartForecast) -> str:
     """The steps of a part in a few words: their names, or the first, the last and the number."""
     names = [
         step.name
-        for step in forecast.graph.steps[part_forecast.part.start : part_forecast.part.stop]
+        for step in forecast.graph.steps[part_forecast.steps.start : part_forecast.steps.stop]
     ]
     return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]} ({len(names)})"
 
@@ -83,8 +83,8 @@ def _figures(outlook: Outlook, part_forecast: PartForecast, is_wide: bool) -> It
     yield _peak(outlook, part_forecast.peak, part_forecast.unknown)
     if is_wide:
         yield peak_step(outlook.forecast, part_forecast) or "writing"
-    yield _moved(part_forecast.written, set(outlook.unknown) & set(graph.kept(part_forecast.part)))
-    yield _moved(part_forecast.read, set(outlook.unknown) & set(graph.loaded(part_forecast.part)))
+    yield _moved(part_forecast.written, set(outlook.unknown) & set(graph.kept(part_forecast.steps)))
+    yield _moved(part_forecast.read, set(outlook.unknown) & set(graph.loaded(part_forecast.steps)))
 
 
 def _sums(outlook: Outlook, peak: int, written: int, read: int, is_wide: bool) -> Iterator[str]:

@@ -90,8 +90,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Stop the plain script at this much memory, if the machine's own safe limit does "
-            "not stop it before.",
+            help="Stop the plain script at this much memory, or earlier at the safe limit of this "
+            "machine.",
         ),
     ] = None,
     changes: Changes = None,
@@ -138,7 +138,9 @@ def clean(
 
 def review(
     context: typer.Context,
-    form: Annotated[Form, typer.Option("--format", help="For people, or for CI.")] = Form.text,
+    form: Annotated[
+        Form, typer.Option("--format", help="text for people, else for CI.")
+    ] = Form.text,
     base: Annotated[
         str | None,
         typer.Option(metavar="REF", help="Compare the memory budget with this git ref."),
@@ -153,16 +155,18 @@ def update(
     context: typer.Context,
     checkout: Annotated[
         str | None,
-        typer.Option(metavar="REF", help="Take this version of the template, not the newest."),
+        typer.Option(metavar="REF", help="Version of the template. Default: the newest."),
     ] = None,
     answers: Annotated[
         str | None,
         typer.Option(
-            "--variables-to-update", metavar="JSON", help="Change answers of the template."
+            "--variables-to-update",
+            metavar="JSON",
+            help="Change answers to the template's questions.",
         ),
     ] = None,
 ) -> None:
-    """Take over a newer version of the template: its files are replaced, yours are merged."""
+    """Update the project to a newer version of the template."""
     options = (checkout, answers)
     _end_with("tools.update.command", "update_command", context.obj, *options, workers=False)
 

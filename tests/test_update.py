@@ -179,7 +179,7 @@ def cookiecut(template: Template, **answers: str) -> Project:
     output = template.folder.parent / "plain"
     options = ("--no-input", "--config-file", template.config, "-o", output)
     words = [f"{key}={value}" for key, value in answers.items()]
-    run(sys.executable, "-m", "cookiecutter", template.folder, *words, *options, cwd=ROOT)
+    run(sys.executable, "-m", "cookiecutter", template.folder, *words, *options, cwd=template.folder)
     [folder] = output.iterdir()
     return Project(folder)
 

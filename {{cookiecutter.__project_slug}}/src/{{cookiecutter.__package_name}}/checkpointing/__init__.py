@@ -1,6 +1,6 @@
-"""The checkpoint runtime: run a segment, keep what is still needed on disk, free all RAM, go on.
+"""The checkpoint runtime: run a segment, write its live values to disk, free all RAM, continue.
 
-Steps import what is listed here and nothing else of this package.
+Steps import the names in `__all__` and nothing else of this package.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Columns", "Pipeline", "Segment", "step"]
 
 __version__ = "0.1.0"
-"""The version of the template that this runtime came with; `checkpointing.sha256` says it too."""
+"""The version of the template that this runtime belongs to, as in `checkpointing.sha256`."""
 
 
 def __getattr__(name: str) -> Any:

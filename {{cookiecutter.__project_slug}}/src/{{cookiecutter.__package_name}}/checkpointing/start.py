@@ -1,4 +1,4 @@
-"""The first thing that a command does: answer interrupts, and have libraries loaded meanwhile."""
+"""The start of every command: handle interrupts, and load libraries in the background."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from .base.interrupts import listen
 
 
 def start() -> None:
-    """Prepare this process for the command that was typed; called before anything else.
+    """Prepare this process for its command, before anything else.
 
-    From here on an interrupt ends it without a traceback. Libraries load in the process that
-    workers are forked from while this one loads its own.
+    From here on an interrupt ends it without a traceback. The fork server loads libraries while
+    this process loads its own.
     """
     listen()
     if sys.argv[1:] and not {"--help", "review", "update"} & set(sys.argv):

@@ -1,1 +1,1 @@
-"""What is held, what may be held, and what would be held: measures, budget, forecast, plan."""
+"""Memory: how much is in use, the budget, the forecast of each part, and the plan of cuts."""

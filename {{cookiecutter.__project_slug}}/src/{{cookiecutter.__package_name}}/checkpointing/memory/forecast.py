@@ -1,4 +1,4 @@
-"""The forecast: what any part of a pipeline would hold, write and read, from the profile.
+"""The forecast: the memory, writes and reads of any part of a pipeline, from the profile.
 
 Memory at a step is the baseline, what the values that are live there hold between them, and what
 the step itself adds: max over t of (sum of resident(t)) + transient(t). Values made in the part

@@ -1,4 +1,4 @@
-"""The gauge: what a process tree holds, memory that its processes share counted once.
+"""The gauge: the held memory of a process tree, with shared memory counted once.
 
 `procfs` reads single processes: what each has mapped, which is cheap, and its share of what it has
 mapped, for which the kernel walks all its pages. Here the two become one figure over time.

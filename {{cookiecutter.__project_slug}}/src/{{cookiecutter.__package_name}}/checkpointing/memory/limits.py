@@ -1,4 +1,4 @@
-"""What the surroundings allow: limits that the machine, its container and Slurm set on memory.
+"""Memory limits that the machine, its container and Slurm set.
 
 `meter` reads what processes hold, this file what they may hold, and how often the kernel killed
 because too much was held. What is not there sets no limit, so no system needs a case of its own.

@@ -1,1 +1,1 @@
-"""The parent process: brings each segment to its checkpoint, part by part, and keeps a record."""
+"""The parent process: runs each segment to its checkpoint, part by part, and records the run."""

@@ -1,4 +1,4 @@
-"""One segment, part by part: where it is cut, and cut again when memory runs out.
+"""One segment, part by part: where to cut it, and where to cut again if memory runs out.
 
 This file decides; `processes.py` starts, watches and kills, `part.py` does the work.
 """

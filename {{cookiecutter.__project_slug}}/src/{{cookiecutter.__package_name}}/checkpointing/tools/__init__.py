@@ -1,1 +1,1 @@
-"""What helps people to see and judge a pipeline. Nothing below needs it; no tool knows another."""
+"""Tools to see and judge a pipeline. No run needs them, and no tool imports another."""

@@ -1,1 +1,1 @@
-"""The child process: runs the steps of one part, commits what they made, and ends."""
+"""The worker process: runs the steps of one part, commits their values, and exits."""

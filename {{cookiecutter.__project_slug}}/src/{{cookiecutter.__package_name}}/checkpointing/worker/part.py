@@ -1,4 +1,4 @@
-"""One part: its steps run in order, their values kept while they are needed, then committed.
+"""One part: run its steps in order, keep each value while it is needed, then commit.
 
 All this happens in a worker, which receives an Order and sends events; both are plain data.
 """

@@ -1,1 +1,1 @@
-"""`plan`: where a run would be cut, what it would hold, and what other cuts would cost."""
+"""`plan`: where a run would be cut, its expected memory, and the cost of other cuts."""

@@ -201,7 +201,7 @@ def test_an_update_brings_the_new_runtime_and_merges_a_toml_that_both_edited(
     before = project.text("pyproject.toml")
     edit(project.folder / "memory_budget.toml", 'max_disk = "500 GB"', 'max_disk = "50 GB"')
     commit(project.folder)
-    edit(template.generated / "memory_budget.toml", "nothing raises it", "and nothing raises it")
+    edit(template.generated / "memory_budget.toml", "nothing can raise it", "and nothing can raise it")
     template.release()
 
     update(project)
@@ -209,7 +209,7 @@ def test_an_update_brings_the_new_runtime_and_merges_a_toml_that_both_edited(
     assert has_the_next_version(project)
     assert project.text("pyproject.toml") == before
     merged = project.text("memory_budget.toml")
-    assert "and nothing raises it" in merged
+    assert "and nothing can raise it" in merged
     assert project.toml("memory_budget.toml")["checkpoints"]["max_disk"] == "50 GB"
     assert changed(project).keys() == UPDATED | {"memory_budget.toml"}
 

@@ -106,14 +106,14 @@ def test_the_team_s_parts_stay_while_the_lines_around_them_are_replaced(
     page = template.generated / "AGENTS.md"
     edit(page, "an update of the template keeps it.\n\n", "an update keeps it.\n")
     edit(template.generated / WORKFLOW, "MEMORY_BUDGET: 500MB", "MEMORY_BUDGET: 600MB")
-    edit(template.generated / WORKFLOW, "so\n      # that a step which", "so that a step which")
+    edit(template.generated / WORKFLOW, "so\n      # that you notice", "so that you notice")
     template.release()
 
     update(project)
 
     assert f"keeps it.\n<!-- yours -->\n{NOTE}<!-- end" in project.text("AGENTS.md")
     assert "MEMORY_BUDGET: 900MB" in project.text(WORKFLOW)
-    assert "so that a step which" in project.text(WORKFLOW)
+    assert "so that you notice" in project.text(WORKFLOW)
     assert changed(project).keys() == UPDATED | {"AGENTS.md", WORKFLOW}
     assert review(project) == CLEAN
 

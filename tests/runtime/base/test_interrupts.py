@@ -23,8 +23,8 @@ LISTENING = """
 import gc, os, signal, subprocess, sys, time
 from flight_delays.checkpointing.base import interrupts
 
-def ready(what="ready"):
-    print(what, flush=True)
+def ready(line="ready"):
+    print(line, flush=True)
 
 interrupts.listen()
 """
@@ -202,9 +202,9 @@ def test_in_a_program_of_somebody_else_ctrl_c_is_held_and_raised_as_ever(place: 
     except KeyboardInterrupt:
         print("answered", signal.getsignal(signal.SIGINT) is former)
     """
-    told = ("to the end\n" if place == "it ends" else "") + "answered True\n"
+    printed = ("to the end\n" if place == "it ends" else "") + "answered True\n"
     with program(source, header="") as process:
-        assert interrupted(process) == (told, "")
+        assert interrupted(process) == (printed, "")
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -400,9 +400,9 @@ for line in sys.stdin:
     try:
         print("begins", flush=True)
         PIPELINE.run(params={"number": int(line)})
-        told = "done"
+        outcome = "done"
     except (CheckpointingError, KeyboardInterrupt) as error:
-        told = "interrupted"
+        outcome = "interrupted"
         print(repr(error), file=sys.stderr)
     while True:
         try:
@@ -411,7 +411,7 @@ for line in sys.stdin:
             break
         except (KeyboardInterrupt, psutil.NoSuchProcess):  # the second Ctrl-C, on a busy machine
             continue
-    print(told, seen, flush=True)
+    print(outcome, seen, flush=True)
 """
 
 

@@ -98,5 +98,5 @@ BY_KIND: dict[str, type[CheckpointingError]] = {
 
 def nearest(name: str, candidates: list[str]) -> str:
     """A hint for a mistyped name: "; did you mean `x`?", or nothing."""
-    found = difflib.get_close_matches(name, candidates, n=1)
-    return f"; did you mean `{found[0]}`?" if found else ""
+    matches = difflib.get_close_matches(name, candidates, n=1)
+    return f"; did you mean `{matches[0]}`?" if matches else ""

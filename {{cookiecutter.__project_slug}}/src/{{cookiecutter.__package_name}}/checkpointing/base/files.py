@@ -97,9 +97,9 @@ def total_bytes(path: Path) -> int:
 
 def stamp(path: Path) -> tuple[int, int]:
     """The mtime in ns, for a folder the newest of all in it, and the inode."""
-    found = path.stat()
+    stat = path.stat()
     members = path.rglob("*") if path.is_dir() else ()
-    return max([found.st_mtime_ns, *(p.stat().st_mtime_ns for p in members)]), found.st_ino
+    return max([stat.st_mtime_ns, *(p.stat().st_mtime_ns for p in members)]), stat.st_ino
 
 
 def sync_folder(folder: Path) -> None:

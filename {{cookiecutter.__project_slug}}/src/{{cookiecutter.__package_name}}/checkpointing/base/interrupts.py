@@ -39,7 +39,7 @@ SIGNALS = tuple(
 _AGAIN_SECONDS = 1.0
 _MOST_SECONDS = 8.0  # Docker kills ten seconds after it has asked, most schedulers later
 
-Given = ParamSpec("Given")
+Arguments = ParamSpec("Arguments")
 
 
 class Held:
@@ -157,11 +157,11 @@ class _Interruptible:
 interruptible = _Interruptible()
 
 
-def answered(command: Callable[Given, int]) -> Callable[Given, int]:
+def answered(command: Callable[Arguments, int]) -> Callable[Arguments, int]:
     """A command that has nothing to say when it is interrupted: it ends, with exit code 130."""
 
     @functools.wraps(command)
-    def run(*arguments: Given.args, **options: Given.kwargs) -> int:
+    def run(*arguments: Arguments.args, **options: Arguments.kwargs) -> int:
         try:
             with interruptible:
                 return command(*arguments, **options)

@@ -28,14 +28,14 @@ def find_project(package: str) -> tuple[Path, Path]:
 
     Imports nothing of the project. Raises ConfigurationError if there is none here.
     """
-    found = importlib.util.find_spec(package)  # of a top-level package; imports nothing
-    places = [Path(place) for place in (found and found.submodule_search_locations) or ()]
+    spec = importlib.util.find_spec(package)  # of a top-level package; imports nothing
+    places = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
     for place in places:
         for folder in (place, *place.parents, Path.cwd(), *Path.cwd().parents):
             if (folder / PIPELINE_FILE).is_file():
-                here = (folder / "src" / package, folder / package)
+                sources = (folder / "src" / package, folder / package)
                 is_copy = not place.is_relative_to(folder)  # installed, not linked to its source
-                return folder, next((p for p in here if is_copy and p.is_dir()), place)
+                return folder, next((p for p in sources if is_copy and p.is_dir()), place)
     raise ConfigurationError(
         f"no {PIPELINE_FILE} in {Path.cwd()} or above it. Run the command in the project's folder."
     )

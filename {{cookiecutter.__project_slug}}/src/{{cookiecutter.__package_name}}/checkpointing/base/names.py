@@ -36,9 +36,9 @@ def value_name(checkpoint: Path, value: str, number: str, suffix: str = "") -> s
 
 def is_value_name(checkpoint: Path, name: str) -> bool:
     """Whether we gave it, to a value of the checkpoint in that folder or of the one set aside."""
-    found = _VALUE.fullmatch(name)
-    return found is not None and _is_sealed(
-        found, "value", *_checkpoint(checkpoint), found["value"], found["suffix"]
+    match = _VALUE.fullmatch(name)
+    return match is not None and _is_sealed(
+        match, "value", *_checkpoint(checkpoint), match["value"], match["suffix"]
     )
 
 
@@ -49,9 +49,9 @@ def temporary_name(name: str) -> str:
 
 def is_temporary_name(temporary: str, name: str | None = None) -> bool:
     """Whether we gave it; with `name`, to what lay beside that one."""
-    found = _TEMPORARY.fullmatch(temporary)
-    is_wanted = found is not None and name in (None, found["name"])
-    return found is not None and is_wanted and _is_sealed(found, "temporary", found["name"])
+    match = _TEMPORARY.fullmatch(temporary)
+    is_wanted = match is not None and name in (None, match["name"])
+    return match is not None and is_wanted and _is_sealed(match, "temporary", match["name"])
 
 
 def aside_name(segment: str, key: str) -> str:
@@ -61,8 +61,8 @@ def aside_name(segment: str, key: str) -> str:
 
 def is_aside_name(segment: str, name: str) -> bool:
     """Whether we gave it, to a checkpoint of that segment that was set aside."""
-    found = _ASIDE.fullmatch(name)
-    return found is not None and _is_sealed(found, "aside", segment, found["key"])
+    match = _ASIDE.fullmatch(name)
+    return match is not None and _is_sealed(match, "aside", segment, match["key"])
 
 
 def run_name(moment: datetime, number: str) -> str:
@@ -73,8 +73,8 @@ def run_name(moment: datetime, number: str) -> str:
 
 def is_run_name(name: str) -> bool:
     """Whether we gave it, to the folder of a run."""
-    found = _RUN.fullmatch(name)
-    return found is not None and _is_sealed(found, "run", found["moment"])
+    match = _RUN.fullmatch(name)
+    return match is not None and _is_sealed(match, "run", match["moment"])
 
 
 def checkpoint_key(folder: Path) -> str:
@@ -92,5 +92,5 @@ def _sealed(number: str, *context: str) -> str:
     return number + xxhash.xxh3_64_hexdigest(text)[:8]
 
 
-def _is_sealed(found: re.Match[str], *context: str) -> bool:
-    return _sealed(found["seal"][:8], *context) == found["seal"]
+def _is_sealed(match: re.Match[str], *context: str) -> bool:
+    return _sealed(match["seal"][:8], *context) == match["seal"]

@@ -93,15 +93,15 @@ def checksum(content: bytes) -> str:
 
 def parts(content: bytes) -> dict[str, bytes]:
     """What stands in each part of a file that is the team's, by the line that begins the part."""
-    return {found["begin"].strip().decode(): found["text"] for found in _PART.finditer(content)}
+    return {match["begin"].strip().decode(): match["text"] for match in _PART.finditer(content)}
 
 
 def with_parts(content: bytes, own: Mapping[str, bytes]) -> bytes:
     """A file with the team's parts in place of those of the same name that it comes with."""
 
-    def put(found: re.Match[bytes]) -> bytes:
-        text = own.get(found["begin"].strip().decode(), found["text"])
-        return found["begin"] + text + found["end"]
+    def put(match: re.Match[bytes]) -> bytes:
+        text = own.get(match["begin"].strip().decode(), match["text"])
+        return match["begin"] + text + match["end"]
 
     return _PART.sub(put, content)
 
@@ -114,13 +114,13 @@ def path_of(name: str, root: Path, runtime: Path) -> Path:
 
 def sealed_files(root: Path, runtime: Path) -> dict[str, bytes]:
     """The template's files as they are now, and whatever else is in the folder of the runtime."""
-    found = {name: root / name for name in OWNED}
+    files = {name: root / name for name in OWNED}
     for path in runtime.rglob("*"):
         inside = path.relative_to(runtime)
         is_cache = any(part == "__pycache__" or part.startswith(".") for part in inside.parts)
         if not is_cache and path.suffix != ".pyc":
-            found[f"{RUNTIME}/{inside.as_posix()}"] = path
-    return {name: _content(path) for name, path in sorted(found.items()) if path.is_file()}
+            files[f"{RUNTIME}/{inside.as_posix()}"] = path
+    return {name: _content(path) for name, path in sorted(files.items()) if path.is_file()}
 
 
 def write_record(root: Path, runtime: Path, template: str, version: str, commit: str) -> None:
@@ -139,7 +139,8 @@ def read_record(root: Path) -> Record | None:
     except OSError:
         return None
     head = dict(re.findall(r"^# (\w+): (.+)$", text, re.MULTILINE))
-    checksums = {name: told for told, name in re.findall(r"^(\w{64})  (.+)$", text, re.MULTILINE)}
+    lines = re.findall(r"^(\w{64})  (.+)$", text, re.MULTILINE)
+    checksums = {name: digest for digest, name in lines}
     if "version" not in head:
         return None
     template, commit = (head.get(key, UNKNOWN) for key in ("template", "commit"))
@@ -181,8 +182,8 @@ def patched(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         for patch in reversed(patches) if take_off else patches:
-            if said := _git_apply(patch, root, take_off):
-                unfit[patch.path] = said
+            if refusal := _git_apply(patch, root, take_off):
+                unfit[patch.path] = refusal
         return sealed_files(root, runtime), unfit
 
 
@@ -196,8 +197,8 @@ def problems(root: Path, runtime: Path) -> Iterator[Problem]:
         if any(name.startswith(f"{RUNTIME}/") for name in files):
             yield Problem(RECORD, 1, "the record of the template's files is missing")
         return
-    found = _VERSION.search(files.get(f"{RUNTIME}/__init__.py", b""))
-    version = found[1].decode() if found else record.version
+    match = _VERSION.search(files.get(f"{RUNTIME}/__init__.py", b""))
+    version = match[1].decode() if match else record.version
     if version != record.version:
         message = f"the runtime is of version {version}, the record of version {record.version}"
         yield Problem(RECORD, 1, message)
@@ -222,8 +223,8 @@ def _of_files(root: Path, runtime: Path, files: Files, record: Record) -> Iterat
             yield Problem(patch.path, 1, "the patch gives no reason, in a line `Reason: ...`")
         if patch.path in unfit:
             yield Problem(patch.path, 1, f"the patch does not fit: {unfit[patch.path]}")
-    left = (f"{name}.rej" for name in (RECORD, *OWNED) if (root / f"{name}.rej").is_file())
-    for name in sorted({*plain, *record.checksums, *left}):
+    rejects = (f"{name}.rej" for name in (RECORD, *OWNED) if (root / f"{name}.rej").is_file())
+    for name in sorted({*plain, *record.checksums, *rejects}):
         place = shown(path_of(name, root, runtime), root)
         recorded = record.checksums.get(name)
         if name.endswith(".rej"):
@@ -242,8 +243,8 @@ def _of_files(root: Path, runtime: Path, files: Files, record: Record) -> Iterat
 
 def _conflict(content: bytes) -> int | None:
     """The line of the first marker of a conflict."""
-    found = _CONFLICT.search(content)
-    return content.count(b"\n", 0, found.start()) + 1 if found else None
+    match = _CONFLICT.search(content)
+    return content.count(b"\n", 0, match.start()) + 1 if match else None
 
 
 def _content(path: Path) -> bytes:
@@ -272,7 +273,7 @@ def _git_apply(patch: Patch, folder: Path, take_off: bool) -> str:
         )
     except OSError as error:
         return f"git cannot be started ({error.strerror})"
-    said = done.stderr.decode(errors="replace").strip().splitlines()
+    errors = done.stderr.decode(errors="replace").strip().splitlines()
     if done.returncode == 0:
         return ""
-    return said[0].removeprefix("error: ") if said else "git does not apply it"
+    return errors[0].removeprefix("error: ") if errors else "git does not apply it"

@@ -36,11 +36,11 @@ def _fraction(value: object) -> object:
     if isinstance(value, bool):  # true would be all of the cluster
         raise ValueError(_SHARE)
     if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", value)
-        if found is None:
+        match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", value)
+        if match is None:
             raise ValueError(_SHARE)
-        value = float(found[1])
-        if found[2]:
+        value = float(match[1])
+        if match[2]:
             return value / 100
     if isinstance(value, int | float) and value > 1:
         raise ValueError(f'write a share in percent, such as "{value:g} %"')
@@ -213,9 +213,9 @@ def _keys_beside(where: list[str], model: type[BaseModel]) -> list[str]:
 def parse_size(text: str | int, where: str) -> int:
     """Bytes from "2GB", "512 MiB" or a number. Raises ConfigurationError."""
     try:
-        found = int(TypeAdapter(Size).validate_python(text))
+        count = int(TypeAdapter(Size).validate_python(text))
     except ValidationError:
-        found = 0
-    if found <= 0:
+        count = 0
+    if count <= 0:
         raise ConfigurationError(f"{where}: {text!r} is not a size; write it like 2GB or 512MiB")
-    return found
+    return count

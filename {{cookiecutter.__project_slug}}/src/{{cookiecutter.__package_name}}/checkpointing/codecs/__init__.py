@@ -276,8 +276,8 @@ def frozen_bytes(frozen: Any) -> int:
 
 def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
     """The memory that a frozen value keeps alive; see `memory.pieces`."""
-    found: set[Piece] = _late("table.pieces", "pieces")(frozen, is_mapped)
-    return found
+    allocations: set[Piece] = _late("table.pieces", "pieces")(frozen, is_mapped)
+    return allocations
 
 
 def exactly(

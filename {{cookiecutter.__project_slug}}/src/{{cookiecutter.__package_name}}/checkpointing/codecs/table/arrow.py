@@ -62,8 +62,8 @@ def with_nulls(frozen: Any, recipe: Recipe) -> Any:
     """A frozen frame with nulls for NaN and NaT; data are shared."""
     columns = zip(frozen.columns, column_recipes(recipe), strict=True)
     arrays = [
-        column if one["as"] == "arrow" else as_nulls(one_chunk(column), one)
-        for column, one in columns
+        column if column_recipe["as"] == "arrow" else as_nulls(one_chunk(column), column_recipe)
+        for column, column_recipe in columns
     ]
     return pa.Table.from_arrays(arrays, schema=frozen.schema)
 

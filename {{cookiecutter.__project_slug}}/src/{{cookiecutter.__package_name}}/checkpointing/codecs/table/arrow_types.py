@@ -15,24 +15,24 @@ def require_kept(arrow_type: Any, where: str) -> None:
 
     `where` names the column in messages.
     """
-    for one in _within(arrow_type):
+    for component in _within(arrow_type):
         # Python's own extension types are known to a process only once it has imported them: the
         # next one would find the plain values. Those of Arrow itself are known everywhere.
-        if isinstance(one, pa.ExtensionType):
+        if isinstance(component, pa.ExtensionType):
             raise InexactValue(
-                f"{where} holds the extension type {one}, which another process need not know; "
-                "use its plain values, with column.cast(column.type.storage_type)"
+                f"{where} holds the extension type {component}, which another process need not "
+                "know; use its plain values, with column.cast(column.type.storage_type)"
             )
-        if pa.types.is_dictionary(one) and has_dictionary(one.value_type):
+        if pa.types.is_dictionary(component) and has_dictionary(component.value_type):
             raise InexactValue(
-                f"{where} holds a dictionary within a dictionary ({one}), which no file gives "
-                "back; use column.dictionary_decode()"
+                f"{where} holds a dictionary within a dictionary ({component}), which no file "
+                "gives back; use column.dictionary_decode()"
             )
 
 
 def has_dictionary(arrow_type: Any) -> bool:
     """Whether a type is a dictionary or holds one."""
-    return any(pa.types.is_dictionary(one) for one in _within(arrow_type))
+    return any(pa.types.is_dictionary(component) for component in _within(arrow_type))
 
 
 def _within(arrow_type: Any) -> Iterator[Any]:

@@ -88,28 +88,28 @@ def objects_from_arrow(array: Any, recipe: dict[str, Any]) -> npt.NDArray[Any]:
 
 
 def _kind_of_missing(values: npt.NDArray[Any], kinds: set[type], where: str) -> str:
-    found = [name for name in ("None", "NaT", "NA") if type(_MISSING[name]) in kinds]
+    present = [name for name in ("None", "NaT", "NA") if type(_MISSING[name]) in kinds]
     # Among floats NaN is a value like any other.
     others = kinds - {type(missing) for missing in _MISSING.values()}
     if others and float in kinds and all(v != v for v in values if type(v) is float):
-        found.append("nan")
-    if len(found) > 1:
+        present.append("nan")
+    if len(present) > 1:
         raise InexactValue(
-            f"{where} mixes the missing values {' and '.join(found)}; "
+            f"{where} mixes the missing values {' and '.join(present)}; "
             "make them one, for instance with column.where(column.notna(), None)"
         )
-    return found[0] if found else "None"
+    return present[0] if present else "None"
 
 
-def _same(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
+def _same(left: Any, right: Any) -> bool:
+    if type(left) is not type(right):
         return False
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    if isinstance(left, dict):
+        return list(left) == list(right) and all(map(_same, left.values(), right.values()))
     # repr tells 1.10 from 1.1, -0.0 from 0.0 and a folded hour from the first; NaN is like NaN.
-    return repr(one) == repr(other)
+    return repr(left) == repr(right)
 
 
 def _refusal(where: str, kind: type) -> InexactValue:

@@ -44,10 +44,11 @@ def write(frozen: Any, file: BinaryIO) -> None:
     recipe = recipe_of(frozen)
     table = frozen if recipe is None else with_nulls(frozen, recipe)
     columns, dictionaries = [], {}
-    for name, column, one in zip(names, table.columns, _recipes(table, recipe), strict=True):
+    recipes = _recipes(table, recipe)
+    for name, column, column_recipe in zip(names, table.columns, recipes, strict=True):
         if pa.types.is_dictionary(column.type):
             try:
-                column, kinds, written = _encode(one_chunk(column), one, name)
+                column, kinds, written = _encode(one_chunk(column), column_recipe, name)
             except pa.ArrowException as reason:
                 raise _refused(name, reason) from None
             dictionaries[name] = pack_table(pa.table({"kinds": kinds, "written": written}))
@@ -91,15 +92,15 @@ def _restored(table: Any, wanted: Any, dictionaries: dict[str, str]) -> Any:
     """A table as Parquet has it, as the frozen table that `wanted` is the empty form of."""
     recipe = recipe_of(wanted)
     arrays = []
-    for field, one in zip(wanted.schema, _recipes(wanted, recipe), strict=True):
+    for field, column_recipe in zip(wanted.schema, _recipes(wanted, recipe), strict=True):
         column = table.column(field.name)
         if field.name in dictionaries:
             kinds, written = unpack_table(dictionaries[field.name]).columns
             column = _decode(one_chunk(column), field.type, one_chunk(kinds), one_chunk(written))
         elif not column.type.equals(field.type, check_metadata=True):
             column = column.cast(field.type)
-        if one is not None and one["as"] != "arrow":
-            column = as_sentinels(one_chunk(column), one)
+        if column_recipe is not None and column_recipe["as"] != "arrow":
+            column = as_sentinels(one_chunk(column), column_recipe)
         arrays.append(column)
     return pa.Table.from_arrays(arrays, schema=wanted.schema)
 
@@ -129,8 +130,8 @@ def _encode(array: Any, recipe: Recipe | None, name: str) -> tuple[Any, Any, Any
 
 def _decode(array: Any, arrow_type: Any, kinds: Any, written: Any) -> Any:
     if pa.types.is_dictionary(array.type):
-        found = pc.index_in(array.dictionary.cast(written.type), written, skip_nulls=True)
-        codes = found.take(array.indices)
+        positions = pc.index_in(array.dictionary.cast(written.type), written, skip_nulls=True)
+        codes = positions.take(array.indices)
     else:
         codes = pc.index_in(array.cast(written.type), written, skip_nulls=True)
     codes = codes.cast(arrow_type.index_type)

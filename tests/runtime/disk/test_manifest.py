@@ -114,10 +114,10 @@ def test_a_changed_byte_of_a_file_is_found(
     stat = path.stat()
     path.write_bytes(content)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a failing disk would do it
-    found = store.find("s01", "key")
+    manifest = store.find("s01", "key")
 
-    assert found is not None
-    assert store.damaged(found, hash_all=True) == ["flights"]
+    assert manifest is not None
+    assert store.damaged(manifest, hash_all=True) == ["flights"]
 
 
 @settings(deadline=None)

@@ -153,9 +153,9 @@ def test_another_project_and_another_pipeline_are_refused_by_name(
     place.claim()
     second = project(tmp_path / "second")
 
-    told = refusal(place_of(second, place.folder))
-    assert told.startswith(f"{place.folder} belongs to the project in {root}, this one is in ")
-    assert f'write "project": "{second}" into {place.folder / MARK}' in told
+    message = refusal(place_of(second, place.folder))
+    assert message.startswith(f"{place.folder} belongs to the project in {root}, this one is in ")
+    assert f'write "project": "{second}" into {place.folder / MARK}' in message
     assert "the pipeline `demo`, this" in refusal(place_of(root, place.folder, "other"))
     with pytest.raises(ConfigurationError, match="is the folder of checkpoints, not of runs"):
         Place(place.folder, "runs", place.owner, "").is_ours()

@@ -71,13 +71,13 @@ class Target:
         Until it is, the target holds what was published before, so that stays told as well.
         """
         former = self.require_ours()
-        self._tell(entries_of(copy).union(former.entries if former else ()))
+        self._write_claim(entries_of(copy).union(former.entries if former else ()))
 
     def settle(self) -> None:
         """Tell what is published now, and nothing that was before."""
-        self._tell(entries_of(self.path))
+        self._write_claim(entries_of(self.path))
 
-    def _tell(self, entries: set[str]) -> None:
+    def _write_claim(self, entries: set[str]) -> None:
         note = self.owner.note(self.path.parent, self.value)
         note = note.model_copy(update={"entries": tuple(sorted(entries))})
         if read_note(self.claim) != note:

@@ -68,26 +68,26 @@ def load_value(
     store = Store(place.folder)
     segment = graph.producer(value).name
     newest = next(iter(store.all_of(segment)), None)  # an older one is of other code or inputs
-    found = newest.record(value) if newest is not None else None
-    if newest is None or found is None:
+    record = newest.record(value) if newest is not None else None
+    if newest is None or record is None:
         raise StorageError(
             f"no checkpoint contains `{value}`. Run the pipeline; a value stays on disk only when "
             f"a later segment reads it, or nothing does."
         )
     folder = store.path(segment, newest.key)
-    if not is_sound(folder, found):
-        raise StorageError(f"{folder / found.file} is damaged; `run` will rebuild it.")
-    if adapters_edited and is_own(found.codec):
+    if not is_sound(folder, record):
+        raise StorageError(f"{folder / record.file} is damaged; `run` will rebuild it.")
+    if adapters_edited and is_own(record.codec):
         raise ConfigurationError(
-            f"`{value}` is kept by the codec {found.codec} of adapters.py, whose code was edited "
+            f"`{value}` is kept by the codec {record.codec} of adapters.py, whose code was edited "
             f"after this session had imported it. Start the session again to load it."
         )
-    path = folder / found.file
-    codec = codec_named(found.codec)
+    path = folder / record.file
+    codec = codec_named(record.codec)
     try:
         with restoring(value, is_stored=True):
             return codec.thaw(
-                path if found.format == "path" else format_named(found.format).read(path, None)
+                path if record.format == "path" else format_named(record.format).read(path, None)
             )
     except Damaged as damage:
         raise StorageError(

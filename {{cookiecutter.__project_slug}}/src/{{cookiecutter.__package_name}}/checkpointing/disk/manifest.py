@@ -48,10 +48,10 @@ class FileRecord:
         """Whether the file is, by its stat, the one that was committed."""
         path = folder / self.file
         try:
-            found = total_bytes(path), *stamp(path)
+            current = total_bytes(path), *stamp(path)
         except OSError:
             return False
-        return found == (self.bytes, self.mtime_ns, self.inode)
+        return current == (self.bytes, self.mtime_ns, self.inode)
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ class Note(BaseModel):
 
     def text(self) -> str:
         """The note as it is kept: the same for the same facts, so that it may be under git."""
-        said = {"format": self.format} | self.model_dump(exclude_defaults=True)
-        return json.dumps(said, indent=1) + "\n"
+        content = {"format": self.format} | self.model_dump(exclude_defaults=True)
+        return json.dumps(content, indent=1) + "\n"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Owner:
         project = Path(os.path.relpath(root, place)).as_posix() if is_within else str(root)
         return Note(holds=holds, project=project, pipeline=self.pipeline, entries=entries)
 
-    def require_named(self, note: Note, at: Path, what: str, instead: str) -> None:
+    def require_named(self, note: Note, at: Path, subject: str, instead: str) -> None:
         """Refuse what a note tells to be somebody else's.
 
         Args:
@@ -74,13 +74,13 @@ class Owner:
         if not _is_same(project, self.root):
             mine = json.dumps(self.note(at.parent, note.holds).project)
             raise ConfigurationError(
-                f"{what} belongs to the project in {project}, this one is in {self.root}. "
+                f"{subject} belongs to the project in {project}, this one is in {self.root}. "
                 f"{instead} If that project is this one and was moved, write "
                 f'"project": {mine} into {at}.'
             )
         if note.pipeline != self.pipeline:
             raise ConfigurationError(
-                f"{what} belongs to the pipeline `{note.pipeline}`, this one is "
+                f"{subject} belongs to the pipeline `{note.pipeline}`, this one is "
                 f"`{self.pipeline}`. {instead}"
             )
 
@@ -118,9 +118,9 @@ def _project_of(note: Note, folder: Path) -> Path:
     return find_root(place) or named
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def _is_same(left: Path, right: Path) -> bool:
     """Whether both are one folder, be it by two paths."""
     try:
-        return one.resolve() == other.resolve() or os.path.samefile(one, other)
+        return left.resolve() == right.resolve() or os.path.samefile(left, right)
     except OSError:
         return False

@@ -19,7 +19,7 @@ from .owner import Owner, read_note
 
 MARK = "owner.json"
 LOCKS = ("run.lock", "worker.lock")
-_TOLD = 3  # names of what is in the way
+_MOST_LISTED = 3  # names of what is in the way
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,12 @@ class Place:
 
     def _require_no_obstacle(self) -> None:
         """Refuse a path that leads through something else than folders."""
-        found = next(path for path in (self.folder, *self.folder.parents) if os.path.lexists(path))
-        if not found.is_dir():
-            kind = "a link that leads to no folder" if found.is_symlink() else "not a folder"
+        paths = (self.folder, *self.folder.parents)
+        existing = next(path for path in paths if os.path.lexists(path))
+        if not existing.is_dir():
+            kind = "a link that leads to no folder" if existing.is_symlink() else "not a folder"
             raise ConfigurationError(
-                f"{self.folder} is to be the folder of {self.holds}, but {found} is {kind}. "
+                f"{self.folder} is to be the folder of {self.holds}, but {existing} is {kind}. "
                 f"{self.instead} Or move it away."
             )
 
@@ -133,6 +134,6 @@ def _is_harmless(path: Path) -> bool:
 
 def _listed(names: list[str]) -> str:
     """Some names as the subject of a sentence: "`a`, `b` and 7 more are"."""
-    told = ", ".join(f"`{name}`" for name in names[:_TOLD])
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"{told}{more} {'is' if len(names) == 1 else 'are'}"
+    listed = ", ".join(f"`{name}`" for name in names[:_MOST_LISTED])
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return f"{listed}{more} {'is' if len(names) == 1 else 'are'}"

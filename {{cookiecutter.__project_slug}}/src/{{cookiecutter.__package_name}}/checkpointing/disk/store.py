@@ -97,9 +97,9 @@ class Store:
         """What the finished parts of an unfinished segment left, or None when it is no good."""
         folder = self.path(segment, key)
         with contextlib.suppress(StorageError):
-            found = read_manifest(folder, PARTIAL)
-            if found and not (folder / MANIFEST).exists() and not self.damaged(found):
-                return found
+            partial = read_manifest(folder, PARTIAL)
+            if partial and not (folder / MANIFEST).exists() and not self.damaged(partial):
+                return partial
         return None
 
     def forget_partial(self, partial: Manifest) -> None:
@@ -112,14 +112,15 @@ class Store:
 
         A copy of one in a folder of another name is none.
         """
-        found = []
+        dated = []
         for folder in _folders(self.folder / segment):
             with contextlib.suppress(StorageError, FileNotFoundError):  # a run may remove it
                 manifest = read_manifest(folder)
                 if manifest and (manifest.segment, manifest.key) == (segment, folder.name):
                     used = (folder / MANIFEST).stat().st_mtime_ns
-                    found.append((used, manifest.committed_at, manifest))
-        return [manifest for *_, manifest in sorted(found, key=lambda f: f[:2], reverse=True)]
+                    dated.append((used, manifest.committed_at, manifest))
+        dated.sort(key=lambda entry: entry[:2], reverse=True)
+        return [manifest for *_, manifest in dated]
 
     def mark_used(self, manifest: Manifest) -> None:
         """Note that a run reused a checkpoint: the mtime of its manifest tells."""
@@ -146,9 +147,9 @@ class Store:
         folder = self.path(segment, key)
         aside = folder.with_name(aside_name(segment, key))
         with storage_errors("Setting a damaged checkpoint aside", folder.parent):
-            found = ours_in(folder)
+            ours = ours_in(folder)
             aside.mkdir()
-            for path in found:
+            for path in ours:
                 os.replace(path, aside / path.name)
             with contextlib.suppress(OSError):  # somebody keeps something else in it
                 folder.rmdir()

@@ -73,12 +73,12 @@ def discard(folder: Path, spared: Collection[str] = ()) -> Cleared:
     if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
         return cleared
     try:
-        found = [path for path in ours_in(folder) if path.name not in spared]
+        ours = [path for path in ours_in(folder) if path.name not in spared]
     except OSError as error:
         return Cleared(failures=[f"{folder}: {error.strerror or error}"])
-    for path in found:
+    for path in ours:
         cleared.take(path)
-    if found and not spared:
+    if ours and not spared:
         with contextlib.suppress(OSError):  # somebody keeps something else in it
             folder.rmdir()
     return cleared
@@ -94,22 +94,22 @@ def sweep_temporaries(folder: Path, name: str | None = None) -> Cleared:
     return cleared
 
 
-def _is_of(manifest: Path, folder: Path) -> bool:
+def _is_of(path: Path, folder: Path) -> bool:
     """Whether it is the manifest of the checkpoint in that folder, and not of a copy of one."""
     try:
-        found = read_manifest(folder, manifest.name)
+        manifest = read_manifest(folder, path.name)
     except StorageError:
         return False
     place = folder.parent.name, checkpoint_key(folder)
-    return found is not None and (found.segment, found.key) == place
+    return manifest is not None and (manifest.segment, manifest.key) == place
 
 
 def _bytes_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder; of links their own."""
-    found = [path]
+    files = [path]
     if path.is_dir() and not path.is_symlink():
-        found = [Path(top, name) for top, _, names in os.walk(path) for name in names]
-    return sum(_own_bytes(each) for each in found)
+        files = [Path(top, name) for top, _, names in os.walk(path) for name in names]
+    return sum(_own_bytes(file) for file in files)
 
 
 def _own_bytes(path: Path) -> int:

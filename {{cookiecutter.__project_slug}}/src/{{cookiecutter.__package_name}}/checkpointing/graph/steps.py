@@ -128,8 +128,8 @@ class Step:
                 f"{self.module} has no step `{self.name}` any more. Build the pipeline again, from "
                 f"the steps that there are."
             )
-        found: Callable[..., Any] = getattr(module, self.name)
-        return found
+        function: Callable[..., Any] = getattr(module, self.name)
+        return function
 
 
 @dataclass(frozen=True)
@@ -172,10 +172,10 @@ class Segment:
         return Segment(self.name, [step.function() for step in self.steps])
 
 
-def check_name(what: str, name: str) -> None:
+def check_name(kind: str, name: str) -> None:
     """Refuse a name that cannot be a folder of checkpoints. Raises ConfigurationError."""
     if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"{what} name {name!r}: use letters, digits, `_`, `-`, `.`")
+        raise ConfigurationError(f"{kind} name {name!r}: use letters, digits, `_`, `-`, `.`")
 
 
 def segment_of(module: types.ModuleType) -> Segment:

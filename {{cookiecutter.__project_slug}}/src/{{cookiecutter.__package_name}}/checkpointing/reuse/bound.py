@@ -46,13 +46,13 @@ class Bound:
     hashes: HashCache
 
 
-def describe(found: Graph) -> Project:
+def describe(declared: Graph) -> Project:
     """Read the TOML files of a graph whose modules are imported, and hash the code behind it.
 
     Raises ConfigurationError.
     """
-    settings = settings_of(found.name, found.segments)
-    graph = Graph(found.segments, found.name, settings.wiring.outputs, found.built_by)
+    settings = settings_of(declared.name, declared.segments)
+    graph = Graph(declared.segments, declared.name, settings.wiring.outputs, declared.built_by)
     require_sound(graph, settings)
     code = {segment.name: code_of(segment) for segment in graph.segments}
     codecs = [step.codec for step in graph.steps]
@@ -94,33 +94,37 @@ def known_input_bytes(bound: Bound, upstream: Mapping[str, Manifest]) -> dict[Se
 
     `upstream` are the checkpoints that serve, by segment.
     """
-    graph, found = bound.graph, {}
+    graph, sizes = bound.graph, {}
     for segment in graph.segments:
         loaded = {v: graph.producer(v).name for v in graph.loaded(graph.span(segment))}
         if upstream.keys() >= set(loaded.values()):
             values = (upstream[made].values[value] for value, made in loaded.items())
-            found[segment] = input_bytes(bound, segment, values)
-    return found
+            sizes[segment] = input_bytes(bound, segment, values)
+    return sizes
 
 
 def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
     """What each step of a segment receives of inputs and params, by (step, parameter)."""
-    found: dict[tuple[str, str], Any] = {}
+    received: dict[tuple[str, str], Any] = {}
     for step in segment.steps:
         for parameter in step.parameters:
             name = parameter.name
             if name in bound.inputs:
-                found[step.name, name] = argument(bound.inputs[name], parameter.annotation)
+                received[step.name, name] = argument(bound.inputs[name], parameter.annotation)
             elif name in bound.params:
-                found[step.name, name] = bound.params[name]
-    return found
+                received[step.name, name] = bound.params[name]
+    return received
 
 
 def stamps(bound: Bound, segment: Segment) -> dict[Path, tuple[int, int]]:
     """Every input file that a segment reads, with its stamp from when it was hashed."""
     names = {parameter.name for step in segment.steps for parameter in step.parameters}
-    inputs = [found for name, found in bound.inputs.items() if name in names]
-    return {file: at for i in inputs for file, at in zip(i.files, i.stamps, strict=True)}
+    sources = [source for name, source in bound.inputs.items() if name in names]
+    return {
+        file: stamp
+        for source in sources
+        for file, stamp in zip(source.files, source.stamps, strict=True)
+    }
 
 
 def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingredients:
@@ -130,7 +134,7 @@ def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> In
         code=code.modules,
         libraries=code.libraries,
         params={name: repr(value) for name, value in bound.params.items() if name in names},
-        inputs={name: found.digest for name, found in bound.inputs.items() if name in names},
+        inputs={name: source.digest for name, source in bound.inputs.items() if name in names},
         values=values,
         steps=tuple(step.name for step in segment.steps),
     )

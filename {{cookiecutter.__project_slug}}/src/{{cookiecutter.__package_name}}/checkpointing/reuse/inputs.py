@@ -61,12 +61,12 @@ class HashCache:
 
     def checksum(self, path: Path) -> str:
         """xxh3_128 of a file, hashed only when it may have changed."""
-        found = path.stat()
-        stamp = f"{found.st_size}|{found.st_mtime_ns}|{found.st_ino}"
+        stat = path.stat()
+        stamp = f"{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
         known_at, digest = self._known.get(str(path), ("", ""))
         if known_at != stamp:
             digest = checksum(path)
-            if time.time_ns() - found.st_mtime_ns >= _SETTLED_NS:
+            if time.time_ns() - stat.st_mtime_ns >= _SETTLED_NS:
                 self._known[str(path)] = stamp, digest
                 self._changed = True
         return digest
@@ -135,9 +135,9 @@ def check_names(wiring: Wiring, changed: Mapping[str, Any]) -> None:
             )
 
 
-def argument(found: Input, annotation: Any) -> Any:
+def argument(source: Input, annotation: Any) -> Any:
     """What a step receives of an input: the path as configured, its URL, or the list of files."""
-    return list(found.files) if annotation == list[Path] else found.place
+    return list(source.files) if annotation == list[Path] else source.place
 
 
 def _find(name: str, text: str, root: Path, cache: HashCache) -> Input:

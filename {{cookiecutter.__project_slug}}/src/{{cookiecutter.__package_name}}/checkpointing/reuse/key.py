@@ -202,14 +202,14 @@ def _digest(tree: ast.Module) -> str:
 
 
 def _data_files(package: Path) -> dict[str, str]:
-    found = {}
+    digests = {}
     for folder, inner, names in os.walk(package):
         inner[:] = [n for n in inner if not _is_hidden(n) and Path(folder, n) != RUNTIME]
         for path in (Path(folder, n) for n in names if not _is_hidden(n)):
             if path.suffix != ".py" and path.is_file():
                 name = path.relative_to(package.parent).as_posix()
-                found[name] = xxhash.xxh3_128_hexdigest(path.read_bytes())
-    return found
+                digests[name] = xxhash.xxh3_128_hexdigest(path.read_bytes())
+    return digests
 
 
 def _is_hidden(name: str) -> bool:

@@ -48,7 +48,7 @@ def _fraction(value: object) -> object:
 
 
 def _whole_size(value: object) -> object:
-    """Refuse what ByteSize takes for one byte: true, and "1,5 GB", of which it reads the "1"."""
+    """Refuse what ByteSize reads as one byte: true, and "1,5 GB", of which it reads only "1"."""
     unread = isinstance(value, str) and not re.fullmatch(r"\s*\d*\.?\d+\s*\w*\s*", value)
     if unread or isinstance(value, bool):
         raise ValueError("write a size like 2GB or 1.5 GiB")
@@ -76,13 +76,13 @@ class Cluster(_Table):
     """All RAM of the cluster."""
 
     quota: Share
-    """The share of it that this project may hold."""
+    """The share of it that this project may use."""
 
 
 class Budget(_Table):
     """How memory is counted: `held` leaves out what the kernel can drop, `rss` counts it.
 
-    What processes share counts once as `held`, and once for each of them as `rss`.
+    Memory that processes share counts once as `held`, and once for each of them as `rss`.
     """
 
     count: Count = "held"
@@ -100,7 +100,7 @@ class Segments(_Table):
 
 
 class Checkpoints(_Table):
-    """Where checkpoints live, in which format, and how many stay."""
+    """Where checkpoints are stored, in which format, and how many stay."""
 
     path: Path = Path("checkpoints")
     """Their folder, relative to the project's."""
@@ -139,7 +139,7 @@ class Wiring(_Table):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a project configures, and the folder that its relative paths start from."""
+    """The whole configuration of a project, and the folder that its relative paths start from."""
 
     root: Path
     memory: MemoryBudget
@@ -158,8 +158,8 @@ def load_settings(root: Path) -> Settings:
     """Read both files of the project in `root`.
 
     Raises:
-        ConfigurationError: a file is missing, is not TOML, or holds a wrong or unknown key; the
-            message names the file, the key, and for an unknown key the nearest right one.
+        ConfigurationError: a file is missing, is not TOML, or contains a wrong or unknown key; the
+            message names the file, the key, and for an unknown key the nearest known one.
     """
     memory = _read(root / MEMORY_BUDGET_FILE, MemoryBudget)
     wiring = _read(root / PIPELINE_FILE, Wiring)
@@ -167,7 +167,7 @@ def load_settings(root: Path) -> Settings:
 
 
 def find_root(start: Path) -> Path | None:
-    """The nearest folder, from `start` upwards, that holds a pipeline.toml."""
+    """The nearest folder, from `start` upwards, that contains a pipeline.toml."""
     for folder in (start, *start.parents):
         if (folder / PIPELINE_FILE).is_file():
             return folder

@@ -1,4 +1,4 @@
-"""Types of Arrow that its own files do not give back, found before anything is written."""
+"""Refuse types of Arrow that its own files do not give back, before anything is written."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def require_kept(arrow_type: Any, where: str) -> None:
 
 
 def has_dictionary(arrow_type: Any) -> bool:
-    """Whether a type is a dictionary or holds one."""
+    """Whether a type is a dictionary or contains one."""
     return any(pa.types.is_dictionary(component) for component in _within(arrow_type))
 
 
 def _within(arrow_type: Any) -> Iterator[Any]:
-    """A type and all types that it is made of."""
+    """A type and all types that it consists of."""
     yield arrow_type
     if isinstance(arrow_type, pa.BaseExtensionType):
         yield from _within(arrow_type.storage_type)

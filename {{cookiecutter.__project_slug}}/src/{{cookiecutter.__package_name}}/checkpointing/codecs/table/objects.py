@@ -1,8 +1,8 @@
-"""Columns of Python objects: kept when their content, not their dtype, says it can be.
+"""Columns of Python objects: their content, not their dtype, decides whether a file can keep them.
 
-Values of one type whose Arrow form gives back the same objects pass, with one kind of missing
-value among them. Lists, dicts, decimals and other types with room for surprise are converted back
-and compared first.
+A column passes if its values have one type whose Arrow form gives back the same objects, with one
+kind of missing value among them. Lists, dicts, decimals and other types that may change on the way
+are converted back and compared first.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _REMEDIES: dict[str, str] = {
 
 
 def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[str, Any]]:
-    """An object column as Arrow and what is needed to restore it; raises InexactValue."""
+    """An object column as Arrow, and the recipe to restore it; raises InexactValue."""
     kinds = set(map(type, values))
     missing = _kind_of_missing(values, kinds, where)
     lacking = type(_MISSING[missing])
@@ -67,7 +67,7 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
     try:
         arrow_type = None if kind in _INFERRED else _TYPES[kind]
         array = one_chunk(pa.array(values, arrow_type, from_pandas=False))
-        # Arrow takes text and bytes in one list for text, which then may be none.
+        # Arrow takes text and bytes in one list for text, although the bytes may be no valid text.
         is_exact = kind not in _COMPARED or all(map(_same, values, array.to_pylist()))
     except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
         raise _refusal(where, kind) from None
@@ -108,7 +108,7 @@ def _same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(map(_same, left, right))
     if isinstance(left, dict):
         return list(left) == list(right) and all(map(_same, left.values(), right.values()))
-    # repr tells 1.10 from 1.1, -0.0 from 0.0 and a folded hour from the first; NaN is like NaN.
+    # repr distinguishes 1.10 from 1.1, -0.0 from 0.0 and a folded hour from the first; NaN is NaN.
     return repr(left) == repr(right)
 
 

@@ -1,6 +1,6 @@
-"""Checkpointed values read: what a file gives back, and one value for a person.
+"""Read checkpointed values: turn errors of readers into ours, and load one value for a person.
 
-That is in a notebook, or for the command `show`.
+A person loads values in a notebook, or with the command `show`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from .store import Damaged, Store, is_sound
 
 @contextlib.contextmanager
 def restoring(value: str, *, is_stored: bool) -> Iterator[None]:
-    """While a value is read, or made of its frozen form: whatever that raises has one meaning.
+    """Turn any error while a value is read, or made from its frozen form, into one of these.
 
     Raises:
-        Damaged: the value lies in a checkpoint. Its bytes may be those that were committed, by a
+        Damaged: the value lies in a checkpoint. Its bytes may be as they were committed, by a
             version that did not read them back.
         InexactValue: a step of this process made it.
     """
@@ -57,8 +57,8 @@ def load_value(
     Raises:
         ConfigurationError: no step makes that value, the checkpoints are another project's, or a
             codec of adapters.py that made it is not what this process has imported.
-        StorageError: the newest checkpoint of its segment does not hold it, or its file is damaged
-            or cannot be read.
+        StorageError: the newest checkpoint of its segment does not contain it, or its file is
+            damaged or cannot be read.
     """
     made = {step.name: step for step in graph.steps if step.codec is not None}
     if value not in made:

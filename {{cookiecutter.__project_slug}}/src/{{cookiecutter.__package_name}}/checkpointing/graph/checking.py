@@ -1,4 +1,4 @@
-"""A graph against its project's TOML files: every problem at once, each with the line to fix."""
+"""Check a graph against its project's TOML files: all problems at once, with the lines to fix."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from .key import Code, Ingredients, adapters_code, code_of
 class Project:
     """What a project declares, as plain data: its graph, its two TOML files, and its code.
 
-    `code` is that behind each segment, `adapters` that of adapters.py, empty where no codec is the
+    `code` is the code of each segment, `adapters` that of adapters.py, empty if no codec is the
     project's own.
     """
 
@@ -35,7 +35,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Bound:
-    """Everything that a segment's key depends on, but for the values of earlier segments."""
+    """Everything that a segment's key depends on, except the values of earlier segments."""
 
     graph: Graph
     settings: Settings
@@ -47,7 +47,7 @@ class Bound:
 
 
 def describe(declared: Graph) -> Project:
-    """Read the TOML files of a graph whose modules are imported, and hash the code behind it.
+    """Read the TOML files of a graph whose modules are imported, and hash its code.
 
     Raises ConfigurationError.
     """
@@ -61,13 +61,13 @@ def describe(declared: Graph) -> Project:
 
 
 def bind(project: Project, changed: Mapping[str, Any]) -> Bound:
-    """Find inputs and params, with `changed` taking the place of what is configured.
+    """Find inputs and params; those in `changed` replace the configured ones.
 
-    Checksums of inputs are kept for later where a run has claimed the place of the checkpoints.
+    Checksums of inputs are saved for later if a run has claimed the place of the checkpoints.
 
     Raises:
         ConfigurationError: an input is missing, a param does not fit its annotation, or the place
-            of the checkpoints is somebody else's.
+            of the checkpoints belongs to somebody else.
     """
     graph, settings = project.graph, project.settings
     place = checkpoints_place(settings, graph.name)
@@ -90,9 +90,9 @@ def input_bytes(bound: Bound, segment: Segment, values: Iterable[FileRecord]) ->
 
 
 def known_input_bytes(bound: Bound, upstream: Mapping[str, Manifest]) -> dict[Segment, int]:
-    """The size of all that each segment would read, where what it reads exists.
+    """The size of all that each segment would read, for segments whose values exist.
 
-    `upstream` are the checkpoints that serve, by segment.
+    `upstream` are the checkpoints that can be reused, by segment.
     """
     graph, sizes = bound.graph, {}
     for segment in graph.segments:
@@ -104,7 +104,7 @@ def known_input_bytes(bound: Bound, upstream: Mapping[str, Manifest]) -> dict[Se
 
 
 def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
-    """What each step of a segment receives of inputs and params, by (step, parameter)."""
+    """The inputs and params that each step of a segment receives, by (step, parameter)."""
     received: dict[tuple[str, str], Any] = {}
     for step in segment.steps:
         for parameter in step.parameters:
@@ -141,5 +141,5 @@ def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> In
 
 
 def as_json(ingredients: Ingredients) -> dict[str, Any]:
-    """Ingredients as the manifest keeps them."""
+    """Ingredients as a manifest contains them."""
     return asdict(ingredients)

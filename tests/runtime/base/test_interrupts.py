@@ -32,7 +32,7 @@ interrupts.listen()
 
 @contextmanager
 def program(source: str, header: str = LISTENING) -> Iterator[subprocess.Popen[str]]:
-    """A Python process with this source that has said that it is ready."""
+    """A Python process with this source that has printed that it is ready."""
     process = subprocess.Popen(
         [sys.executable, "-c", header + textwrap.dedent(source)],
         stdout=subprocess.PIPE,
@@ -48,7 +48,7 @@ def program(source: str, header: str = LISTENING) -> Iterator[subprocess.Popen[s
 
 
 def interrupted(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:
-    """Interrupt a process; what it printed to its end."""
+    """Interrupt a process; returns all that it printed."""
     process.send_signal(number)
     return process.communicate(timeout=60)
 
@@ -215,7 +215,7 @@ from pathlib import Path
 
 
 class Slow:
-    '''Whoever imports what the command line is made with has to wait.'''
+    '''Makes the import of typer, which the command line uses, wait.'''
 
     def find_spec(self, name, path=None, target=None):
         if name == "typer" and not Path("go.txt").exists():
@@ -340,7 +340,10 @@ def test_a_signal_that_reaches_the_workers_before_their_parent_changes_nothing(
     family = psutil.Process(process.pid).children(recursive=True)
     for child in family:
         child.terminate()
-    until(lambda: len(psutil.Process(process.pid).children(recursive=True)) < len(family), "one")
+    until(
+        lambda: len(psutil.Process(process.pid).children(recursive=True)) < len(family),
+        "the end of one",
+    )
     process.terminate()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130

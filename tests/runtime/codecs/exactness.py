@@ -1,4 +1,4 @@
-"""What "gives back exactly" means, to the last bit, and values of every kind to try it on."""
+"""What "gives back exactly" means, to the last bit, and values of every kind to test it with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 
 def same_scalar(left: Any, right: Any) -> bool:
-    """Of one type and one representation: tells 1 from True, 1.0 from 1.00, None from NaN."""
+    """Of one type and one representation: 1 differs from True, 1.0 from 1.00, None from NaN."""
     if type(left) is not type(right):
         return False
     if isinstance(left, (list, tuple)):
@@ -34,7 +34,7 @@ def same_zone(left: Any, right: Any) -> bool:
 
 
 def same_bits(left: np.ndarray, right: np.ndarray) -> bool:
-    """Equal elements, -0.0 told from 0.0, any NaN like any other."""
+    """Equal elements: -0.0 differs from 0.0, and all NaN are equal."""
     if left.dtype != right.dtype or left.shape != right.shape:
         return False
     if left.dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""The matrix of what is committed by one process and read by another, case by case.
+"""The matrix of values that one process commits and another reads, case by case.
 
     python -m tests.runtime.codecs.roundtrips CASES FOLDER
 
@@ -46,9 +46,9 @@ SHAPES: dict[str, Callable[[Callable[[int], Any]], Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One value and the format of its file. The name says what it is made of.
+    """One value and the format of its file. The name says what it consists of.
 
-    `kind` is what is unusual about it, where that is one thing.
+    `kind` is its unusual kind, if only one thing about it is unusual.
     """
 
     name: str
@@ -78,7 +78,7 @@ def frame(values: Any, index: Any, labels: Any, size: int) -> pd.DataFrame:
 
 
 def as_series(values: Any, index: Any = None) -> pd.Series[Any]:
-    """A Series that keeps objects as what they are."""
+    """A Series that keeps objects as they are."""
     is_object = isinstance(values, np.ndarray) and values.dtype == object
     return pd.Series(values, index=index, dtype=object if is_object else None)
 
@@ -117,7 +117,7 @@ def one_by_one() -> Iterator[Case]:
 
 
 def combined(count: int) -> Iterator[Case]:
-    """So many of all combinations of index, labels, values, shape and format, spread evenly."""
+    """`count` combinations of index, labels, values, shape and format, spread evenly over all."""
     dimensions: list[list[Any]] = [
         list(kinds.INDEXES.items()),
         list(kinds.INDEXES.items()),
@@ -189,7 +189,7 @@ def _ordinary(name: str) -> Any:
 
 
 def chosen(every: int, count: int) -> list[Case]:
-    """Each so-manieth of the kinds one by one, all that is ordinary, and so many combinations."""
+    """Every n-th kind one by one, all ordinary cases, and `count` combinations."""
     is_ordinary: dict[bool, list[Case]] = {True: [], False: []}
     for case in one_by_one():
         is_ordinary[case.kind == "ordinary"].append(case)
@@ -205,7 +205,7 @@ def there_and_back(every: int, count: int, folder: Path) -> list[Outcome]:
 
 
 def write(cases: list[Case], folder: Path) -> list[Outcome]:
-    """Commit each case's value; what became of those that have no file now."""
+    """Commit each case's value; returns the outcomes of those that have no file now."""
     commit, records, outcomes = Commit(folder, allowance=1 << 60), {}, []
     for number, case in enumerate(cases):
         codec, form = codec_named(case.codec), format_named(case.form)

@@ -1,4 +1,4 @@
-"""No commit that cannot be read back, of kinds too that nobody thought of."""
+"""Nothing is committed that cannot be read back, even of kinds that nobody thought of."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_recipe_that_restores_nothing_is_no_commit(tmp_path: Path, form: str, 
 
 
 def less(write: Callable[[Any, BinaryIO], None]) -> Callable[[Any, BinaryIO], None]:
-    """A writer that loses the last of what it is given."""
+    """A writer that loses the last of its rows."""
     return lambda frozen, file: write(frozen[: len(frozen) - 1], file)
 
 
@@ -104,7 +104,7 @@ def test_what_parquet_refuses_names_the_value_too(tmp_path: Path) -> None:
 
 
 def test_only_a_sample_is_read_back_of_much(tmp_path: Path) -> None:
-    """The rows and the dictionaries that are looked at are few, wherever the codes point."""
+    """Few rows and few entries of dictionaries are compared, wherever the codes point."""
     names = pd.Index([f"name {number}" for number in range(50_000)])
     frame = pd.DataFrame(
         {"name": pd.Categorical.from_codes(np.arange(50_000)[::-1], names), "text": names}

@@ -30,7 +30,7 @@ thorough = settings(
 
 
 class StoresFile:
-    """A file that can do no more than `Format.write` is promised."""
+    """A file with only the methods that `Format.write` may call."""
 
     closed = False
 

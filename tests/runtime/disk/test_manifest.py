@@ -89,7 +89,7 @@ def test_a_manifest_without_one_of_its_fields_is_damaged(tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Manifest, Path]:
-    """A real checkpoint, for many damages, each of a copy."""
+    """A real checkpoint; each test damages a copy of it."""
     store = Store(tmp_path_factory.mktemp("checkpoints"))
     return store, commit(store), tmp_path_factory.mktemp("copies")
 

@@ -1,4 +1,4 @@
-"""A place is ours when it was empty as we came to it, and says whose it is from then on."""
+"""A place is ours if it was empty when we claimed it, and from then on it names its owner."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def place_of(root: Path, folder: Path | None = None, pipeline: str = "demo") -> 
 
 
 def refusal(place: Place) -> str:
-    """The message of a place that is refused, by who looks and by who claims it alike."""
+    """The message of a place that is refused: `is_ours` and `claim` raise the same."""
     messages = []
     for ask in (place.is_ours, place.claim):
         with pytest.raises(ConfigurationError) as caught:

@@ -327,7 +327,7 @@ def test_liveness_of_a_small_pipeline(tmp_path: Path) -> None:
 
 
 def any_step() -> None:
-    """What every step of a random graph runs."""
+    """The function of every step of a random graph."""
 
 
 def __getattr__(name: str) -> Callable[[], None]:

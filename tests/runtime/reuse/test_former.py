@@ -1,6 +1,6 @@
-"""Keys, manifests and profiles that an earlier layout of the runtime made are still good.
+"""Keys, manifests and profiles that an earlier layout of the runtime made are still valid.
 
-`former/` holds a project's sources and what a run of them left, before the runtime had folders.
+`former/` contains a project's sources and the files of a run, from before the runtime had folders.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def test_a_profile_is_read_as_before() -> None:
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="a key holds Python's minor version")
 def test_a_checkpoint_is_reused(former: Project) -> None:
-    """With the libraries of today: a key holds their minor versions too."""
+    """With the libraries of today: a key contains their minor versions too."""
     assert former.run()["exit_code"] == 0
     libraries = former.manifests()["s01"]["ingredients"]["libraries"]
     for segment in ("s01", "s02"):

@@ -1,4 +1,4 @@
-"""Inputs and params are found, checked, and hashed by what they hold."""
+"""Inputs and params are found, checked, and hashed by their contents."""
 
 from __future__ import annotations
 

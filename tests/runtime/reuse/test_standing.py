@@ -1,4 +1,4 @@
-"""Whether a segment's checkpoint serves, and if not, why."""
+"""Whether a segment's checkpoint can be reused, and if not, why."""
 
 from __future__ import annotations
 

@@ -33,17 +33,17 @@ def test_a_file_is_hashed_and_counted_while_it_is_written(
 ) -> None:
     path = tmp_path_factory.mktemp("hashing") / "x"
     file = HashingFile(path)
-    told = []
+    positions = []
     for chunk in chunks:
         assert file.write(memoryview(chunk)) == len(chunk)
         file.flush()
-        told.append(file.tell())
+        positions.append(file.tell())
     digest = file.finish()
     content = b"".join(chunks)
 
     assert path.read_bytes() == content
     assert file.bytes == len(content)
-    assert told[-1:] == ([len(content)] if chunks else [])
+    assert positions[-1:] == ([len(content)] if chunks else [])
     assert digest == xxhash.xxh3_128_hexdigest(content) == checksum(path)
 
 
@@ -93,8 +93,8 @@ def test_large_files_are_hashed_whole(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_hashed_with_the_names_of_its_files(tmp_path: Path) -> None:
-    one, same, renamed, moved, exchanged, fewer = (tmp_path / name for name in "abcdef")
-    for folder in (one, same):
+    original, same, renamed, moved, exchanged, fewer = (tmp_path / name for name in "abcdef")
+    for folder in (original, same):
         write(folder / "x", "1")
         write(folder / "inner/y", "2")
     write(renamed / "z", "1")
@@ -105,8 +105,8 @@ def test_a_folder_is_hashed_with_the_names_of_its_files(tmp_path: Path) -> None:
     write(exchanged / "inner/y", "1")
     write(fewer / "x", "1")
 
-    assert checksum(one) == checksum(same)
-    assert len({checksum(f) for f in (one, renamed, moved, exchanged, fewer)}) == 5
+    assert checksum(original) == checksum(same)
+    assert len({checksum(f) for f in (original, renamed, moved, exchanged, fewer)}) == 5
 
 
 def test_the_size_of_a_folder_is_that_of_all_its_files(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_the_size_of_a_folder_is_that_of_all_its_files(tmp_path: Path) -> None:
 
 def test_the_stamp_of_a_folder_is_that_of_the_newest_in_it(tmp_path: Path) -> None:
     path = write(tmp_path / "inner/y", "4567")
-    for each, moment in ((path, 3), (path.parent, 2), (tmp_path, 1)):
-        os.utime(each, ns=(moment, moment))
+    for entry, moment in ((path, 3), (path.parent, 2), (tmp_path, 1)):
+        os.utime(entry, ns=(moment, moment))
 
     assert files.stamp(tmp_path) == (3, tmp_path.stat().st_ino)
     assert files.stamp(path) == (3, path.stat().st_ino)

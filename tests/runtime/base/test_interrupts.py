@@ -23,8 +23,8 @@ LISTENING = """
 import gc, os, signal, subprocess, sys, time
 from flight_delays.checkpointing.base import interrupts
 
-def ready(what="ready"):
-    print(what, flush=True)
+def ready(line="ready"):
+    print(line, flush=True)
 
 interrupts.listen()
 """
@@ -32,7 +32,7 @@ interrupts.listen()
 
 @contextmanager
 def program(source: str, header: str = LISTENING) -> Iterator[subprocess.Popen[str]]:
-    """A Python process with this source that has said that it is ready."""
+    """A Python process with this source that has printed that it is ready."""
     process = subprocess.Popen(
         [sys.executable, "-c", header + textwrap.dedent(source)],
         stdout=subprocess.PIPE,
@@ -48,7 +48,7 @@ def program(source: str, header: str = LISTENING) -> Iterator[subprocess.Popen[s
 
 
 def interrupted(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:
-    """Interrupt a process; what it printed to its end."""
+    """Interrupt a process; returns all that it printed."""
     process.send_signal(number)
     return process.communicate(timeout=60)
 
@@ -202,9 +202,9 @@ def test_in_a_program_of_somebody_else_ctrl_c_is_held_and_raised_as_ever(place: 
     except KeyboardInterrupt:
         print("answered", signal.getsignal(signal.SIGINT) is former)
     """
-    told = ("to the end\n" if place == "it ends" else "") + "answered True\n"
+    printed = ("to the end\n" if place == "it ends" else "") + "answered True\n"
     with program(source, header="") as process:
-        assert interrupted(process) == (told, "")
+        assert interrupted(process) == (printed, "")
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ from pathlib import Path
 
 
 class Slow:
-    '''Whoever imports what the command line is made with has to wait.'''
+    '''Makes the import of typer, which the command line uses, wait.'''
 
     def find_spec(self, name, path=None, target=None):
         if name == "typer" and not Path("go.txt").exists():
@@ -340,7 +340,10 @@ def test_a_signal_that_reaches_the_workers_before_their_parent_changes_nothing(
     family = psutil.Process(process.pid).children(recursive=True)
     for child in family:
         child.terminate()
-    until(lambda: len(psutil.Process(process.pid).children(recursive=True)) < len(family), "one")
+    until(
+        lambda: len(psutil.Process(process.pid).children(recursive=True)) < len(family),
+        "the end of one",
+    )
     process.terminate()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -400,9 +403,9 @@ for line in sys.stdin:
     try:
         print("begins", flush=True)
         PIPELINE.run(params={"number": int(line)})
-        told = "done"
+        outcome = "done"
     except (CheckpointingError, KeyboardInterrupt) as error:
-        told = "interrupted"
+        outcome = "interrupted"
         print(repr(error), file=sys.stderr)
     while True:
         try:
@@ -411,7 +414,7 @@ for line in sys.stdin:
             break
         except (KeyboardInterrupt, psutil.NoSuchProcess):  # the second Ctrl-C, on a busy machine
             continue
-    print(told, seen, flush=True)
+    print(outcome, seen, flush=True)
 """
 
 

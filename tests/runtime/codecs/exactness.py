@@ -1,4 +1,4 @@
-"""What "gives back exactly" means, to the last bit, and values of every kind to try it on."""
+"""What "gives back exactly" means, to the last bit, and values of every kind to test it with."""
 
 from __future__ import annotations
 
@@ -14,126 +14,130 @@ from hypothesis import strategies as st
 # --- equality -------------------------------------------------------------------------------------
 
 
-def same_scalar(one: Any, other: Any) -> bool:
-    """Of one type and one representation: tells 1 from True, 1.0 from 1.00, None from NaN."""
-    if type(one) is not type(other):
+def same_scalar(left: Any, right: Any) -> bool:
+    """Of one type and one representation: 1 differs from True, 1.0 from 1.00, None from NaN."""
+    if type(left) is not type(right):
         return False
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(same_scalar, one, other))
-    if isinstance(one, dict):
-        return same_scalar(list(one), list(other)) and same_scalar(
-            list(one.values()), list(other.values())
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(map(same_scalar, left, right))
+    if isinstance(left, dict):
+        return same_scalar(list(left), list(right)) and same_scalar(
+            list(left.values()), list(right.values())
         )
-    if isinstance(one, dt.datetime) and one.tzinfo is not other.tzinfo:
-        return same_zone(one.tzinfo, other.tzinfo) and repr(one) == repr(other)
-    return repr(one) == repr(other)
+    if isinstance(left, dt.datetime) and left.tzinfo is not right.tzinfo:
+        return same_zone(left.tzinfo, right.tzinfo) and repr(left) == repr(right)
+    return repr(left) == repr(right)
 
 
-def same_zone(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and str(one) == str(other)
+def same_zone(left: Any, right: Any) -> bool:
+    return type(left) is type(right) and str(left) == str(right)
 
 
-def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
-    """Equal elements, -0.0 told from 0.0, any NaN like any other."""
-    if one.dtype != other.dtype or one.shape != other.shape:
+def same_bits(left: np.ndarray, right: np.ndarray) -> bool:
+    """Equal elements: -0.0 differs from 0.0, and all NaN are equal."""
+    if left.dtype != right.dtype or left.shape != right.shape:
         return False
-    if one.dtype.kind == "f":
-        nan = np.isnan(one)
+    if left.dtype.kind == "f":
+        nan = np.isnan(left)
         return bool(
-            np.array_equal(nan, np.isnan(other)) and one[~nan].tobytes() == other[~nan].tobytes()
+            np.array_equal(nan, np.isnan(right)) and left[~nan].tobytes() == right[~nan].tobytes()
         )
-    return one.tobytes() == other.tobytes()
+    return left.tobytes() == right.tobytes()
 
 
-def same_ndarray(one: Any, other: Any) -> bool:
+def same_ndarray(left: Any, right: Any) -> bool:
     """Two NumPy arrays, in the same order in memory."""
     about = [
-        (type(a), a.shape, a.dtype.num, repr(a.dtype), str(a.dtype.metadata)) for a in (one, other)
+        (type(a), a.shape, a.dtype.num, repr(a.dtype), str(a.dtype.metadata)) for a in (left, right)
     ]
-    is_fortran = [a.flags.f_contiguous and not a.flags.c_contiguous for a in (one, other)]
+    is_fortran = [a.flags.f_contiguous and not a.flags.c_contiguous for a in (left, right)]
     return (
-        about[0] == about[1] and is_fortran[0] == is_fortran[1] and one.tobytes() == other.tobytes()
+        about[0] == about[1]
+        and is_fortran[0] == is_fortran[1]
+        and left.tobytes() == right.tobytes()
     )
 
 
-def same_dtype(one: Any, other: Any) -> bool:
-    if one != other or str(one) != str(other) or type(one) is not type(other):
+def same_dtype(left: Any, right: Any) -> bool:
+    if left != right or str(left) != str(right) or type(left) is not type(right):
         return False
-    if isinstance(one, pd.DatetimeTZDtype):
-        return same_zone(one.tz, other.tz)
-    if isinstance(one, pd.StringDtype):
-        return one.storage == other.storage and (one.na_value is other.na_value)
+    if isinstance(left, pd.DatetimeTZDtype):
+        return same_zone(left.tz, right.tz)
+    if isinstance(left, pd.StringDtype):
+        return left.storage == right.storage and (left.na_value is right.na_value)
     return True
 
 
-def same_array(one: Any, other: Any) -> bool:
+def same_array(left: Any, right: Any) -> bool:
     """Two arrays behind a column or an index."""
-    kind = type(one)
-    if type(one) is not type(other) or len(one) != len(other):
+    kind = type(left)
+    if type(left) is not type(right) or len(left) != len(right):
         return False
-    if isinstance(one, pd.Categorical):
+    if isinstance(left, pd.Categorical):
         return (
-            one.ordered == other.ordered
-            and same_bits(one.codes, other.codes)
-            and same_index(one.categories, other.categories)
+            left.ordered == right.ordered
+            and same_bits(left.codes, right.codes)
+            and same_index(left.categories, right.categories)
         )
-    if not same_dtype(one.dtype, other.dtype):
+    if not same_dtype(left.dtype, right.dtype):
         return False
-    if type(one) is pd.arrays.NumpyExtensionArray and one.to_numpy().dtype != object:
-        return same_bits(one.to_numpy(), other.to_numpy())
+    if type(left) is pd.arrays.NumpyExtensionArray and left.to_numpy().dtype != object:
+        return same_bits(left.to_numpy(), right.to_numpy())
     if kind in (pd.arrays.DatetimeArray, pd.arrays.TimedeltaArray, pd.arrays.PeriodArray):
-        return same_bits(one.asi8, other.asi8)
-    if isinstance(one, pd.arrays.IntervalArray):
-        return same_array(one.left.array, other.left.array) and same_array(
-            one.right.array, other.right.array
+        return same_bits(left.asi8, right.asi8)
+    if isinstance(left, pd.arrays.IntervalArray):
+        return same_array(left.left.array, right.left.array) and same_array(
+            left.right.array, right.right.array
         )
     if kind in (pd.arrays.IntegerArray, pd.arrays.FloatingArray, pd.arrays.BooleanArray):
-        valid = ~one._mask
-        return same_bits(one._mask, other._mask) and same_bits(one._data[valid], other._data[valid])
-    if isinstance(one, pd.arrays.ArrowExtensionArray) and isinstance(one.dtype, pd.ArrowDtype):
-        left, right = one.__arrow_array__(), other.__arrow_array__()
-        return same_arrow(left, right)
-    return all(map(same_scalar, one, other))
-
-
-def same_arrow(one: Any, other: Any) -> bool:
-    """Two chunked arrays of Arrow; as text, because NaN is like NaN and some types print only."""
-    if one.type != other.type or len(one) != len(other):
-        return False
-    whole = {"window": len(one) + 1, "container_window": 1000}
-    texts = [pa.chunked_array([column.combine_chunks()], column.type) for column in (one, other)]
-    return bool(one.equals(other)) or texts[0].to_string(**whole) == texts[1].to_string(**whole)
-
-
-def same_index(one: Any, other: Any) -> bool:
-    if type(one) is not type(other) or not same_scalar(list(one.names), list(other.names)):
-        return False
-    if isinstance(one, pd.MultiIndex):
-        return (
-            getattr(one, "sortorder", None) == getattr(other, "sortorder", None)
-            and all(map(same_index, one.levels, other.levels))
-            and all(map(same_bits, one.codes, other.codes))
+        valid = ~left._mask
+        return same_bits(left._mask, right._mask) and same_bits(
+            left._data[valid], right._data[valid]
         )
-    if isinstance(one, pd.RangeIndex):
-        return (one.start, one.stop, one.step) == (other.start, other.stop, other.step)
-    if getattr(one, "freq", None) != getattr(other, "freq", None):
+    if isinstance(left, pd.arrays.ArrowExtensionArray) and isinstance(left.dtype, pd.ArrowDtype):
+        left_array, right_array = left.__arrow_array__(), right.__arrow_array__()
+        return same_arrow(left_array, right_array)
+    return all(map(same_scalar, left, right))
+
+
+def same_arrow(left: Any, right: Any) -> bool:
+    """Two chunked arrays of Arrow; as text, because NaN is like NaN and some types print only."""
+    if left.type != right.type or len(left) != len(right):
         return False
-    return same_array(one.array, other.array)
+    whole = {"window": len(left) + 1, "container_window": 1000}
+    texts = [pa.chunked_array([column.combine_chunks()], column.type) for column in (left, right)]
+    return bool(left.equals(right)) or texts[0].to_string(**whole) == texts[1].to_string(**whole)
 
 
-def same_frame(one: Any, other: Any) -> bool:
+def same_index(left: Any, right: Any) -> bool:
+    if type(left) is not type(right) or not same_scalar(list(left.names), list(right.names)):
+        return False
+    if isinstance(left, pd.MultiIndex):
+        return (
+            getattr(left, "sortorder", None) == getattr(right, "sortorder", None)
+            and all(map(same_index, left.levels, right.levels))
+            and all(map(same_bits, left.codes, right.codes))
+        )
+    if isinstance(left, pd.RangeIndex):
+        return (left.start, left.stop, left.step) == (right.start, right.stop, right.step)
+    if getattr(left, "freq", None) != getattr(right, "freq", None):
+        return False
+    return same_array(left.array, right.array)
+
+
+def same_frame(left: Any, right: Any) -> bool:
     """Two DataFrames or two Series."""
-    if type(one) is not type(other):
+    if type(left) is not type(right):
         return False
-    about = same_index(one.index, other.index) and same_scalar(one.attrs, other.attrs)
-    about = about and one.flags == other.flags
-    if isinstance(one, pd.Series):
-        return about and same_scalar(one.name, other.name) and same_array(one.array, other.array)
+    about = same_index(left.index, right.index) and same_scalar(left.attrs, right.attrs)
+    about = about and left.flags == right.flags
+    if isinstance(left, pd.Series):
+        return about and same_scalar(left.name, right.name) and same_array(left.array, right.array)
     return (
         about
-        and same_index(one.columns, other.columns)
+        and same_index(left.columns, right.columns)
         and all(
-            same_array(one.iloc[:, i].array, other.iloc[:, i].array) for i in range(one.shape[1])
+            same_array(left.iloc[:, i].array, right.iloc[:, i].array) for i in range(left.shape[1])
         )
     )
 

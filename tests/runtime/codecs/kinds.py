@@ -492,8 +492,8 @@ def _multi_of_all() -> dict[str, Kind]:
     kinds = list((FLAT | CATEGORIES).items())
     turned = [*kinds[29:], *kinds[:29]]
     return {
-        f"levels of {one} and {other}": levels_of(make, other_make)
-        for (one, make), (other, other_make) in zip(kinds, turned, strict=True)
+        f"levels of {name} and {other_name}": levels_of(make, other_make)
+        for (name, make), (other_name, other_make) in zip(kinds, turned, strict=True)
     }
 
 

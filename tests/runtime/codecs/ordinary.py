@@ -1,4 +1,4 @@
-"""What a day's work with pandas makes: none of it may ever be refused."""
+"""Values of everyday work with pandas: none of them may ever be refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The matrix of what is committed by one process and read by another, case by case.
+"""The matrix of values that one process commits and another reads, case by case.
 
     python -m tests.runtime.codecs.roundtrips CASES FOLDER
 
@@ -46,9 +46,9 @@ SHAPES: dict[str, Callable[[Callable[[int], Any]], Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One value and the format of its file. The name says what it is made of.
+    """One value and the format of its file. The name says what it consists of.
 
-    `kind` is what is unusual about it, where that is one thing.
+    `kind` is its unusual kind, if only one thing about it is unusual.
     """
 
     name: str
@@ -60,11 +60,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case: `exact`, `refused` or `wrong`, and what was said."""
+    """The result of a case, `exact`, `refused` or `wrong`, and the message that explains it."""
 
     case: str
     result: str
-    said: str = ""
+    message: str = ""
     kind: str = ""
 
 
@@ -78,7 +78,7 @@ def frame(values: Any, index: Any, labels: Any, size: int) -> pd.DataFrame:
 
 
 def as_series(values: Any, index: Any = None) -> pd.Series[Any]:
-    """A Series that keeps objects as what they are."""
+    """A Series that keeps objects as they are."""
     is_object = isinstance(values, np.ndarray) and values.dtype == object
     return pd.Series(values, index=index, dtype=object if is_object else None)
 
@@ -117,7 +117,7 @@ def one_by_one() -> Iterator[Case]:
 
 
 def combined(count: int) -> Iterator[Case]:
-    """So many of all combinations of index, labels, values, shape and format, spread evenly."""
+    """`count` combinations of index, labels, values, shape and format, spread evenly over all."""
     dimensions: list[list[Any]] = [
         list(kinds.INDEXES.items()),
         list(kinds.INDEXES.items()),
@@ -145,10 +145,10 @@ def combined(count: int) -> Iterator[Case]:
         yield Case(f"{form}: {about}", codec, form, partial(SHAPES[shape], made))
 
 
-def _paired(kinds_of_it: Any, shapes: Any) -> Iterator[tuple[Any, str]]:
+def _paired(named_kinds: Any, shapes: Any) -> Iterator[tuple[Any, str]]:
     """Each kind with two shapes, in turns; all kinds meet rows."""
     others = itertools.cycle(shape for shape in shapes if shape != "rows")
-    for kind in kinds_of_it:
+    for kind in named_kinds:
         yield kind, "rows"
         yield kind, next(others)
 
@@ -189,7 +189,7 @@ def _ordinary(name: str) -> Any:
 
 
 def chosen(every: int, count: int) -> list[Case]:
-    """Each so-manieth of the kinds one by one, all that is ordinary, and so many combinations."""
+    """Every n-th kind one by one, all ordinary cases, and `count` combinations."""
     is_ordinary: dict[bool, list[Case]] = {True: [], False: []}
     for case in one_by_one():
         is_ordinary[case.kind == "ordinary"].append(case)
@@ -198,15 +198,15 @@ def chosen(every: int, count: int) -> list[Case]:
 
 def there_and_back(every: int, count: int, folder: Path) -> list[Outcome]:
     """Commit the cases here, and have another process read them."""
-    told = write(chosen(every, count), folder)
+    outcomes = write(chosen(every, count), folder)
     command = [sys.executable, "-m", __name__, str(every), str(count), str(folder)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return told + [Outcome(**line) for line in map(json.loads, done.stdout.splitlines())]
+    return outcomes + [Outcome(**line) for line in map(json.loads, done.stdout.splitlines())]
 
 
 def write(cases: list[Case], folder: Path) -> list[Outcome]:
-    """Commit each case's value; what became of those that have no file now."""
-    commit, records, told = Commit(folder, allowance=1 << 60), {}, []
+    """Commit each case's value; returns the outcomes of those that have no file now."""
+    commit, records, outcomes = Commit(folder, allowance=1 << 60), {}, []
     for number, case in enumerate(cases):
         codec, form = codec_named(case.codec), format_named(case.form)
         try:
@@ -214,11 +214,11 @@ def write(cases: list[Case], folder: Path) -> list[Outcome]:
             record = commit.write(f"value{number}", frozen, codec, form)
             records[number] = asdict(record)
         except InexactValue as refusal:
-            told.append(Outcome(case.name, "refused", refusal.message, case.kind))
+            outcomes.append(Outcome(case.name, "refused", refusal.message, case.kind))
         except Exception as error:
-            told.append(Outcome(case.name, "wrong", f"writing: {error!r}", case.kind))
+            outcomes.append(Outcome(case.name, "wrong", f"writing: {error!r}", case.kind))
     (folder / "records.json").write_text(json.dumps(records))
-    return told
+    return outcomes
 
 
 def read(cases: list[Case], folder: Path) -> Iterator[Outcome]:
@@ -236,20 +236,20 @@ def read(cases: list[Case], folder: Path) -> Iterator[Outcome]:
 def _differences(case: Case, folder: Path, record: FileRecord) -> list[str]:
     value, codec, path = case.make(), codec_named(case.codec), folder / record.file
     frozen = format_named(record.format).read(path, None)
-    found = codec.thaw(frozen)
+    thawed = codec.thaw(frozen)
     if case.codec in ("ndarray", "json"):
         same = exact.same_ndarray if case.codec == "ndarray" else exact.same_scalar
-        return [] if same(found, value) else ["another value"]
+        return [] if same(thawed, value) else ["another value"]
     if case.codec == "Table":
         value = value.unify_dictionaries()
-        is_same = found.schema.equals(value.schema, check_metadata=True)
-        is_same = is_same and all(map(exact.same_arrow, found.columns, value.columns))
+        is_same = thawed.schema.equals(value.schema, check_metadata=True)
+        is_same = is_same and all(map(exact.same_arrow, thawed.columns, value.columns))
         return [] if is_same else ["another table"]
-    wrong = [] if exact.same_frame(found, value) else ["another value"]
+    wrong = [] if exact.same_frame(thawed, value) else ["another value"]
     codec_named("Table").thaw(frozen)  # as a step may ask for it
     if isinstance(value, pd.DataFrame) and value.shape[1]:
-        one = format_named(record.format).read(path, (frozen.column_names[0],))
-        if not exact.same_frame(codec.thaw(one), value.iloc[:, [0]]):
+        first_column = format_named(record.format).read(path, (frozen.column_names[0],))
+        if not exact.same_frame(codec.thaw(first_column), value.iloc[:, [0]]):
             wrong.append("another column")
     return wrong
 

@@ -1,4 +1,4 @@
-"""No commit that cannot be read back, of kinds too that nobody thought of."""
+"""Nothing is committed that cannot be read back, even of kinds that nobody thought of."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def refusal(folder: Path, frozen: Any, codec: Codec, form: Format) -> str:
 def test_a_file_that_arrow_writes_and_cannot_read_is_no_commit(tmp_path: Path) -> None:
     kinds = pa.array(["a", "b"]).dictionary_encode()
     within = pa.DictionaryArray.from_arrays(pa.array([0, 1, 1]), kinds)
-    said = refusal(
+    message = refusal(
         tmp_path, pa.table({"fine": [1, 2, 3], "odd": within}), OWN, format_named("arrow")
     )
-    assert said.startswith(
+    assert message.startswith(
         "`made`: column 'odd' cannot be kept as arrow and read back exactly (buffer_index out of "
     )
-    assert "Nothing was committed. Convert it" in said
+    assert "Nothing was committed. Convert it" in message
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -58,12 +58,12 @@ def test_a_recipe_that_restores_nothing_is_no_commit(tmp_path: Path, form: str, 
     assert recipe is not None
     broken = recipe["index"]["flat"] if place == "the index" else recipe["columns"][1]
     broken["as"] = "a kind to come"
-    said = refusal(tmp_path, with_recipe(frozen, recipe), FRAME, format_named(form))
-    assert said.startswith(f"`made`: {place} cannot be kept as {form}")
+    message = refusal(tmp_path, with_recipe(frozen, recipe), FRAME, format_named(form))
+    assert message.startswith(f"`made`: {place} cannot be kept as {form}")
 
 
 def less(write: Callable[[Any, BinaryIO], None]) -> Callable[[Any, BinaryIO], None]:
-    """A writer that loses the last of what it is given."""
+    """A writer that loses the last of its rows."""
     return lambda frozen, file: write(frozen[: len(frozen) - 1], file)
 
 
@@ -92,19 +92,19 @@ def test_other_values_in_the_file_are_no_commit(tmp_path: Path) -> None:
         form.read,
     )
     frozen = FRAME.freeze(pd.DataFrame({"fine": [1.0, np.nan], "odd": [np.nan, 1.25]}))
-    said = refusal(tmp_path, frozen, FRAME, losing)
-    assert said.startswith("`made`: column 'odd' cannot be kept as losing")
-    assert "other values in 'odd'" in said
+    message = refusal(tmp_path, frozen, FRAME, losing)
+    assert message.startswith("`made`: column 'odd' cannot be kept as losing")
+    assert "other values in 'odd'" in message
 
 
 def test_what_parquet_refuses_names_the_value_too(tmp_path: Path) -> None:
     table = TABLE.freeze(pa.table({"odd": pa.array([(1, 2, 3)], pa.month_day_nano_interval())}))
-    said = refusal(tmp_path, table, TABLE, format_named("parquet"))
-    assert said.startswith("`made`: column 'odd' cannot be kept in Parquet")
+    message = refusal(tmp_path, table, TABLE, format_named("parquet"))
+    assert message.startswith("`made`: column 'odd' cannot be kept in Parquet")
 
 
 def test_only_a_sample_is_read_back_of_much(tmp_path: Path) -> None:
-    """The rows and the dictionaries that are looked at are few, wherever the codes point."""
+    """Few rows and few entries of dictionaries are compared, wherever the codes point."""
     names = pd.Index([f"name {number}" for number in range(50_000)])
     frame = pd.DataFrame(
         {"name": pd.Categorical.from_codes(np.arange(50_000)[::-1], names), "text": names}
@@ -208,7 +208,7 @@ def wide(late: pd.Series) -> pd.DataFrame:
 """
 READ = """
 @step
-def told(late: pd.Series, wide: pd.DataFrame) -> list[str]:
+def dtypes(late: pd.Series, wide: pd.DataFrame) -> list[str]:
     names, bins = late.index.levels
     return [str(names.dtype), str(bins.dtype), str(wide.columns.levels[1].dtype), str(late.sum())]
 """
@@ -224,7 +224,7 @@ def test_what_groupby_on_a_category_makes_is_committed_reused_loaded_and_shown(
     project.segments(s01=GROUPED, s02=READ)
     assert project.run()["exit_code"] == 0
     assert project.statuses("--rerun-from", "s02") == {"s01": "reused", "s02": "ran"}
-    assert project.load("told") == "['category', 'category', 'category', '33']"
+    assert project.load("dtypes") == "['category', 'category', 'category', '33']"
     assert "(10, 100]" in project.command("show", "late").stdout
     assert "(10, 100]" in project.command("show", "wide").stdout
     assert len(pd.read_parquet(project.folder / "wide.parquet")) == 3  # by pandas alone

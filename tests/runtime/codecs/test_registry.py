@@ -1,4 +1,4 @@
-"""Which type has which codec, and what a project may add."""
+"""Which type has which codec, and which codecs a project may add."""
 
 from __future__ import annotations
 

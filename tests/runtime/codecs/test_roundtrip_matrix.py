@@ -47,13 +47,13 @@ def folder() -> Iterator[Path]:
 
 
 def require_exact_or_refused(outcomes: list[Outcome]) -> None:
-    """None is wrong, what is refused is named, and nothing else is refused than what is known."""
+    """No case is wrong, each refusal names its column, and only known kinds are refused."""
     print(dict(Counter(outcome.result for outcome in outcomes)))
     assert [o for o in outcomes if o.result == "wrong"] == []
     refused = [o for o in outcomes if o.result == "refused"]
-    assert [o for o in refused if not NAMED.search(o.said)] == []
-    # Two labels of the same category are one name, which says nothing of the kind.
-    of_kinds = [o for o in refused if o.kind and "would share its name" not in o.said]
+    assert [o for o in refused if not NAMED.search(o.message)] == []
+    # Two labels of the same category are one name, whatever the kind.
+    of_kinds = [o for o in refused if o.kind and "would share its name" not in o.message]
     by_parquet = {o.kind for o in of_kinds if o.case.startswith("parquet")}
     assert by_parquet <= REFUSED | REFUSED_IN_PARQUET
     assert {o.kind for o in of_kinds if not o.case.startswith("parquet")} <= REFUSED

@@ -39,7 +39,7 @@ KINDS: dict[str, tuple[list[Any], pa.DataType]] = {
 
 
 def whole(kind: str) -> Any:
-    """Rows of a kind of which each has its own neighbours."""
+    """Rows of a kind, each with its own neighbours."""
     items, arrow_type = KINDS[kind]
     return pa.array([items[n * n % 5] for n in range(ROWS)], arrow_type)
 

@@ -30,7 +30,7 @@ thorough = settings(
 
 
 class StoresFile:
-    """A file that can do no more than `Format.write` is promised."""
+    """A file with only the methods that `Format.write` may call."""
 
     closed = False
 
@@ -70,8 +70,8 @@ def through_file(frozen: Any, format_name: str, folder: Path, columns: Any = Non
     return codecs.format_named(format_name).read(path, columns)
 
 
-def same_schema(one: Any, other: Any) -> bool:
-    return bool(one.schema.equals(other.schema, check_metadata=True))
+def same_schema(left: Any, right: Any) -> bool:
+    return bool(left.schema.equals(right.schema, check_metadata=True))
 
 
 @pytest.mark.parametrize("format_name", FORMATS)

@@ -183,7 +183,7 @@ def test_a_write_works_as_on_an_own_frame_and_stays_private(
     write: Callable[[pd.DataFrame], None], view: str, mapped: Any
 ) -> None:
     frame = FRAME.thaw(mapped)
-    # The step rebinds its parameter: the frame that it was given dies before the write.
+    # The step rebinds its parameter: the frame that it received dies before the write.
     frame = VIEWS[view](frame)
     write(frame)
     own = VIEWS[view](flights())

@@ -57,10 +57,10 @@ def test_what_no_run_has_published_is_refused(target: Target, other: str) -> Non
     target.path.parent.mkdir()
     OTHERS[other](target.path)
 
-    told = refusal(target)
-    assert told.startswith(f"[outputs] `pages`: {target.path} ")
-    assert "ove " in told
-    assert f"in {PIPELINE_FILE}" in told
+    message = refusal(target)
+    assert message.startswith(f"[outputs] `pages`: {target.path} ")
+    assert "ove " in message
+    assert f"in {PIPELINE_FILE}" in message
 
 
 @pytest.mark.parametrize("published", [(), ("a.html", "inner/b.html")])
@@ -143,8 +143,8 @@ def test_where_another_project_publishes_is_refused_by_name(target: Target, tmp_
     put(target)
     second = write(tmp_path / "second" / PIPELINE_FILE, "").parent
     for _ in range(2):
-        told = refusal(Target("pages", target.path, Owner(second, None)))
-        assert f"belongs to the project in {target.owner.root}" in told
+        message = refusal(Target("pages", target.path, Owner(second, None)))
+        assert f"belongs to the project in {target.owner.root}" in message
         target.path.unlink(missing_ok=True)
 
 

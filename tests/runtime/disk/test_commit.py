@@ -213,7 +213,7 @@ def test_of_a_slice_only_its_own_rows_are_counted_beforehand() -> None:
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """Let no file of this process grow above `size` bytes: the system then fails the write."""
+    """Limit files of this process to `size` bytes: the system refuses any further write."""
     former = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
@@ -237,7 +237,7 @@ WRITERS: dict[str, Callable[[Commit], object]] = {
 
 
 def assert_as_committed(store: Store, manifest: Manifest) -> None:
-    """The checkpoint is there, sound, and nothing lies beside it."""
+    """The checkpoint exists and is sound, and no other file lies beside it."""
     assert store.find("s01", "key") == manifest
     assert store.damaged(manifest, hash_all=True) == []
     assert names_in(store.path("s01", "key")) == sorted({MANIFEST, *manifest.entries})

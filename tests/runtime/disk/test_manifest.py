@@ -89,7 +89,7 @@ def test_a_manifest_without_one_of_its_fields_is_damaged(tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Manifest, Path]:
-    """A real checkpoint, for many damages, each of a copy."""
+    """A real checkpoint; each test damages a copy of it."""
     store = Store(tmp_path_factory.mktemp("checkpoints"))
     return store, commit(store), tmp_path_factory.mktemp("copies")
 
@@ -114,10 +114,10 @@ def test_a_changed_byte_of_a_file_is_found(
     stat = path.stat()
     path.write_bytes(content)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a failing disk would do it
-    found = store.find("s01", "key")
+    manifest = store.find("s01", "key")
 
-    assert found is not None
-    assert store.damaged(found, hash_all=True) == ["flights"]
+    assert manifest is not None
+    assert store.damaged(manifest, hash_all=True) == ["flights"]
 
 
 @settings(deadline=None)

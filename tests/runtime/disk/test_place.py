@@ -1,4 +1,4 @@
-"""A place is ours when it was empty as we came to it, and says whose it is from then on."""
+"""A place is ours if it was empty when we claimed it, and from then on it names its owner."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def place_of(root: Path, folder: Path | None = None, pipeline: str = "demo") -> 
 
 
 def refusal(place: Place) -> str:
-    """The message of a place that is refused, by who looks and by who claims it alike."""
+    """The message of a place that is refused: `is_ours` and `claim` raise the same."""
     messages = []
     for ask in (place.is_ours, place.claim):
         with pytest.raises(ConfigurationError) as caught:
@@ -153,9 +153,9 @@ def test_another_project_and_another_pipeline_are_refused_by_name(
     place.claim()
     second = project(tmp_path / "second")
 
-    told = refusal(place_of(second, place.folder))
-    assert told.startswith(f"{place.folder} belongs to the project in {root}, this one is in ")
-    assert f'write "project": "{second}" into {place.folder / MARK}' in told
+    message = refusal(place_of(second, place.folder))
+    assert message.startswith(f"{place.folder} belongs to the project in {root}, this one is in ")
+    assert f'write "project": "{second}" into {place.folder / MARK}' in message
     assert "the pipeline `demo`, this" in refusal(place_of(root, place.folder, "other"))
     with pytest.raises(ConfigurationError, match="is the folder of checkpoints, not of runs"):
         Place(place.folder, "runs", place.owner, "").is_ours()

@@ -34,7 +34,7 @@ def files(store: Store) -> set[str]:
 
 
 def left_by_a_kill(checkpoint: Path, value: str, suffix: str = "") -> Path:
-    """The path of what a killed run was about to write for a value, in a folder that is there."""
+    """The path of a file that a killed run was about to write for a value; its folder exists."""
     checkpoint.mkdir(parents=True, exist_ok=True)
     path = checkpoint / value_name(checkpoint, value, new_number(), suffix)
     if suffix:

@@ -327,7 +327,7 @@ def test_liveness_of_a_small_pipeline(tmp_path: Path) -> None:
 
 
 def any_step() -> None:
-    """What every step of a random graph runs."""
+    """The function of every step of a random graph."""
 
 
 def __getattr__(name: str) -> Callable[[], None]:
@@ -356,13 +356,13 @@ def shapes(draw: st.DrawFn) -> list[tuple[list[int], bool, bool]]:
     """Of each step: the earlier steps that it reads, whether it is a sink, whether it is the
     first of a segment."""
     made: list[int] = []
-    found = []
+    steps = []
     for number in range(draw(st.integers(1, 14))):
         reads = draw(st.lists(st.sampled_from(made), unique=True)) if made else []
         is_sink = draw(st.integers(0, 9)) == 0
-        found.append((reads, is_sink, number == 0 or draw(st.integers(0, 2)) == 0))
+        steps.append((reads, is_sink, number == 0 or draw(st.integers(0, 2)) == 0))
         made += [] if is_sink else [number]
-    return found
+    return steps
 
 
 @settings(deadline=None)

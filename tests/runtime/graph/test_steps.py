@@ -37,11 +37,11 @@ def test_a_step_stays_a_plain_function() -> None:
 
 def test_a_step_knows_its_function_by_address(tmp_path: Path) -> None:
     made = module(tmp_path, "@step\ndef one() -> int:\n    return 1\n")
-    [one] = segment_of(made).steps
+    [declared] = segment_of(made).steps
 
-    assert (one.name, one.module) == ("one", made.__name__)
-    assert one.place == f"{line_of(made, '@step')} one"
-    assert one.function() is made.one
+    assert (declared.name, declared.module) == ("one", made.__name__)
+    assert declared.place == f"{line_of(made, '@step')} one"
+    assert declared.function() is made.one
 
 
 def test_a_segment_is_named_like_its_module_and_keeps_the_order_of_its_steps(
@@ -111,15 +111,15 @@ def test_columns_are_equal_by_their_names() -> None:
 def test_the_return_annotation_says_how_a_value_is_stored(
     tmp_path: Path, annotation: str, codec: str
 ) -> None:
-    one = steps_of(tmp_path, f"@step\ndef one() -> {annotation}: ...\n")["one"]
+    declared = steps_of(tmp_path, f"@step\ndef one() -> {annotation}: ...\n")["one"]
 
-    assert (one.codec, one.is_sink) == (codec, False)
+    assert (declared.codec, declared.is_sink) == (codec, False)
 
 
 def test_a_step_that_returns_none_is_a_sink(tmp_path: Path) -> None:
-    one = steps_of(tmp_path, "@step\ndef one() -> None: ...\n")["one"]
+    declared = steps_of(tmp_path, "@step\ndef one() -> None: ...\n")["one"]
 
-    assert (one.codec, one.is_sink) == (None, True)
+    assert (declared.codec, declared.is_sink) == (None, True)
 
 
 def test_annotations_may_be_postponed(tmp_path: Path) -> None:
@@ -131,11 +131,11 @@ def test_annotations_may_be_postponed(tmp_path: Path) -> None:
     @step
     def one(x: Annotated[pd.DataFrame, Columns("a")], n: int) -> pd.DataFrame: ...
     """
-    [one] = segment_of(module(tmp_path, source, header=header)).steps
+    [declared] = segment_of(module(tmp_path, source, header=header)).steps
 
-    assert [p.type_name for p in one.parameters] == ["pandas.DataFrame", "int"]
-    assert one.parameters[0].columns == ("a",)
-    assert one.codec == "DataFrame"
+    assert [p.type_name for p in declared.parameters] == ["pandas.DataFrame", "int"]
+    assert declared.parameters[0].columns == ("a",)
+    assert declared.codec == "DataFrame"
 
 
 def test_an_imported_step_belongs_to_its_own_segment(tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_a_segment_may_be_made_without_a_module(tmp_path: Path) -> None:
     segment = Segment("clean", [made.two, segment_of(made).steps[0]])
 
     assert segment.name == "clean"
-    assert [one.name for one in segment.steps] == ["two", "one"]
-    assert all(isinstance(one, Step) for one in segment.steps)
+    assert [declared.name for declared in segment.steps] == ["two", "one"]
+    assert all(isinstance(declared, Step) for declared in segment.steps)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", ".hidden", "-x", "a/b", "a\n"])
@@ -352,10 +352,10 @@ def test_a_name_that_nothing_defines_is_taken_for_the_earlier_step(tmp_path: Pat
 
 def test_only_what_an_annotation_needs_is_kept_of_pandas(tmp_path: Path) -> None:
     source = "@step\ndef one(x: Annotated[pd.DataFrame, Columns('a')]) -> pd.DataFrame: ...\n"
-    [one] = steps_of(tmp_path, source).values()
+    [declared] = steps_of(tmp_path, source).values()
 
-    assert pd.DataFrame not in [p.annotation for p in one.parameters]
-    assert typing.get_origin(one.parameters[0].annotation) is None
+    assert pd.DataFrame not in [p.annotation for p in declared.parameters]
+    assert typing.get_origin(declared.parameters[0].annotation) is None
 
 
 def test_a_type_of_the_project_travels_by_its_structure_and_not_by_its_address(
@@ -372,9 +372,9 @@ def test_a_type_of_the_project_travels_by_its_structure_and_not_by_its_address(
     @step
     def one(row: Row, least: dict[str, Minutes]) -> int: ...
     """
-    [one] = steps_of(tmp_path, source).values()
-    sent = ForkingPickler.dumps(one.parameters)
-    del sys.modules[one.module]
+    [declared] = steps_of(tmp_path, source).values()
+    sent = ForkingPickler.dumps(declared.parameters)
+    del sys.modules[declared.module]
     row, least = (parameter.annotation for parameter in pickle.loads(sent))
 
     assert (row.__required_keys__, row.__optional_keys__) == ({"inner"}, {"more"})

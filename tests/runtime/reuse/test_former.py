@@ -1,6 +1,6 @@
-"""Keys, manifests and profiles that an earlier layout of the runtime made are still good.
+"""Keys, manifests and profiles that an earlier layout of the runtime made are still valid.
 
-`former/` holds a project's sources and what a run of them left, before the runtime had folders.
+`former/` contains a project's sources and the files of a run, from before the runtime had folders.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ FOLDERS = sorted(path.parent for path in FORMER.glob("kept/*/*/manifest.json"))
 
 
 def manifest(folder: Path) -> Manifest:
-    found = read_manifest(folder)
-    assert found is not None
-    return found
+    read = read_manifest(folder)
+    assert read is not None
+    return read
 
 
 def ingredients(of: Manifest, **changed: object) -> Ingredients:
@@ -48,27 +48,27 @@ def test_a_key_is_worked_out_as_before(folder: Path) -> None:
 
 
 def test_a_profile_is_read_as_before() -> None:
-    found = read_profile(FORMER, "demo")
+    profile = read_profile(FORMER, "demo")
     written = json.loads((FORMER / "profile.json").read_text(encoding="utf-8"))["demo"]
     for segment, [known] in written.items():
-        assert found.of(segment).baseline_bytes == known["baseline_bytes"]
-        assert found.of(segment).steps.keys() == known["steps"].keys()
+        assert profile.of(segment).baseline_bytes == known["baseline_bytes"]
+        assert profile.of(segment).steps.keys() == known["steps"].keys()
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="a key holds Python's minor version")
 def test_a_checkpoint_is_reused(former: Project) -> None:
-    """With the libraries of today: a key holds their minor versions too."""
+    """With the libraries of today: a key contains their minor versions too."""
     assert former.run()["exit_code"] == 0
     libraries = former.manifests()["s01"]["ingredients"]["libraries"]
     for segment in ("s01", "s02"):
         shutil.rmtree(former.checkpoints() / segment)
     for folder in FOLDERS:
-        found = manifest(folder)
-        today = ingredients(found, libraries=libraries)
-        target = former.checkpoints() / found.segment / today.key()
+        kept_manifest = manifest(folder)
+        today = ingredients(kept_manifest, libraries=libraries)
+        target = former.checkpoints() / kept_manifest.segment / today.key()
         shutil.copytree(folder, target)
-        kept = found.ingredients | {"libraries": libraries}
-        replace(found, key=today.key(), ingredients=kept).write(target)
+        kept = kept_manifest.ingredients | {"libraries": libraries}
+        replace(kept_manifest, key=today.key(), ingredients=kept).write(target)
 
     assert former.statuses() == {"s01": "reused", "s02": "reused"}
     assert former.load("total") == "25"

@@ -1,4 +1,4 @@
-"""Inputs and params are found, checked, and hashed by what they hold."""
+"""Inputs and params are found, checked, and hashed by their contents."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..builders import FIRST_LINE, pipeline, write
 LONG_AGO = 10**18  # nanoseconds since 1970: a file that has settled
 
 
-def found(folder: Path, text: str, annotation: str = "Path", **changed: str) -> Input:
+def the_input(folder: Path, text: str, annotation: str = "Path", **changed: str) -> Input:
     """The one input of a project, configured as `text`."""
     source = f"@step\ndef one(source: {annotation}) -> int: ...\n"
     built = pipeline(folder, source, wiring=f"[inputs]\nsource = {json.dumps(text)}\nunused = 'no'")
@@ -36,7 +36,7 @@ def found(folder: Path, text: str, annotation: str = "Path", **changed: str) -> 
 
 def test_a_file_is_found_from_the_projects_folder(tmp_path: Path) -> None:
     path = write(tmp_path / "data/x.csv", "1")
-    source = found(tmp_path, "data/x.csv")
+    source = the_input(tmp_path, "data/x.csv")
 
     assert (source.text, source.place, source.files) == ("data/x.csv", path, (path,))
     assert not source.is_url
@@ -45,12 +45,12 @@ def test_a_file_is_found_from_the_projects_folder(tmp_path: Path) -> None:
 def test_a_file_may_lie_anywhere(tmp_path: Path) -> None:
     path = write(tmp_path / "elsewhere/x.csv", "1")
 
-    assert found(tmp_path / "project", str(path)).files == (path,)
+    assert the_input(tmp_path / "project", str(path)).files == (path,)
 
 
 def test_a_folder_is_all_its_files(tmp_path: Path) -> None:
     paths = (write(tmp_path / "data/a.csv", "1"), write(tmp_path / "data/b/c.csv", "2"))
-    source = found(tmp_path, "data")
+    source = the_input(tmp_path, "data")
 
     assert (source.place, source.files) == (tmp_path / "data", paths)
 
@@ -60,53 +60,53 @@ def test_a_glob_is_the_files_that_match_in_order(tmp_path: Path) -> None:
     write(tmp_path / "data/c.txt", "3")
     (tmp_path / "data/folder.csv").mkdir()
 
-    assert found(tmp_path, "data/*.csv", "list[Path]").files == (a, b)
+    assert the_input(tmp_path, "data/*.csv", "list[Path]").files == (a, b)
 
 
 def test_a_glob_with_two_stars_looks_into_all_folders(tmp_path: Path) -> None:
     deep = write(tmp_path / "data/a/b/x.csv", "1")
     flat = write(tmp_path / "data/x.csv", "2")
 
-    assert found(tmp_path, "data/**/*.csv").files == (deep, flat)
+    assert the_input(tmp_path, "data/**/*.csv").files == (deep, flat)
 
 
 def test_a_glob_may_start_at_the_root(tmp_path: Path) -> None:
     path = write(tmp_path / "elsewhere/x.csv", "1")
 
-    assert found(tmp_path / "project", f"{tmp_path}/elsewhere/*.csv").files == (path,)
+    assert the_input(tmp_path / "project", f"{tmp_path}/elsewhere/*.csv").files == (path,)
 
 
 def test_a_projects_folder_may_have_the_marks_of_a_glob_in_its_name(tmp_path: Path) -> None:
     folder = tmp_path / "delays [2013]*"
     path = write(folder / "data/x.csv", "1")
 
-    assert found(folder, "data/*.csv").files == (path,)
+    assert the_input(folder, "data/*.csv").files == (path,)
     with pytest.raises(ConfigurationError, match="does not exist"):
-        found(folder, "data/y.csv")
+        the_input(folder, "data/y.csv")
 
 
 def test_what_a_step_receives_is_the_place_or_the_list_of_files(tmp_path: Path) -> None:
     path = write(tmp_path / "data/x.csv", "1")
-    source = found(tmp_path, "data/*.csv")
+    source = the_input(tmp_path, "data/*.csv")
 
     assert argument(source, Path) == tmp_path / "data/*.csv"
     assert argument(source, list[Path]) == [path]
 
 
 def test_a_url_is_handed_on_and_hashed_by_its_address(tmp_path: Path) -> None:
-    one = found(tmp_path, "https://example.org/x.csv", "str")
-    other = found(tmp_path, "https://example.org/y.csv", "str")
+    url = the_input(tmp_path, "https://example.org/x.csv", "str")
+    other_url = the_input(tmp_path, "https://example.org/y.csv", "str")
 
-    assert one.is_url
-    assert (one.place, one.files) == ("https://example.org/x.csv", ())
-    assert argument(one, str) == "https://example.org/x.csv"
-    assert one.digest != other.digest
+    assert url.is_url
+    assert (url.place, url.files) == ("https://example.org/x.csv", ())
+    assert argument(url, str) == "https://example.org/x.csv"
+    assert url.digest != other_url.digest
 
 
 def test_a_changed_input_takes_the_place_of_what_is_configured(tmp_path: Path) -> None:
     path = write(tmp_path / "data/y.csv", "1")
 
-    assert found(tmp_path, "data/x.csv", source="data/y.csv").files == (path,)
+    assert the_input(tmp_path, "data/x.csv", source="data/y.csv").files == (path,)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_an_input_that_is_not_there_is_refused(tmp_path: Path, text: str, absenc
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(ConfigurationError) as caught:
-        found(tmp_path, text)
+        the_input(tmp_path, text)
     assert caught.value.message == (
         f"input `source`: {tmp_path / text} {absence}. Correct [inputs] in pipeline.toml, or name "
         f"another with `--set source=PATH`."
@@ -143,9 +143,11 @@ def test_the_digest_follows_contents_and_names_but_not_the_projects_place(
     write(renamed / "data/a2.csv", "1")
     write(renamed / "data/b.csv", "3")
 
-    assert found(here, text).digest == found(moved, text).digest
-    assert found(here, text).digest != found(changed, text).digest
-    assert found(here, text).digest != found(renamed, text.replace("a.csv", "a2.csv")).digest
+    assert the_input(here, text).digest == the_input(moved, text).digest
+    assert the_input(here, text).digest != the_input(changed, text).digest
+    assert (
+        the_input(here, text).digest != the_input(renamed, text.replace("a.csv", "a2.csv")).digest
+    )
 
 
 def settled(path: Path, content: str, moment: int = LONG_AGO) -> Path:

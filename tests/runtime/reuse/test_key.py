@@ -101,9 +101,9 @@ def test_a_package_counts_with_what_it_imports_itself(tmp_path: Path) -> None:
 
 
 def test_the_packages_that_a_module_lies_in_count(tmp_path: Path) -> None:
-    found = code(sources(tmp_path)).modules
+    modules = code(sources(tmp_path)).modules
 
-    assert found.keys() == {"demo", "demo.segments", "demo.segments.s01"}
+    assert modules.keys() == {"demo", "demo.segments", "demo.segments.s01"}
 
 
 def test_a_package_without_init_counts_by_its_modules(tmp_path: Path) -> None:
@@ -140,17 +140,17 @@ def test_modules_that_import_each_other_end(tmp_path: Path) -> None:
 
 def test_every_module_of_a_segments_steps_counts(tmp_path: Path) -> None:
     sources(tmp_path, segments_s02="from ..helper import x", helper="x = 1")
-    found = code(tmp_path, MAIN, "src/demo/segments/s02.py").modules
+    modules = code(tmp_path, MAIN, "src/demo/segments/s02.py").modules
 
-    assert {"demo.segments.s01", "demo.segments.s02", "demo.helper"} <= found.keys()
+    assert {"demo.segments.s01", "demo.segments.s02", "demo.helper"} <= modules.keys()
 
 
 def test_a_segment_may_be_a_package(tmp_path: Path) -> None:
     path = "src/demo/segments/s03/__init__.py"
     write(sources(tmp_path, segments_s03_part="x = 1") / path, "from .part import x")
-    found = code(tmp_path, path).modules
+    modules = code(tmp_path, path).modules
 
-    assert {"demo", "demo.segments.s03", "demo.segments.s03.part"} <= found.keys()
+    assert {"demo", "demo.segments.s03", "demo.segments.s03.part"} <= modules.keys()
 
 
 def test_a_module_needs_no_package(tmp_path: Path) -> None:
@@ -336,11 +336,11 @@ def install(folder: Path, name: str, version: str) -> None:
 
 
 def test_minor_versions_of_python_and_the_codecs_libraries_always_count(tmp_path: Path) -> None:
-    found = code(sources(tmp_path)).libraries
+    versions = code(sources(tmp_path)).libraries
 
-    assert found.keys() == {"python", "numpy", "pandas", "pyarrow"}
-    assert found["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
-    assert found["pandas"].count(".") == 1
+    assert versions.keys() == {"python", "numpy", "pandas", "pyarrow"}
+    assert versions["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert versions["pandas"].count(".") == 1
 
 
 def test_the_minor_version_of_a_library_counts_where_it_is_imported(

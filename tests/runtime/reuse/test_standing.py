@@ -1,4 +1,4 @@
-"""Whether a segment's checkpoint serves, and if not, why."""
+"""Whether a segment's checkpoint can be reused, and if not, why."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def bound(tmp_path: Path) -> Bound:
     return bind(declared(built, CODE), {})
 
 
-def commit(bound: Bound, found: Standing, content: object = 1) -> Manifest:
+def commit(bound: Bound, state: Standing, content: object = 1) -> Manifest:
     """The checkpoint that a run of the segment would leave, with `content` for every value."""
-    assert not isinstance(found, Waiting)
-    making = Commit(bound.store.path(found.segment.name, found.key), PLENTY)
-    part = bound.graph.span(found.segment)
+    assert not isinstance(state, Waiting)
+    making = Commit(bound.store.path(state.segment.name, state.key), PLENTY)
+    part = bound.graph.span(state.segment)
     frozen = JSON.freeze(content)
 
     def written(names: tuple[str, ...], kind: str) -> dict[str, FileRecord]:
@@ -70,17 +70,17 @@ def commit(bound: Bound, found: Standing, content: object = 1) -> Manifest:
 
     manifest = Manifest(
         pipeline="demo",
-        segment=found.segment.name,
-        key=found.key,
-        steps=tuple(step.name for step in found.segment.steps),
-        ingredients=as_json(found.ingredients),
+        segment=state.segment.name,
+        key=state.key,
+        steps=tuple(step.name for step in state.segment.steps),
+        ingredients=as_json(state.ingredients),
         values=written(bound.graph.kept(part), "value"),
         outputs=written(bound.graph.outputs(part), "output"),
         committed_at="2026-01-01",
         seconds=0.0,
     )
     making.finish(manifest)
-    kept = bound.store.find(found.segment.name, found.key)
+    kept = bound.store.find(state.segment.name, state.key)
     assert kept is not None
     return kept
 
@@ -91,29 +91,29 @@ def stand(bound: Bound, name: str, upstream: Mapping[str, Manifest] | None = Non
 
 
 def stale(bound: Bound, name: str, upstream: Mapping[str, Manifest] | None = None) -> Stale:
-    found = stand(bound, name, upstream)
-    assert isinstance(found, Stale)
-    return found
+    state = stand(bound, name, upstream)
+    assert isinstance(state, Stale)
+    return state
 
 
 def reusable(bound: Bound, name: str, upstream: Mapping[str, Manifest] | None = None) -> Reusable:
-    found = stand(bound, name, upstream)
-    assert isinstance(found, Reusable)
-    return found
+    state = stand(bound, name, upstream)
+    assert isinstance(state, Reusable)
+    return state
 
 
 def test_a_segment_that_never_ran_says_so(bound: Bound) -> None:
-    found = stale(bound, "s01")
+    state = stale(bound, "s01")
 
-    assert found.reasons == ("has not run yet",)
-    assert not found.damaged
-    assert found.manifest is None
+    assert state.reasons == ("has not run yet",)
+    assert not state.damaged
+    assert state.manifest is None
 
 
 def test_a_segment_waits_for_those_it_reads_from(bound: Bound) -> None:
-    found = stand(bound, "s02")
+    state = stand(bound, "s02")
 
-    assert found == Waiting(bound.graph.segments[1], ("waits for s01",))
+    assert state == Waiting(bound.graph.segments[1], ("waits for s01",))
 
 
 def test_a_checkpoint_of_the_same_key_is_reused(bound: Bound) -> None:
@@ -198,11 +198,11 @@ def test_a_checkpoint_that_lies_under_another_key_is_taken_for_removed(bound: Bo
 def test_a_damaged_manifest_is_told(bound: Bound) -> None:
     manifest = commit(bound, stand(bound, "s01"))
     path = write(bound.store.path("s01", manifest.key) / MANIFEST, "{")
-    found = stale(bound, "s01")
+    state = stale(bound, "s01")
 
-    assert (found.damaged, found.manifest) == (True, None)
-    assert found.key == manifest.key
-    assert found.reasons[0].startswith(f"{path} is damaged: ")
+    assert (state.damaged, state.manifest) == (True, None)
+    assert state.key == manifest.key
+    assert state.reasons[0].startswith(f"{path} is damaged: ")
 
 
 def test_damaged_values_are_told_once_each(bound: Bound) -> None:
@@ -210,10 +210,10 @@ def test_damaged_values_are_told_once_each(bound: Bound) -> None:
     folder = bound.store.path("s01", manifest.key)
     for record in (manifest.values["total"], manifest.outputs["middle"]):
         (folder / record.file).write_text("other")
-    found = stale(bound, "s01")
+    state = stale(bound, "s01")
 
-    assert (found.damaged, found.manifest) == (True, manifest)
-    assert found.reasons == ("damaged on disk: total, middle",)
+    assert (state.damaged, state.manifest) == (True, manifest)
+    assert state.reasons == ("damaged on disk: total, middle",)
 
 
 def test_damage_that_the_files_stat_hides_is_found_by_hashing_all(bound: Bound) -> None:
@@ -232,10 +232,10 @@ def test_a_value_that_is_needed_now_and_was_not_kept_is_told(bound: Bound, tmp_p
     manifest = commit(bound, stand(bound, "s01"))
     wiring = WIRING + '[outputs]\ntotal = "out/total.json"\n'
     published = pipeline(tmp_path, FIRST, SECOND, wiring=wiring)
-    found = stale(bind(declared(published, CODE), {}), "s01")
+    state = stale(bind(declared(published, CODE), {}), "s01")
 
-    assert found.reasons == ("`total` is now needed but is not in the checkpoint",)
-    assert (found.damaged, found.manifest) == (False, manifest)
+    assert state.reasons == ("`total` is now needed but is not in the checkpoint",)
+    assert (state.damaged, state.manifest) == (False, manifest)
 
 
 def test_a_value_that_a_later_segment_reads_now_and_was_not_kept_is_told(
@@ -244,9 +244,9 @@ def test_a_value_that_a_later_segment_reads_now_and_was_not_kept_is_told(
     commit(bound, stand(bound, "s01"))
     more = SECOND + "@step\ndef last(middle: int, report: int) -> int: ...\n"
     longer = pipeline(tmp_path, FIRST, more, wiring=WIRING)
-    found = stale(bind(declared(longer, CODE), {}), "s01")
+    state = stale(bind(declared(longer, CODE), {}), "s01")
 
-    assert found.reasons == ("`middle` is now needed but is not in the checkpoint",)
+    assert state.reasons == ("`middle` is now needed but is not in the checkpoint",)
 
 
 def test_each_step_gets_the_inputs_and_params_that_it_asks_for(

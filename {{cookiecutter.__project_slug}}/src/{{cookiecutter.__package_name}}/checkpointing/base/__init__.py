@@ -1,1 +1,1 @@
-"""What everybody may use: errors, settings, durable files, names, units, interrupts."""
+"""What every folder may use: errors, settings, durable files, names, units, interrupts."""

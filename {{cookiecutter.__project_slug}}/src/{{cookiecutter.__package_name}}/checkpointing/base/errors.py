@@ -12,7 +12,7 @@ class CheckpointingError(Exception):
     """An error that a person can act on.
 
     The message says what is wrong, where, and what to do. `segment` and `step` say where in the
-    pipeline it happened; `details` are further JSON-able facts for `run --json`.
+    pipeline the error happened; `details` are further JSON-able facts for `run --json`.
     """
 
     kind: ClassVar[str] = "configuration"
@@ -39,7 +39,7 @@ class CheckpointingError(Exception):
 
 
 class ConfigurationError(CheckpointingError):
-    """The pipeline, a TOML file or the command line asks for something that cannot be."""
+    """The pipeline, a TOML file or the command line asks for something that is impossible."""
 
 
 class StepFailed(CheckpointingError):
@@ -50,7 +50,7 @@ class StepFailed(CheckpointingError):
 
 
 class BudgetExceeded(CheckpointingError):
-    """A step held more memory than the budget allows."""
+    """A step used more memory than the budget allows."""
 
     kind = "budget_exceeded"
     exit_code = 3
@@ -71,7 +71,7 @@ class StorageError(CheckpointingError):
 
 
 class Locked(CheckpointingError):
-    """Another run of the same pipeline is at work on the same checkpoints."""
+    """Another run of the same pipeline uses the same checkpoints."""
 
     kind = "locked"
     exit_code = 5
@@ -129,5 +129,5 @@ def recorded(record: Record, stopped: Callable[[], Interrupted]) -> Iterator[Non
 
 def nearest(name: str, candidates: list[str]) -> str:
     """A hint for a mistyped name: "; did you mean `x`?", or nothing."""
-    found = difflib.get_close_matches(name, candidates, n=1)
-    return f"; did you mean `{found[0]}`?" if found else ""
+    matches = difflib.get_close_matches(name, candidates, n=1)
+    return f"; did you mean `{matches[0]}`?" if matches else ""

@@ -1,4 +1,4 @@
-"""Files that last: checksums, writes that survive a power cut, atomic replacement."""
+"""Durable files: checksums, writes that survive a power cut, atomic replacement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK = 1 << 22  # bytes hashed at a time
 
 
 class Hash(Protocol):
-    """What a checksum needs of a hash."""
+    """The methods of a hash that a checksum needs."""
 
     def update(self, data: bytes | memoryview, /) -> None: ...
     def hexdigest(self) -> str: ...
@@ -42,7 +42,7 @@ class HashingFile:
         self._hash.update(view)
         self.bytes += len(view)
         rest = view
-        while rest:  # an unbuffered file may take less than it was given
+        while rest:  # an unbuffered file may write only a part of the bytes
             rest = rest[self._file.write(rest) :]
         return len(view)
 
@@ -50,7 +50,7 @@ class HashingFile:
         return self.bytes
 
     def flush(self) -> None:
-        """Nothing waits in a buffer."""
+        """Do nothing: no bytes wait in a buffer."""
 
     def writable(self) -> bool:
         return True
@@ -96,14 +96,14 @@ def total_bytes(path: Path) -> int:
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """The mtime in ns, for a folder the newest of all in it, and the inode."""
-    found = path.stat()
+    """The mtime in ns and the inode; the mtime of a folder is the newest of all its contents."""
+    stat = path.stat()
     members = path.rglob("*") if path.is_dir() else ()
-    return max([found.st_mtime_ns, *(p.stat().st_mtime_ns for p in members)]), found.st_ino
+    return max([stat.st_mtime_ns, *(p.stat().st_mtime_ns for p in members)]), stat.st_ino
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where the system can."""
+    """Make the names in a folder durable, where the system can do so."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -114,16 +114,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees the former text or this one, never a part."""
+    """Write a small file so that a reader sees the former text or the new one, never a part."""
     with _written_beside(path, text) as temporary:
         os.replace(temporary, path)
     sync_folder(path.parent)
 
 
 def create_text(path: Path, text: str) -> None:
-    """Write a small file, whole from its first moment; one that is there already stays.
+    """Create a small file with all of its text at once; a file that exists already stays.
 
-    Of two processes that do so at once, exactly one writes it.
+    When two processes do so at the same time, exactly one of them writes the file.
     """
     with _written_beside(path, text) as temporary:
         try:
@@ -138,7 +138,7 @@ def create_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def _written_beside(path: Path, text: str) -> Iterator[Path]:
-    """A durable file under a temporary name; it is gone afterwards, if it was not moved."""
+    """A durable file under a temporary name; it is deleted afterwards unless it was moved."""
     temporary = path.with_name(temporary_name(path.name))
     try:
         with open(temporary, "x", encoding="utf-8") as file:
@@ -155,8 +155,8 @@ def publish(
 ) -> None:
     """Copy a file or folder to `target`, whose contents change at once or not at all.
 
-    A folder takes the place of anything, and anything that of a folder, in two renames, with a
-    moment between them in which there is neither. `announce` is called with the copy just before.
+    If the source or the former target is a folder, this takes two renames, and between them the
+    target does not exist for a moment. `announce` is called with the copy just before.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     copy, former = (target.with_name(temporary_name(target.name)) for _ in range(2))
@@ -164,15 +164,15 @@ def publish(
         copy_durably(source, copy)
         announce(copy)
         if os.path.lexists(target) and (_is_folder(copy) or _is_folder(target)):
-            os.replace(target, former)  # a rename puts no folder in the place of what is there
+            os.replace(target, former)  # a rename cannot replace these
         try:
             os.replace(copy, target)
         except BaseException:
-            with contextlib.suppress(FileNotFoundError):  # it was not moved
+            with contextlib.suppress(FileNotFoundError):  # the former target was not moved
                 os.replace(former, target)
             raise
     finally:
-        with contextlib.suppress(OSError):  # what stays is swept away by a later run
+        with contextlib.suppress(OSError):  # a later run removes what stays
             remove(copy)
             remove(former)
     sync_folder(target.parent)
@@ -198,9 +198,9 @@ def sync_tree(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, a link or a folder with all in it; one that is not there is fine.
+    """Delete a file, a link or a folder with its contents; do nothing if it does not exist.
 
-    What links in the folder lead to stays. Raises OSError when something cannot be deleted.
+    The targets of links stay. Raises OSError when something cannot be deleted.
     """
     if _is_folder(path):
         shutil.rmtree(path)
@@ -210,7 +210,7 @@ def remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def storage_errors(doing: str, folder: Path) -> Iterator[None]:
-    """Turn the system's errors into StorageError, which says what was being done and what to do."""
+    """Turn an OSError into a StorageError, which names the action, the folder and a remedy."""
     try:
         yield
     except OSError as error:

@@ -1,17 +1,17 @@
 """Interrupts: Ctrl-C, a scheduler's SIGTERM, a terminal that closes. Each ends the command.
 
-Python's own way, a KeyboardInterrupt wherever the main thread happens to be, is not enough. One
-that is raised within a destructor or a callback is printed and forgotten. A second one cuts the
-cleaning up in half. One that comes while modules load is a traceback of ours. So, in a process that
-listens,
+By default Python raises a KeyboardInterrupt wherever the main thread happens to be. That is not
+enough: one that is raised within a destructor or a callback is printed and forgotten, a second one
+stops the cleanup after the first, and one that comes while modules load prints a traceback. So, in
+a process that listens,
 
-- an interrupt waits until a command can answer it (`interruptible`), and for what has to come to
-  its end (`held`);
+- an interrupt waits until a command can answer it (`interruptible`), and until code that must not
+  be cut off has finished (`held`);
 - it is raised once, and again after a second if nobody answered it;
-- a process that is still there some seconds later is ended, with all that it started: that is safe,
-  for a killed run loses nothing.
+- a process that is still alive some seconds later is ended, with all processes that it started:
+  that is safe, because a killed run loses nothing.
 
-Nothing heavy is imported here: what is not imported yet when an interrupt comes cannot answer it.
+This module imports nothing heavy: code that is not imported yet cannot answer an interrupt.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ SIGNALS = tuple(
 )
 
 _AGAIN_SECONDS = 1.0
-_MOST_SECONDS = 8.0  # Docker kills ten seconds after it has asked, most schedulers later
+_MOST_SECONDS = 8.0  # Docker kills ten seconds after its SIGTERM, most schedulers later
 
-Given = ParamSpec("Given")
+Arguments = ParamSpec("Arguments")
 
 
 class Held:
-    """What came while interrupts were held; `check` is the place where it is raised."""
+    """Whether an interrupt came while interrupts were held; `check` raises it."""
 
     def __init__(self) -> None:
         self.noted = False
@@ -55,7 +55,7 @@ class Held:
 
     @contextmanager
     def let_through(self) -> Iterator[None]:
-        """Do something within what is held that an interrupt may cut off, for it may take long."""
+        """Let interrupts through in a part of the held code, because it may take long."""
         self.check()
         if _state.held is not self:  # in another thread than the main one
             yield
@@ -69,14 +69,14 @@ class Held:
 
 @dataclass
 class _State:
-    """What this process knows of interrupts; only its main thread and `_insist` change it."""
+    """The state of interrupts in this process; its main thread and `_insist` alone change it."""
 
     listening: bool = False
     former: dict[int, Any] = field(default_factory=dict)
-    """The handlers that were there before, by signal."""
+    """The handlers before `listen`, by signal."""
     noted: bool = False
     answerable: bool = False
-    """Whether a command is at work that answers KeyboardInterrupt."""
+    """Whether a command is running that answers KeyboardInterrupt."""
     raised: bool = False
     held: Held | None = None
     end_others: Callable[[], None] = lambda: None
@@ -86,13 +86,13 @@ _state = _State()
 
 
 def listen() -> None:
-    """Take interrupts over, for a process that is a command line; in its main thread."""
+    """Handle the interrupts of a process that is a command line; call it in the main thread."""
     if _state.listening:
         return
     _state.listening = True
     for number in SIGNALS:
         former = signal.getsignal(number)
-        # A shell has what it starts in the background ignore Ctrl-C, and nohup a closed terminal.
+        # Background processes of a shell ignore Ctrl-C, those of nohup a terminal that closes.
         if former is not signal.SIG_IGN or number == signal.SIGTERM:
             _state.former[number] = former
             signal.signal(number, _on_signal)
@@ -124,20 +124,20 @@ def interrupted() -> bool:
 
 
 def end_others_by(function: Callable[[], None]) -> None:
-    """Name what ends all that this process started."""
+    """Set the function that ends all processes that this one started."""
     _state.end_others = function
 
 
 def end_others() -> None:
-    """End all that this process started, which is to end itself."""
+    """End all processes that this one started, because it is about to end itself."""
     _state.end_others()
 
 
 class _Interruptible:
-    """Where a command answers interrupts: within, they raise KeyboardInterrupt.
+    """The code in which a command answers interrupts: there they raise KeyboardInterrupt.
 
-    An interrupt that came earlier is raised at once. After it they wait again: what a command
-    prints in the end is not cut in half.
+    An interrupt that came earlier is raised at once. Afterwards interrupts wait again, so that
+    they do not cut off what a command prints in the end.
     """
 
     def __enter__(self) -> None:
@@ -157,11 +157,11 @@ class _Interruptible:
 interruptible = _Interruptible()
 
 
-def answered(command: Callable[Given, int]) -> Callable[Given, int]:
-    """A command that has nothing to say when it is interrupted: it ends, with exit code 130."""
+def answered(command: Callable[Arguments, int]) -> Callable[Arguments, int]:
+    """Make a command end with exit code 130, and without a message, when it is interrupted."""
 
     @functools.wraps(command)
-    def run(*arguments: Given.args, **options: Given.kwargs) -> int:
+    def run(*arguments: Arguments.args, **options: Arguments.kwargs) -> int:
         try:
             with interruptible:
                 return command(*arguments, **options)
@@ -173,10 +173,10 @@ def answered(command: Callable[Given, int]) -> Callable[Given, int]:
 
 @contextmanager
 def held() -> Iterator[Held]:
-    """Let what is done here come to its end: an interrupt waits for that, or for `Held.check`.
+    """Let this code finish: an interrupt waits for its end, or for `Held.check`.
 
-    In a program of somebody else, such as a notebook, it holds for Ctrl-C. In other threads than
-    the main one nothing is to be held, for no interrupt is raised there.
+    In a program of somebody else, such as a notebook, this applies to Ctrl-C. In threads other than
+    the main one it does nothing, because no interrupt is raised there.
     """
     here = Held()
     if threading.current_thread() is not threading.main_thread():
@@ -189,7 +189,7 @@ def held() -> Iterator[Held]:
     try:
         yield here
     except KeyboardInterrupt:
-        here.noted = False  # it is being answered, and so is one that came after it
+        here.noted = False  # the caller answers it, and also one that came after it
         raise
     finally:
         _state.held = outer
@@ -215,10 +215,10 @@ def _raise() -> NoReturn:
 
 
 def _insist(waker: socket.socket) -> None:
-    """After the first interrupt: raise it again as long as it is not answered, then end it all.
+    """After the first interrupt: raise it again until it is answered, then end the process.
 
-    A thread, because the main one may be anywhere. It is woken by the system's own handler of the
-    signal, which needs no Python to run.
+    This runs in a thread, because the main one may be anywhere. The system's own handler of the
+    signal wakes it, which needs no Python to run.
     """
     waker.recv(1)
     deadline = time.monotonic() + _MOST_SECONDS
@@ -232,7 +232,7 @@ def _insist(waker: socket.socket) -> None:
 
 
 def _wake_main_thread() -> None:
-    """Send it a signal, which also ends a wait of its in the system."""
+    """Send the main thread a signal, which also ends a system call in which it waits."""
     main = threading.main_thread().ident
     if main is not None and hasattr(signal, "pthread_kill"):
         signal.pthread_kill(main, signal.SIGTERM)
@@ -241,6 +241,6 @@ def _wake_main_thread() -> None:
 
 
 def _on_unraisable(former: Callable[[Any], Any], unraisable: Any) -> None:
-    """Say nothing of an interrupt that came where Python cannot raise: it is raised again."""
+    """Print nothing for an interrupt that Python could not raise: it is raised again."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         former(unraisable)

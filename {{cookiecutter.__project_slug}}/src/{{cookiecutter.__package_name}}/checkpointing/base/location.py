@@ -1,7 +1,7 @@
-"""Where the runtime lies, the package of the project that it lies in, and the project's folder.
+"""The folder of the runtime, the package of the project that contains it, the project's folder.
 
-Files of the runtime may move from folder to folder; whoever has to tell the runtime's code from the
-project's asks here.
+Files of the runtime may move from folder to folder, so every module that has to distinguish the
+runtime's code from the project's uses these names.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ PIPELINE_FILE = "pipeline.toml"
 
 
 def find_project(package: str) -> tuple[Path, Path]:
-    """The folders of the project and of its package, whose source it is rather than a copy.
+    """The folders of the project and of its package: of the source, not of an installed copy.
 
-    Imports nothing of the project. Raises ConfigurationError if there is none here.
+    Imports nothing of the project. Raises ConfigurationError if there is no project here.
     """
-    found = importlib.util.find_spec(package)  # of a top-level package; imports nothing
-    places = [Path(place) for place in (found and found.submodule_search_locations) or ()]
+    spec = importlib.util.find_spec(package)  # of a top-level package; imports nothing
+    places = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
     for place in places:
         for folder in (place, *place.parents, Path.cwd(), *Path.cwd().parents):
             if (folder / PIPELINE_FILE).is_file():
-                here = (folder / "src" / package, folder / package)
+                sources = (folder / "src" / package, folder / package)
                 is_copy = not place.is_relative_to(folder)  # installed, not linked to its source
-                return folder, next((p for p in here if is_copy and p.is_dir()), place)
+                return folder, next((p for p in sources if is_copy and p.is_dir()), place)
     raise ConfigurationError(
         f"no {PIPELINE_FILE} in {Path.cwd()} or above it. Run the command in the project's folder."
     )

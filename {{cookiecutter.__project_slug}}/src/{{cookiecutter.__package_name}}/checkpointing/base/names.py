@@ -1,10 +1,10 @@
-"""Names that we give, and that prove it: by its name alone a sweep knows what is ours to remove.
+"""Names that prove that we gave them: a sweep knows by the name alone which files it may remove.
 
-What we make under a name of its own carries a seal in it: random digits, and check digits of them,
-of the rest of the name and of the checkpoint that it was made for. So a file that a person puts
-beside ours is never taken for one of ours, whatever its name looks like, and neither is a copy of
-ours under another name or in another segment's folder. A name that a person makes up would have to
-hit eight hexadecimal check digits.
+Such a name contains a seal: random digits, and check digits of these digits, of the rest of the
+name and of the checkpoint that it was made for. So a file that a person puts beside ours is never
+taken for one of ours, whatever its name looks like, and neither is a copy of ours under another
+name or in another segment's folder. A name that a person makes up would have to match eight
+hexadecimal check digits.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ def value_name(checkpoint: Path, value: str, number: str, suffix: str = "") -> s
 
 
 def is_value_name(checkpoint: Path, name: str) -> bool:
-    """Whether we gave it, to a value of the checkpoint in that folder or of the one set aside."""
-    found = _VALUE.fullmatch(name)
-    return found is not None and _is_sealed(
-        found, "value", *_checkpoint(checkpoint), found["value"], found["suffix"]
+    """Whether we gave this name to a value of that checkpoint, in its place or set aside."""
+    match = _VALUE.fullmatch(name)
+    return match is not None and _is_sealed(
+        match, "value", *_checkpoint(checkpoint), match["value"], match["suffix"]
     )
 
 
 def temporary_name(name: str) -> str:
-    """A name beside `name`, for what is to take its place or is on its way out."""
+    """A name beside `name`, for what will replace it or will be removed."""
     return f".{name}.{_sealed(new_number(), 'temporary', name)}.tmp"
 
 
 def is_temporary_name(temporary: str, name: str | None = None) -> bool:
-    """Whether we gave it; with `name`, to what lay beside that one."""
-    found = _TEMPORARY.fullmatch(temporary)
-    is_wanted = found is not None and name in (None, found["name"])
-    return found is not None and is_wanted and _is_sealed(found, "temporary", found["name"])
+    """Whether we gave this temporary name; with `name`, whether it was for a file beside that."""
+    match = _TEMPORARY.fullmatch(temporary)
+    is_wanted = match is not None and name in (None, match["name"])
+    return match is not None and is_wanted and _is_sealed(match, "temporary", match["name"])
 
 
 def aside_name(segment: str, key: str) -> str:
@@ -60,25 +60,25 @@ def aside_name(segment: str, key: str) -> str:
 
 
 def is_aside_name(segment: str, name: str) -> bool:
-    """Whether we gave it, to a checkpoint of that segment that was set aside."""
-    found = _ASIDE.fullmatch(name)
-    return found is not None and _is_sealed(found, "aside", segment, found["key"])
+    """Whether we gave this name to a checkpoint of that segment that was set aside."""
+    match = _ASIDE.fullmatch(name)
+    return match is not None and _is_sealed(match, "aside", segment, match["key"])
 
 
 def run_name(moment: datetime, number: str) -> str:
-    """The name of a run's folder: sorted by name, runs are in the order in which they began."""
+    """The name of a run's folder: sorted by name, runs are in the order in which they started."""
     text = f"{moment:%Y%m%dT%H%M%S}"
     return f"{text}-{_sealed(number, 'run', text)}"
 
 
 def is_run_name(name: str) -> bool:
-    """Whether we gave it, to the folder of a run."""
-    found = _RUN.fullmatch(name)
-    return found is not None and _is_sealed(found, "run", found["moment"])
+    """Whether we gave this name to the folder of a run."""
+    match = _RUN.fullmatch(name)
+    return match is not None and _is_sealed(match, "run", match["moment"])
 
 
 def checkpoint_key(folder: Path) -> str:
-    """The key of the checkpoint in a folder, be it in its place or set aside."""
+    """The key of the checkpoint in a folder, in its place or set aside."""
     is_aside = is_aside_name(folder.parent.name, folder.name)
     return folder.name.rpartition(".damaged-")[0] if is_aside else folder.name
 
@@ -92,5 +92,5 @@ def _sealed(number: str, *context: str) -> str:
     return number + xxhash.xxh3_64_hexdigest(text)[:8]
 
 
-def _is_sealed(found: re.Match[str], *context: str) -> bool:
-    return _sealed(found["seal"][:8], *context) == found["seal"]
+def _is_sealed(match: re.Match[str], *context: str) -> bool:
+    return _sealed(match["seal"][:8], *context) == match["seal"]

@@ -1,14 +1,14 @@
-"""What of a project is the template's: the record of its files, and the patches upon them.
+"""The files of a project that belong to the template: their record, and the patches to them.
 
-The runtime and some files beside it (`OWNED`) come with the template and are replaced by its
-updates. `checkpointing.sha256` holds a checksum of each, as the template wrote it. Two things a
-team may change all the same: what stands between two marker lines, `# yours` and `# end of yours`
-(in Markdown `<!-- yours -->` and `<!-- end of yours -->`), is left out of the checksum; and a patch
-in `patches` says, with a reason, what else differs.
+The runtime and some files beside it (`OWNED`) come with the template, and its updates replace them.
+`checkpointing.sha256` contains a checksum of each, as the template wrote it. A team may still
+change two things. The text between two marker lines, `# yours` and `# end of yours` (in Markdown
+`<!-- yours -->` and `<!-- end of yours -->`), does not count for the checksum. And a patch in
+`patches` describes any other change, with a reason.
 
-Files are named as the record names them: `checkpointing/...` is the runtime, wherever its package
-lies, and any other name is a path from the project's folder. Contents are bytes with the line ends
-of Unix, whichever git gave them here.
+Files are named as in the record: `checkpointing/...` is the runtime, wherever its package lies, and
+any other name is a path from the project's folder. Contents are bytes with the line ends of Unix,
+whichever git wrote here.
 
 Only the standard library is used, and nothing relative is imported: the hook that generates a
 project runs this file by itself.
@@ -54,7 +54,7 @@ _REASON = re.compile(r"^Reason:.*\w{2}", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Record:
-    """What the template wrote down when it generated the project, or an update did."""
+    """What the template recorded when it generated the project, or when an update did."""
 
     template: str
     version: str
@@ -65,7 +65,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Patch:
-    """A change of the template's files that the team answers for: a unified diff with a reason."""
+    """A change of the team's to the template's files: a unified diff with a reason."""
 
     path: str
     """From the project's folder."""
@@ -79,7 +79,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Problem:
-    """One way in which the template's files are not as recorded; lines count from 1."""
+    """One difference of the template's files from the record; lines count from 1."""
 
     path: str
     line: int
@@ -87,44 +87,44 @@ class Problem:
 
 
 def checksum(content: bytes) -> str:
-    """The sha256 of what is the template's in a file: its parts for the team count as empty."""
+    """The sha256 of a file, in which the parts for the team count as empty."""
     return hashlib.sha256(_PART.sub(rb"\g<begin>\g<end>", content)).hexdigest()
 
 
 def parts(content: bytes) -> dict[str, bytes]:
-    """What stands in each part of a file that is the team's, by the line that begins the part."""
-    return {found["begin"].strip().decode(): found["text"] for found in _PART.finditer(content)}
+    """The text of each part of a file that is the team's, by the line that begins the part."""
+    return {match["begin"].strip().decode(): match["text"] for match in _PART.finditer(content)}
 
 
 def with_parts(content: bytes, own: Mapping[str, bytes]) -> bytes:
-    """A file with the team's parts in place of those of the same name that it comes with."""
+    """A file of the template with the team's parts in place of its parts of the same name."""
 
-    def put(found: re.Match[bytes]) -> bytes:
-        text = own.get(found["begin"].strip().decode(), found["text"])
-        return found["begin"] + text + found["end"]
+    def put(match: re.Match[bytes]) -> bytes:
+        text = own.get(match["begin"].strip().decode(), match["text"])
+        return match["begin"] + text + match["end"]
 
     return _PART.sub(put, content)
 
 
 def path_of(name: str, root: Path, runtime: Path) -> Path:
-    """Where a file of the template stands, by its name in the record."""
+    """The path of a file of the template, by its name in the record."""
     inside = name.removeprefix(f"{RUNTIME}/")
     return root / name if inside == name else runtime / inside
 
 
 def sealed_files(root: Path, runtime: Path) -> dict[str, bytes]:
-    """The template's files as they are now, and whatever else is in the folder of the runtime."""
-    found = {name: root / name for name in OWNED}
+    """The template's files as they are now, and every other file in the runtime's folder."""
+    files = {name: root / name for name in OWNED}
     for path in runtime.rglob("*"):
         inside = path.relative_to(runtime)
         is_cache = any(part == "__pycache__" or part.startswith(".") for part in inside.parts)
         if not is_cache and path.suffix != ".pyc":
-            found[f"{RUNTIME}/{inside.as_posix()}"] = path
-    return {name: _content(path) for name, path in sorted(found.items()) if path.is_file()}
+            files[f"{RUNTIME}/{inside.as_posix()}"] = path
+    return {name: _content(path) for name, path in sorted(files.items()) if path.is_file()}
 
 
 def write_record(root: Path, runtime: Path, template: str, version: str, commit: str) -> None:
-    """Write down the template's files as they are now, and which version they are of."""
+    """Write the record of the template's files as they are now, and of their version."""
     head = {"template": template, "version": version, "commit": commit}
     lines = [f"# {key}: {value}" for key, value in head.items()]
     files = sealed_files(root, runtime)
@@ -133,13 +133,14 @@ def write_record(root: Path, runtime: Path, template: str, version: str, commit:
 
 
 def read_record(root: Path) -> Record | None:
-    """The record; None if there is none, or none that says a version."""
+    """The record; None if there is none, or if it names no version."""
     try:
         text = (root / RECORD).read_text("utf-8", errors="replace")
     except OSError:
         return None
     head = dict(re.findall(r"^# (\w+): (.+)$", text, re.MULTILINE))
-    checksums = {name: told for told, name in re.findall(r"^(\w{64})  (.+)$", text, re.MULTILINE)}
+    lines = re.findall(r"^(\w{64})  (.+)$", text, re.MULTILINE)
+    checksums = {name: digest for digest, name in lines}
     if "version" not in head:
         return None
     template, commit = (head.get(key, UNKNOWN) for key in ("template", "commit"))
@@ -165,8 +166,8 @@ def read_patches(root: Path) -> list[Patch]:
 def patched(
     files: Files, patches: Sequence[Patch], inside: str, *, take_off: bool = False
 ) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The files with the patches applied, or with `take_off` taken off; and what git says of those
-    that do not fit, by their paths: these leave all files as they are.
+    """The files with the patches applied, or with `take_off` taken off; and git's message on each
+    patch that does not fit, by its path. Such a patch changes no file.
 
     `inside` is the runtime's path from the project's folder, as patches write it.
     """
@@ -181,13 +182,13 @@ def patched(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         for patch in reversed(patches) if take_off else patches:
-            if said := _git_apply(patch, root, take_off):
-                unfit[patch.path] = said
+            if refusal := _git_apply(patch, root, take_off):
+                unfit[patch.path] = refusal
         return sealed_files(root, runtime), unfit
 
 
 def problems(root: Path, runtime: Path) -> Iterator[Problem]:
-    """All that is not as the record says, but for what patches account for."""
+    """All differences from the record, except those that patches explain."""
     files, record = sealed_files(root, runtime), read_record(root)
     if conflict := _conflict(_content(root / RECORD)):
         yield Problem(RECORD, conflict, "an update did not arrive whole: a conflict is left here")
@@ -196,12 +197,12 @@ def problems(root: Path, runtime: Path) -> Iterator[Problem]:
         if any(name.startswith(f"{RUNTIME}/") for name in files):
             yield Problem(RECORD, 1, "the record of the template's files is missing")
         return
-    found = _VERSION.search(files.get(f"{RUNTIME}/__init__.py", b""))
-    version = found[1].decode() if found else record.version
+    match = _VERSION.search(files.get(f"{RUNTIME}/__init__.py", b""))
+    version = match[1].decode() if match else record.version
     if version != record.version:
         message = f"the runtime is of version {version}, the record of version {record.version}"
         yield Problem(RECORD, 1, message)
-        return  # or there would be one for almost every file
+        return  # or there would be a problem for almost every file
     linked = linked_commit(root)
     if linked is not None and record.commit not in (UNKNOWN, linked):
         both = f"the project is at {linked:.12}, the template's files are at {record.commit:.12}"
@@ -210,7 +211,7 @@ def problems(root: Path, runtime: Path) -> Iterator[Problem]:
 
 
 def shown(path: Path, root: Path) -> str:
-    """A path as problems and patches give it: from the project's folder."""
+    """A path as problems and patches show it: from the project's folder."""
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
@@ -222,8 +223,8 @@ def _of_files(root: Path, runtime: Path, files: Files, record: Record) -> Iterat
             yield Problem(patch.path, 1, "the patch gives no reason, in a line `Reason: ...`")
         if patch.path in unfit:
             yield Problem(patch.path, 1, f"the patch does not fit: {unfit[patch.path]}")
-    left = (f"{name}.rej" for name in (RECORD, *OWNED) if (root / f"{name}.rej").is_file())
-    for name in sorted({*plain, *record.checksums, *left}):
+    rejects = (f"{name}.rej" for name in (RECORD, *OWNED) if (root / f"{name}.rej").is_file())
+    for name in sorted({*plain, *record.checksums, *rejects}):
         place = shown(path_of(name, root, runtime), root)
         recorded = record.checksums.get(name)
         if name.endswith(".rej"):
@@ -242,12 +243,12 @@ def _of_files(root: Path, runtime: Path, files: Files, record: Record) -> Iterat
 
 def _conflict(content: bytes) -> int | None:
     """The line of the first marker of a conflict."""
-    found = _CONFLICT.search(content)
-    return content.count(b"\n", 0, found.start()) + 1 if found else None
+    match = _CONFLICT.search(content)
+    return content.count(b"\n", 0, match.start()) + 1 if match else None
 
 
 def _content(path: Path) -> bytes:
-    """What a file holds; nothing if it cannot be read, for then it is not as the template's."""
+    """The content of a file; empty if it cannot be read, so that it differs from the template's."""
     try:
         return path.read_bytes().replace(b"\r\n", b"\n")
     except OSError:
@@ -255,9 +256,9 @@ def _content(path: Path) -> bytes:
 
 
 def _git_apply(patch: Patch, folder: Path, take_off: bool) -> str:
-    """Change the files in `folder` by a patch; what git says against it, if it says anything."""
-    # Git shall not take the folder for a part of a repository around it, or of one that a hook of
-    # git names in variables, nor change line ends by someone's settings.
+    """Change the files in `folder` by a patch; returns git's error, empty if there is none."""
+    # Git must not take the folder for a part of a repository around it, or of one that a hook of
+    # git names in variables, and must not change line ends because of someone's settings.
     outside = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     outside |= {"GIT_CEILING_DIRECTORIES": str(folder.parent), "GIT_CONFIG_GLOBAL": os.devnull}
     words = ["git", "apply", "--whitespace=nowarn", *(["--reverse"] if take_off else []), "-"]
@@ -272,7 +273,7 @@ def _git_apply(patch: Patch, folder: Path, take_off: bool) -> str:
         )
     except OSError as error:
         return f"git cannot be started ({error.strerror})"
-    said = done.stderr.decode(errors="replace").strip().splitlines()
+    errors = done.stderr.decode(errors="replace").strip().splitlines()
     if done.returncode == 0:
         return ""
-    return said[0].removeprefix("error: ") if said else "git does not apply it"
+    return errors[0].removeprefix("error: ") if errors else "git does not apply it"

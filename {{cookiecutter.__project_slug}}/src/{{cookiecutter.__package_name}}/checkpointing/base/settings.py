@@ -36,11 +36,11 @@ def _fraction(value: object) -> object:
     if isinstance(value, bool):  # true would be all of the cluster
         raise ValueError(_SHARE)
     if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", value)
-        if found is None:
+        match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", value)
+        if match is None:
             raise ValueError(_SHARE)
-        value = float(found[1])
-        if found[2]:
+        value = float(match[1])
+        if match[2]:
             return value / 100
     if isinstance(value, int | float) and value > 1:
         raise ValueError(f'write a share in percent, such as "{value:g} %"')
@@ -48,7 +48,7 @@ def _fraction(value: object) -> object:
 
 
 def _whole_size(value: object) -> object:
-    """Refuse what ByteSize takes for one byte: true, and "1,5 GB", of which it reads the "1"."""
+    """Refuse what ByteSize reads as one byte: true, and "1,5 GB", of which it reads only "1"."""
     unread = isinstance(value, str) and not re.fullmatch(r"\s*\d*\.?\d+\s*\w*\s*", value)
     if unread or isinstance(value, bool):
         raise ValueError("write a size like 2GB or 1.5 GiB")
@@ -76,13 +76,13 @@ class Cluster(_Table):
     """All RAM of the cluster."""
 
     quota: Share
-    """The share of it that this project may hold."""
+    """The share of it that this project may use."""
 
 
 class Budget(_Table):
     """How memory is counted: `held` leaves out what the kernel can drop, `rss` counts it.
 
-    What processes share counts once as `held`, and once for each of them as `rss`.
+    Memory that processes share counts once as `held`, and once for each of them as `rss`.
     """
 
     count: Count = "held"
@@ -100,7 +100,7 @@ class Segments(_Table):
 
 
 class Checkpoints(_Table):
-    """Where checkpoints live, in which format, and how many stay."""
+    """Where checkpoints are stored, in which format, and how many stay."""
 
     path: Path = Path("checkpoints")
     """Their folder, relative to the project's."""
@@ -139,7 +139,7 @@ class Wiring(_Table):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a project configures, and the folder that its relative paths start from."""
+    """The whole configuration of a project, and the folder that its relative paths start from."""
 
     root: Path
     memory: MemoryBudget
@@ -158,8 +158,8 @@ def load_settings(root: Path) -> Settings:
     """Read both files of the project in `root`.
 
     Raises:
-        ConfigurationError: a file is missing, is not TOML, or holds a wrong or unknown key; the
-            message names the file, the key, and for an unknown key the nearest right one.
+        ConfigurationError: a file is missing, is not TOML, or contains a wrong or unknown key; the
+            message names the file, the key, and for an unknown key the nearest known one.
     """
     memory = _read(root / MEMORY_BUDGET_FILE, MemoryBudget)
     wiring = _read(root / PIPELINE_FILE, Wiring)
@@ -167,7 +167,7 @@ def load_settings(root: Path) -> Settings:
 
 
 def find_root(start: Path) -> Path | None:
-    """The nearest folder, from `start` upwards, that holds a pipeline.toml."""
+    """The nearest folder, from `start` upwards, that contains a pipeline.toml."""
     for folder in (start, *start.parents):
         if (folder / PIPELINE_FILE).is_file():
             return folder
@@ -213,9 +213,9 @@ def _keys_beside(where: list[str], model: type[BaseModel]) -> list[str]:
 def parse_size(text: str | int, where: str) -> int:
     """Bytes from "2GB", "512 MiB" or a number. Raises ConfigurationError."""
     try:
-        found = int(TypeAdapter(Size).validate_python(text))
+        count = int(TypeAdapter(Size).validate_python(text))
     except ValidationError:
-        found = 0
-    if found <= 0:
+        count = 0
+    if count <= 0:
         raise ConfigurationError(f"{where}: {text!r} is not a size; write it like 2GB or 512MiB")
-    return found
+    return count

@@ -23,7 +23,7 @@ def size(count: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A share in percent; a dash of a whole that is not known."""
+    """A share in percent; a dash if the whole is not known."""
     return f"{part / whole:.0%}" if whole else "–"
 
 

@@ -1,8 +1,8 @@
-"""Codecs: what a value is in memory, and which file keeps it. The only place that knows formats.
+"""Codecs: the form of a value in memory, and the file that stores it. Only this folder knows them.
 
-A value is what its checkpoint would give back. Whatever a step returns is *frozen* once, into the
-form that its file holds byte for byte, and every step that asks for it gets that form *thawed*.
-What would not come back exactly is refused with `InexactValue`.
+A value is what its checkpoint would give back. What a step returns is *frozen* once, into the form
+that its file contains byte for byte, and every step that needs the value gets that form *thawed*. A
+value that would not come back exactly is refused with `InexactValue`.
 
 | family | values                          | frozen form                        | files          |
 | ------ | ------------------------------- | ---------------------------------- | -------------- |
@@ -39,7 +39,7 @@ class Codec:
     """A type that steps exchange, and how it becomes the frozen form of its family and back."""
 
     name: str
-    """What a manifest calls it."""
+    """Its name in a manifest."""
 
     type_name: str
     """The class, as module and name: `pandas.DataFrame`."""
@@ -48,12 +48,12 @@ class Codec:
     """Types of one family share a frozen form: a value may be loaded as another of them."""
 
     freeze: Callable[[Any], Any]
-    """From a value to its frozen form, which may share the value's memory: whoever freezes a value
-    hands it over. Raises InexactValue for what would not come back exactly."""
+    """From a value to its frozen form, which may share the value's memory: nobody may use the value
+    afterwards. Raises InexactValue for a value that would not come back exactly."""
 
     thaw: Callable[[Any], Any]
     """From any frozen form of the family, whichever codec froze it, to a value that a step may
-    change as it likes without an effect on the frozen form."""
+    change without an effect on the frozen form."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,20 @@ class Format:
     """A kind of file for the frozen forms of one family."""
 
     name: str
-    """What a manifest, and `[checkpoints] format`, call it."""
+    """Its name in a manifest and in `[checkpoints] format`."""
 
     suffix: str
-    """The end of its files' names, with the dot."""
+    """The suffix of its files, with the dot."""
 
     family: str
 
     write: Callable[[Any, BinaryIO], None]
-    """Writes a frozen form to a file, of which it calls nothing but `write`, with bytes-like chunks
-    that may be as large as a column, `flush` and `tell`."""
+    """Writes a frozen form to a file. It calls only the file's `flush`, `tell` and `write`, the
+    last with bytes-like chunks that may be as large as a column."""
 
     read: Callable[[Path, tuple[str, ...] | None], Any]
-    """Reads a frozen form from a path, mapped where the format allows it; of a table the named
-    columns, or None for all."""
+    """Reads a frozen form from a path, mapped where the format allows it; of a table only the named
+    columns, or all for None."""
 
 
 def _late(module: str, function: str) -> Callable[..., Any]:
@@ -89,7 +89,7 @@ _FORMATS: dict[str, Format] = {}
 
 
 def register(codec: Codec, *formats: Format) -> None:
-    """Add a type of a project's own, and the files of its family where that is new as well.
+    """Add a type of a project's own, and the formats of its family if that is new as well.
 
     The first format of a family is the one that its checkpoints and outputs use.
     Raises ConfigurationError if a name or the type is already taken.
@@ -191,7 +191,7 @@ def _first_of(type_name: str) -> Codec | None:
 
 
 def _import_adapters() -> bool:
-    """Let the project's adapters.py register its codecs; whether there is such a module."""
+    """Let the project's adapters.py register its codecs; returns whether there is such a module."""
     package = __name__.rpartition(".checkpointing.")[0]
     if importlib.util.find_spec(f"{package}.adapters") is None:
         return False
@@ -200,7 +200,7 @@ def _import_adapters() -> bool:
 
 
 def forget_adapters() -> None:
-    """Drop what the project registered: its adapters.py is about to be imported anew."""
+    """Drop the codecs and formats of the project: its adapters.py is about to be imported anew."""
     codecs, formats = _BUILT_IN
     for name in _CODECS.keys() - codecs:
         del _CODECS[name]
@@ -233,7 +233,7 @@ def is_own(name: str | None) -> bool:
 
 
 def family_known(name: str | None) -> str | None:
-    """The family of a codec, as far as it is known without the project's adapters."""
+    """The family of a codec; None if only the project's adapters know it."""
     return _CODECS[name].family if name in _CODECS else None
 
 
@@ -243,13 +243,13 @@ def format_named(name: str) -> Format:
 
 
 def working_format(family: str, preferred: str) -> Format:
-    """The format of checkpoints: `preferred` if it is one of the family's, else its first."""
+    """The format of checkpoints: `preferred` if the family has it, else the family's first."""
     formats = [format_ for format_ in _FORMATS.values() if format_.family == family]
     return next((format_ for format_ in formats if format_.name == preferred), formats[0])
 
 
 def output_format(family: str) -> Format | None:
-    """The format of published outputs; None where the value is files already."""
+    """The format of published outputs; None for paths, which are files already."""
     if family == "path":
         return None
     return _FORMATS["parquet"] if family == "table" else working_format(family, "")
@@ -258,7 +258,7 @@ def output_format(family: str) -> Format | None:
 def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     """The named columns of a frozen table, in this order, with its index; nothing is copied.
 
-    Raises InexactValue for a column that the table has not, or for what is no table.
+    Raises InexactValue if the table does not have a column, or if the value is not a table.
     """
     if _library(frozen) != "pyarrow":
         raise InexactValue("only tables have columns to choose from; drop Columns(...)")
@@ -266,7 +266,7 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
 
 
 def frozen_bytes(frozen: Any) -> int:
-    """What a frozen form takes in memory, in bytes; buffers that columns share count once."""
+    """The size of a frozen form in memory, in bytes; buffers that columns share count once."""
     if _library(frozen) == "pyarrow":
         return int(frozen.get_total_buffer_size())
     if isinstance(frozen, bytes):
@@ -275,15 +275,15 @@ def frozen_bytes(frozen: Any) -> int:
 
 
 def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
-    """The memory that a frozen value keeps alive; see `memory.pieces`."""
-    found: set[Piece] = _late("table.pieces", "pieces")(frozen, is_mapped)
-    return found
+    """The memory that a frozen value keeps alive; see `table.pieces`."""
+    allocations: set[Piece] = _late("table.pieces", "pieces")(frozen, is_mapped)
+    return allocations
 
 
 def exactly(
     value: str, path: Path, frozen: Any, codec: Codec, form: Format
 ) -> contextlib.AbstractContextManager[None]:
-    """While a value is written and read back: what goes wrong is told as `InexactValue`."""
+    """Turn errors while a value is written and read back into InexactValue; see `readback`."""
     guard: contextlib.AbstractContextManager[None] = _late("readback", "exactly")(
         value, path, frozen, codec, form
     )
@@ -291,12 +291,12 @@ def exactly(
 
 
 def require_same(path: Path, frozen: Any, codec: Codec, form: Format) -> None:
-    """Read a file back that was just written; see `readback.require_same`."""
+    """Compare a new file with the value that was written to it; see `readback.require_same`."""
     _late("readback", "require_same")(path, frozen, codec, form)
 
 
 def describe(frozen: Any) -> dict[str, Any]:
-    """What a manifest says of a value, JSON-able: rows and schema, or shape and dtype."""
+    """The description of a value in a manifest, JSON-able: rows and schema, or shape and dtype."""
     if _library(frozen) == "pyarrow":
         schema = {field.name: str(field.type) for field in frozen.schema}
         return {"rows": frozen.num_rows, "schema": schema}

@@ -35,7 +35,7 @@ def freeze(value: Any) -> npt.NDArray[Any]:
 
 
 def thaw(frozen: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The array, read-only: a step that changes it in place takes `array.copy()` first."""
+    """The array, read-only: a step that changes it in place needs `array.copy()` first."""
     return frozen.view()
 
 

@@ -9,7 +9,7 @@ from ..base.errors import InexactValue
 
 
 def freeze(value: Any) -> Path:
-    """The path itself; raises InexactValue if it is no path or nothing is there."""
+    """The path itself; raises InexactValue if it is no path or does not exist."""
     if not isinstance(value, Path):
         raise InexactValue(
             f"the step promised a Path and returned {type(value).__name__}; "
@@ -24,5 +24,5 @@ def freeze(value: Any) -> Path:
 
 
 def thaw(frozen: Path) -> Path:
-    """The path as it is: the files it names are shared by all steps, to be read only."""
+    """The path as it is: all steps share its files, and may only read them."""
     return frozen

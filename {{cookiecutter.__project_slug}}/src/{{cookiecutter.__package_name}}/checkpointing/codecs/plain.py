@@ -1,8 +1,8 @@
 """JSON values: scalars, dicts and lists, kept to the last bit.
 
-JSON has no word for NaN, dates or NumPy scalars, so these are written as an object with a single
+JSON cannot express NaN, dates or NumPy scalars, so these are written as an object with a single
 key that starts with `$`, such as `{"$date": "2013-01-31"}`. A dict of the user's that looks like
-that is wrapped: `{"$dict": {...}}`.
+this is wrapped: `{"$dict": {...}}`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_BITS_IN_DECIMAL = 14_000
 
 
 def freeze(value: Any) -> bytes:
-    """The value as UTF-8 JSON; raises InexactValue with the path of what cannot pass."""
+    """The value as UTF-8 JSON; raises InexactValue with the path of what JSON cannot keep."""
     try:
         return json.dumps(to_plain(value), ensure_ascii=False, allow_nan=False).encode()
     except RecursionError:
@@ -50,7 +50,7 @@ def read(path: Path, columns: tuple[str, ...] | None) -> bytes:
 def to_plain(value: Any, path: str = "result") -> Any:
     """The value in JSON's own types, the rest as tagged objects.
 
-    `path` is how messages call the value. Raises InexactValue.
+    `path` is the name of the value in messages. Raises InexactValue.
     """
     kind = type(value)
     if value is None or kind is bool:

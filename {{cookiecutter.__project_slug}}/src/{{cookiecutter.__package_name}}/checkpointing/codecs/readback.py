@@ -1,8 +1,8 @@
-"""What was just written, read back before a manifest counts it.
+"""Read a file back as soon as it is written, before a manifest names it.
 
 No list of what files keep is complete. So each file is opened as a later process will open it, and
-its first rows go all the way to what a step would receive, next to the same rows of the value. That
-costs little however large the file is: an Arrow file is mapped, of a Parquet file the footer and
+its first rows are thawed as for a step and compared with the same rows of the value. That costs
+little however large the file is: an Arrow file is mapped, and of a Parquet file only the footer and
 the first pages are read.
 """
 
@@ -31,15 +31,15 @@ _ELEMENTS = 100_000
 
 
 class _Differs(Exception):
-    """What is read back is not what was written."""
+    """The value that was read back differs from the value that was written."""
 
 
 @contextlib.contextmanager
 def exactly(value: str, path: Path, frozen: Any, codec: Codec, form: Format) -> Iterator[None]:
-    """Whatever is raised while a value's file is written or read back means that it is not exact.
+    """Turn any error while a value's file is written or read back into InexactValue.
 
-    Raises InexactValue, naming the value and where possible the column. What the system says, of a
-    full or a broken disk, is raised as it is.
+    It names the value and where possible the column. Errors of the system, for a full or a broken
+    disk, are raised as they are.
     """
     try:
         yield
@@ -60,64 +60,68 @@ def exactly(value: str, path: Path, frozen: Any, codec: Codec, form: Format) -> 
 
 
 def require_same(path: Path, frozen: Any, codec: Codec, form: Format) -> None:
-    """Compare a file with the frozen value that was written to it; raises what it meets."""
+    """Compare a file with the frozen value that was written to it; raises if they differ.
+
+    Codecs and readers may raise any error; `exactly` makes it an InexactValue.
+    """
     if isinstance(frozen, pa.Table):
-        rows, found = _read_table(path, form)
+        rows, stored = _read_table(path, form)
         if rows != frozen.num_rows:
             raise _Differs(f"{rows} rows in place of {frozen.num_rows}")
-        _require_same_rows(found, frozen, codec)
+        _require_same_rows(stored, frozen, codec)
     elif isinstance(frozen, np.ndarray):
         _require_same_elements(codec.thaw(form.read(path, None)), frozen)
     else:
-        found = form.read(path, None)
-        if isinstance(frozen, bytes) and found != frozen:
+        stored = form.read(path, None)
+        if isinstance(frozen, bytes) and stored != frozen:
             raise _Differs("other bytes")
-        codec.thaw(found)
+        codec.thaw(stored)
 
 
 def _read_table(path: Path, form: Format) -> tuple[int, Any]:
-    """How many rows a file has, and at least the first of them."""
+    """The number of rows in a file, and at least the first of them."""
     if form.name == "parquet":  # to decode all of it would cost as much as to write it
         return parquet.read_first(path, _ROWS)
-    found = form.read(path, None)
-    found.validate()  # offsets and lengths: cheap, and what is not valid may end the process
-    return found.num_rows, found
+    table = form.read(path, None)
+    table.validate()  # offsets and lengths: cheap, and what is not valid may end the process
+    return table.num_rows, table
 
 
-def _require_same_rows(found: Any, frozen: Any, codec: Codec) -> None:
-    """Compare the first rows of two tables: their form in the file, and what a step would get."""
-    for one, other in zip(found.schema, frozen.schema, strict=True):
-        if not one.equals(other, check_metadata=True):
-            raise _Differs(f"{one} in place of {other}")
-    if found.schema.metadata != frozen.schema.metadata:
+def _require_same_rows(stored: Any, frozen: Any, codec: Codec) -> None:
+    """Compare the first rows of two tables: as they are in the file, and as a step gets them."""
+    for stored_field, field in zip(stored.schema, frozen.schema, strict=True):
+        if not stored_field.equals(field, check_metadata=True):
+            raise _Differs(f"{stored_field} in place of {field}")
+    if stored.schema.metadata != frozen.schema.metadata:
         raise _Differs("other metadata")
-    first, wanted = (_first_rows(table) for table in (found, frozen))
+    first, wanted = (_first_rows(table) for table in (stored, frozen))
     if _bytes(wanted) < _MOST_BYTES:
-        # What a frame gives back is compared by freezing it again: NaN and NaT, the codes under
-        # nulls and whatever else a recipe restores then lie in plain sight.
+        # Thawed frames are compared by freezing them again: that shows NaN and NaT, the codes under
+        # nulls and everything else that a recipe restores.
         first, wanted = (codec.freeze(codec.thaw(table)) for table in (first, wanted))
     if first.schema.metadata != wanted.schema.metadata:
         raise _Differs("another frame")
-    for name, one, other in zip(wanted.column_names, first.columns, wanted.columns, strict=True):
-        if not _is_same(one, other):
+    columns = zip(wanted.column_names, first.columns, wanted.columns, strict=True)
+    for name, stored_column, column in columns:
+        if not _is_same(stored_column, column):
             raise _Differs(f"other values in {name!r}")
 
 
-def _require_same_elements(found: npt.NDArray[Any], frozen: npt.NDArray[Any]) -> None:
-    if (found.dtype, found.shape) != (frozen.dtype, frozen.shape):
-        raise _Differs(f"{found.dtype} {found.shape} in place of {frozen.dtype} {frozen.shape}")
-    if found.size and found.strides != frozen.strides:
+def _require_same_elements(stored: npt.NDArray[Any], frozen: npt.NDArray[Any]) -> None:
+    if (stored.dtype, stored.shape) != (frozen.dtype, frozen.shape):
+        raise _Differs(f"{stored.dtype} {stored.shape} in place of {frozen.dtype} {frozen.shape}")
+    if stored.size and stored.strides != frozen.strides:
         raise _Differs("another order in memory")
-    first, wanted = (one.ravel(order="K")[:_ELEMENTS].tobytes() for one in (found, frozen))
+    first, wanted = (array.ravel(order="K")[:_ELEMENTS].tobytes() for array in (stored, frozen))
     if first != wanted:
         raise _Differs("other elements")
 
 
-def _is_same(one: Any, other: Any) -> bool:
+def _is_same(left: Any, right: Any) -> bool:
     """Whether two short columns are equal. NaN is equal to NaN only as text."""
-    if one.type != other.type or one.equals(other):
-        return bool(one.type == other.type)
-    texts = (c.to_string(window=_ROWS, container_window=_ROWS) for c in (one, other))
+    if left.type != right.type or left.equals(right):
+        return bool(left.type == right.type)
+    texts = (c.to_string(window=_ROWS, container_window=_ROWS) for c in (left, right))
     return len(set(texts)) == 1
 
 
@@ -149,7 +153,7 @@ def _cut_dictionary(array: Any) -> Any:
 
 
 def _culprit(path: Path, frozen: Any, codec: Codec, form: Format) -> str:
-    """The column or index to blame, for a message: the first that fails when it is alone."""
+    """The column or index to blame, for a message: the first that fails when written alone."""
     recipe = tables.recipe_of(frozen) if isinstance(frozen, pa.Table) else None
     if not isinstance(frozen, pa.Table) or (recipe is not None and "series" in recipe):
         return "the value"

@@ -1,1 +1,1 @@
-"""What is kept: manifests, commits, the store of checkpoints, and whose place it is."""
+"""Checkpoints on disk: manifests, commits, the store of checkpoints, and who owns its folder."""

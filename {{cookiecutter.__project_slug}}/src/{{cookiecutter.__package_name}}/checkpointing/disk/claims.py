@@ -1,7 +1,7 @@
-"""What may be replaced by publishing: only what a run of the same project has published there.
+"""Publishing may replace a target only if a run of the same project has published it.
 
-A hidden file beside the target tells so. It lies there, and not with the checkpoints, because these
-may be deleted at any time, and what they were published to is a result all the same.
+A hidden file beside the target, its claim, says so. It does not lie with the checkpoints, because
+these may be deleted at any time, and a published output is a result all the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..base.files import replace_text
 from ..base.settings import PIPELINE_FILE, Settings
 from .owner import Note, Owner, read_note
 
-_FILE = "."  # what is in a published file: itself
+_FILE = "."  # the only entry of a published file: the file itself
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,20 @@ class Target:
 
     @property
     def claim(self) -> Path:
-        """The file that tells what was published at the target."""
+        """The file that lists what was published at the target."""
         return self.path.with_name(f".{self.path.name}.published")
 
     def require_ours(self) -> Note | None:
-        """Refuse a target that holds anything that no run of the project has published.
+        """Refuse a target that contains anything that no run of the project has published.
 
         Returns:
-            What was published there, None if nothing.
+            The note in the claim, None if there is no claim.
 
         Raises:
-            ConfigurationError: it holds something else, or another project publishes there.
-            OSError: it cannot be looked at.
+            ConfigurationError: it contains something else, or another project publishes there.
+            OSError: it cannot be read.
         """
-        present = entries_of(self.path)  # first, for a run at work makes the claim before the rest
+        present = entries_of(self.path)  # first, because a run claims entries before it makes them
         note = read_note(self.claim)
         where = f"[outputs] `{self.value}`: {self.path}"
         instead = f"Name another path in {PIPELINE_FILE}."
@@ -66,18 +66,18 @@ class Target:
         return note
 
     def announce(self, copy: Path) -> None:
-        """Tell, durably, that what is in `copy` is about to be published. Raises as above.
+        """Claim the entries of `copy`, durably, before it is published. Raises as `require_ours`.
 
-        Until it is, the target holds what was published before, so that stays told as well.
+        Until then the target contains what was published before, so the claim lists that as well.
         """
         former = self.require_ours()
-        self._tell(entries_of(copy).union(former.entries if former else ()))
+        self._write_claim(entries_of(copy).union(former.entries if former else ()))
 
     def settle(self) -> None:
-        """Tell what is published now, and nothing that was before."""
-        self._tell(entries_of(self.path))
+        """Claim what is published now, and nothing that was published before."""
+        self._write_claim(entries_of(self.path))
 
-    def _tell(self, entries: set[str]) -> None:
+    def _write_claim(self, entries: set[str]) -> None:
         note = self.owner.note(self.path.parent, self.value)
         note = note.model_copy(update={"entries": tuple(sorted(entries))})
         if read_note(self.claim) != note:
@@ -85,10 +85,10 @@ class Target:
 
 
 def targets(settings: Settings) -> dict[str, Target]:
-    """Where each published value goes, by its name.
+    """The target of each published value, by the value's name.
 
-    `[outputs]` is of the project, so a pipeline that is renamed or cut in two publishes where the
-    former one did.
+    `[outputs]` belongs to the project, so a pipeline that is renamed or cut in two publishes to the
+    targets of the former one.
     """
     owner = Owner(settings.root, None)
     return {
@@ -98,7 +98,7 @@ def targets(settings: Settings) -> dict[str, Target]:
 
 
 def entries_of(path: Path) -> set[str]:
-    """The path of everything in a folder, relative to it; of a file just that it is one."""
+    """The paths of all that a folder contains, relative to it; for a file just `.`."""
     if not os.path.lexists(path):
         return set()
     if path.is_symlink() or not path.is_dir():

@@ -1,7 +1,7 @@
-"""Committing a part: its live values on disk, each durable, then the manifest that counts.
+"""Commit a part: write its live values, each durable, then the manifest that makes them count.
 
-Files get names that no earlier commit used, so nothing that a reader may have mapped is ever
-rewritten. Until the manifest is replaced, the former checkpoint of the same key stays what it was.
+Files get names that no earlier commit used, so a file that a reader may have mapped is never
+rewritten. Until the manifest is replaced, the former checkpoint of the same key stays as it was.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .sweeping import discard
 class Files:
     """The files that a value gets: one for later steps, one as an output.
 
-    A value of the family `path` is kept as the files that it is, and they have no format.
+    A value of the family `path` is already files, which are kept as they are and have no format.
     """
 
     is_kept: bool
@@ -45,7 +45,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Kept:
-    """The records of a value's files: for later steps and as an output, which may be one file."""
+    """The records of a value's files, for later steps and as an output: maybe the same file."""
 
     kept: FileRecord | None
     output: FileRecord | None
@@ -57,15 +57,15 @@ class Kept:
 
 
 class Commit:
-    """One checkpoint in the making.
+    """Writes one checkpoint.
 
     Not safe between processes: only the worker that holds the pipeline's locks may make one. A
-    worker may die at any line of it. Then files lie in the folder that no manifest names, the
-    former checkpoint is as it was, and the next run sweeps the files away: their names are new each
-    time, so none is written over while a reader has it mapped.
+    worker may die at any line of it. Then the folder contains files that no manifest names, the
+    former checkpoint is as it was, and the next run removes the files. Their names are new each
+    time, so no file is overwritten while a reader has it mapped.
 
     Args:
-        folder: the checkpoint's folder, made when something is to be written to it.
+        folder: the checkpoint's folder; it is made before the first write.
         allowance: the most bytes that checkpoints may still take (`max_disk`).
     """
 
@@ -78,7 +78,7 @@ class Commit:
         self._written: list[Path] = []
 
     def require_room(self, needed: int) -> None:
-        """Refuse before anything is written what cannot fit. `needed` in bytes."""
+        """Refuse a checkpoint of `needed` bytes that cannot fit, before anything is written."""
         self._require_folder()
         free = shutil.disk_usage(self.folder).free
         if needed > free:
@@ -100,7 +100,7 @@ class Commit:
             with exactly(value, path, frozen, codec, form):
                 file = HashingFile(path)
                 try:
-                    form.write(frozen, file)  # type: ignore[arg-type]  # all that writers ask for
+                    form.write(frozen, file)  # type: ignore[arg-type]  # all that writers call
                     digest = file.finish()
                 finally:
                     file.close()
@@ -109,7 +109,7 @@ class Commit:
             return self._record(path, codec, form.name, file.bytes, digest, describe(frozen))
 
     def workdir(self, value: str) -> Path:
-        """A fresh folder for a step that makes files, within the checkpoint's own folder."""
+        """Make an empty folder for a step that makes files, within the checkpoint's own folder."""
         self._require_folder()
         path = self.workdir_path(value)
         with storage_errors(f"Making a folder for `{value}`", self.folder):
@@ -118,7 +118,7 @@ class Commit:
         return path
 
     def workdir_path(self, value: str) -> Path:
-        """Where the folder of a step lies, if it asked for one."""
+        """The path of that folder, if the step has a parameter `workdir`."""
         return self.folder / value_name(self.folder, value, self._number)
 
     def take(self, value: str, path: Path, codec: Codec) -> FileRecord:
@@ -130,23 +130,23 @@ class Commit:
             return self._record(path, codec, "path", total_bytes(path), checksum(path), {})
 
     def keep(self, value: str, frozen: Any, codec: Codec, files: Files) -> Kept:
-        """Make the files of one value, which is let go of before this returns.
+        """Write the files of one value, and keep no reference to it.
 
-        Raises StorageError.
+        Raises StorageError, and InexactValue as `write` does.
         """
         if codec.family == "path":
             taken = self.take(value, frozen, codec)
             return Kept(taken if files.is_kept else None, taken if files.is_output else None)
         kept = self.write(value, frozen, codec, files.kept) if files.kept else None
-        if files.output is None or files.output == files.kept:  # one file then serves for both
+        if files.output is None or files.output == files.kept:  # then one file serves for both
             return Kept(kept, kept if files.output else None)
         return Kept(kept, self.write(value, frozen, codec, files.output))
 
     def finish(self, manifest: Manifest, *, partial: bool = False) -> None:
-        """The moment from which the checkpoint exists, in the place of a former one of its key.
+        """Write the manifest: from now on the checkpoint exists and replaces a former one.
 
-        With `partial` it is the moment from which a part is done, and need not run again; a former
-        checkpoint stays. Raises StorageError.
+        With `partial`, the finished parts need not run again from now on, and a former checkpoint
+        stays. Raises StorageError.
         """
         name = PARTIAL if partial else MANIFEST
         self._require_folder()
@@ -159,18 +159,19 @@ class Commit:
         discard(self.folder, spared)
 
     def abandon(self) -> None:
-        """Take back everything that was written; what cannot be removed is swept away later."""
+        """Remove everything that was written; a later run removes what cannot be removed now."""
         for path in self._written:
             with contextlib.suppress(OSError):
                 remove(path)
         if self._is_new:
-            with contextlib.suppress(OSError):  # somebody keeps something in it already
+            with contextlib.suppress(OSError):  # somebody else has put something into it already
                 self.folder.rmdir()
 
     def _require_folder(self) -> None:
-        """Have the checkpoint's folder, within the one of all checkpoints.
+        """Make the checkpoint's folder, and its segment's, if they do not exist.
 
-        That one is not made here: without its mark it would be nobody's. Raises StorageError.
+        The folder of all checkpoints is not made here: without its mark it would have no owner.
+        Raises StorageError.
         """
         if self._has_folder:
             return
@@ -183,7 +184,7 @@ class Commit:
         self._has_folder = True
 
     def _spend(self, count: int) -> None:
-        """Count bytes that are on disk now against what max_disk leaves."""
+        """Count bytes that are on disk now, and refuse more than max_disk allows."""
         self._spent += count
         self._require_allowance(self._spent)
 
@@ -203,7 +204,7 @@ class Commit:
 
 
 def files_of(codec: Codec, preferred: str, *, kept: bool, output: bool) -> Files:
-    """Which files a value of this codec gets, when checkpoints have the preferred format."""
+    """The files that a value of this codec gets, when checkpoints have the preferred format."""
     if codec.family == "path":
         return Files(kept, output, None, None)
     return Files(
@@ -215,13 +216,13 @@ def files_of(codec: Codec, preferred: str, *, kept: bool, output: bool) -> Files
 
 
 def sure_bytes(frozen: Any, files: Files) -> int:
-    """Bytes that writing a value is sure to take; what compression leaves cannot be foreseen."""
+    """The bytes that a value takes on disk at least; compressed files may be of any size."""
     formats = {files.kept, files.output} - {None}
     return sum(likely_bytes(frozen) for form in formats if form and form.name != "parquet")
 
 
 def likely_bytes(frozen: Any) -> int:
-    """About what a value's file takes: the value's own share of memory that it may only view."""
+    """The approximate size of a value's file: its own part of the memory that it may only view."""
     if isinstance(frozen, Path):
         return total_bytes(frozen)
     return len(frozen) if isinstance(frozen, bytes) else int(getattr(frozen, "nbytes", 0))

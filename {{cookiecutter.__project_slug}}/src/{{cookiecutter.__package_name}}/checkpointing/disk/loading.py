@@ -1,6 +1,6 @@
-"""Checkpointed values read: what a file gives back, and one value for a person.
+"""Read checkpointed values: turn errors of readers into ours, and load one value for a person.
 
-That is in a notebook, or for the command `show`.
+A person loads values in a notebook, or with the command `show`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from .store import Damaged, Store, is_sound
 
 @contextlib.contextmanager
 def restoring(value: str, *, is_stored: bool) -> Iterator[None]:
-    """While a value is read, or made of its frozen form: whatever that raises has one meaning.
+    """Turn any error while a value is read, or made from its frozen form, into one of these.
 
     Raises:
-        Damaged: the value lies in a checkpoint. Its bytes may be those that were committed, by a
+        Damaged: the value lies in a checkpoint. Its bytes may be as they were committed, by a
             version that did not read them back.
         InexactValue: a step of this process made it.
     """
@@ -57,8 +57,8 @@ def load_value(
     Raises:
         ConfigurationError: no step makes that value, the checkpoints are another project's, or a
             codec of adapters.py that made it is not what this process has imported.
-        StorageError: the newest checkpoint of its segment does not hold it, or its file is damaged
-            or cannot be read.
+        StorageError: the newest checkpoint of its segment does not contain it, or its file is
+            damaged or cannot be read.
     """
     made = {step.name: step for step in graph.steps if step.codec is not None}
     if value not in made:
@@ -68,26 +68,26 @@ def load_value(
     store = Store(place.folder)
     segment = graph.producer(value).name
     newest = next(iter(store.all_of(segment)), None)  # an older one is of other code or inputs
-    found = newest.record(value) if newest is not None else None
-    if newest is None or found is None:
+    record = newest.record(value) if newest is not None else None
+    if newest is None or record is None:
         raise StorageError(
             f"no checkpoint contains `{value}`. Run the pipeline; a value stays on disk only when "
             f"a later segment reads it, or nothing does."
         )
     folder = store.path(segment, newest.key)
-    if not is_sound(folder, found):
-        raise StorageError(f"{folder / found.file} is damaged; `run` will rebuild it.")
-    if adapters_edited and is_own(found.codec):
+    if not is_sound(folder, record):
+        raise StorageError(f"{folder / record.file} is damaged; `run` will rebuild it.")
+    if adapters_edited and is_own(record.codec):
         raise ConfigurationError(
-            f"`{value}` is kept by the codec {found.codec} of adapters.py, whose code was edited "
+            f"`{value}` is kept by the codec {record.codec} of adapters.py, whose code was edited "
             f"after this session had imported it. Start the session again to load it."
         )
-    path = folder / found.file
-    codec = codec_named(found.codec)
+    path = folder / record.file
+    codec = codec_named(record.codec)
     try:
         with restoring(value, is_stored=True):
             return codec.thaw(
-                path if found.format == "path" else format_named(found.format).read(path, None)
+                path if record.format == "path" else format_named(record.format).read(path, None)
             )
     except Damaged as damage:
         raise StorageError(

@@ -1,7 +1,7 @@
-"""The manifest of a checkpoint: what is in it, what it was made from. It makes the checkpoint.
+"""The manifest of a checkpoint: its values, and what they were made from.
 
-A checkpoint's files may lie in its folder before it exists; it exists once its manifest does.
-While a segment runs in several parts, a partial manifest says what its finished parts left.
+A checkpoint exists once its manifest does; its files may lie in its folder before. While a segment
+runs in several parts, a partial manifest lists the values of its finished parts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PARTIAL = "partial.json"
 
 @dataclass(frozen=True)
 class FileRecord:
-    """One value's file: enough to load it, and to tell whether it is still what was written.
+    """One value's file: enough to load it, and to check whether it is still as it was written.
 
     `file` is relative to the checkpoint's folder. `bytes` is the size on disk; `checksum` is
     xxh3_128. While `bytes`, `mtime_ns` and `inode` are what `stat` gives, the file was not touched
@@ -40,7 +40,7 @@ class FileRecord:
 
     @property
     def identity(self) -> str:
-        """What a key knows of the value: its bytes, and for files that a step made their name."""
+        """What a key contains of the value: its checksum, and for a step's own files their name."""
         name = self.file.partition("/")[2]
         return f"{self.checksum} {name}" if name else self.checksum
 
@@ -48,19 +48,19 @@ class FileRecord:
         """Whether the file is, by its stat, the one that was committed."""
         path = folder / self.file
         try:
-            found = total_bytes(path), *stamp(path)
+            current = total_bytes(path), *stamp(path)
         except OSError:
             return False
-        return found == (self.bytes, self.mtime_ns, self.inode)
+        return current == (self.bytes, self.mtime_ns, self.inode)
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A checkpoint: the values kept for later steps, the outputs, and what both came from.
 
-    `steps` are those that were done: all of the segment's, or as many as its parts so far took.
-    `params` are those that it depends on, be it through the values of earlier segments. `seconds`
-    is the time of the steps, commit left out.
+    `steps` are the steps that ran: all of the segment's, or those of its finished parts. `params`
+    are those that it depends on, also through the values of earlier segments. `seconds` is the time
+    of the steps, without the commit.
     """
 
     pipeline: str
@@ -80,7 +80,7 @@ class Manifest:
 
     @property
     def entries(self) -> set[str]:
-        """The names in the checkpoint's folder that hold its values."""
+        """The names of the files and folders in the checkpoint's folder that contain its values."""
         return {record.file.partition("/")[0] for _, record in self.records()}
 
     def record(self, value: str) -> FileRecord | None:
@@ -93,7 +93,7 @@ class Manifest:
         return sum({record.file: record.bytes for _, record in self.records()}.values())
 
     def write(self, folder: Path, name: str = MANIFEST) -> None:
-        """Make the checkpoint exist: from one moment to the next, and for good."""
+        """Make the checkpoint exist, durably, and at once or not at all."""
         content = asdict(self)
         replace_text(
             folder / name, json.dumps({"checksum": _checksum(content), **content}, indent=1)

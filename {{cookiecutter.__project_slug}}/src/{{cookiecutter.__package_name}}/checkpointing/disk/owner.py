@@ -1,4 +1,4 @@
-"""Whose something on disk is: a note beside it names the project and the pipeline that made it.
+"""Who owns something on disk: a note beside it names the project and the pipeline that made it.
 
 `place.py` keeps one in each folder of ours, `claims.py` one beside each published output.
 """
@@ -18,7 +18,7 @@ from ..base.settings import PIPELINE_FILE, find_root
 
 
 class Note(BaseModel):
-    """What a note says; `project` is relative to the note's folder where that lies within it.
+    """The content of a note; `project` is relative if the note's folder lies within the project.
 
     So a project that is moved or copied as a whole takes its checkpoints along.
     """
@@ -26,10 +26,10 @@ class Note(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     format: Literal[1] = 1
-    """Of the note itself; another one is of another version of this runtime."""
+    """The format of the note itself; another one is from another version of this runtime."""
 
     holds: str
-    """What the note is about: checkpoints, runs, or the value that is published."""
+    """What belongs to the owner: checkpoints, runs, or the value that is published."""
 
     project: str
     """The path of the project's folder."""
@@ -38,12 +38,12 @@ class Note(BaseModel):
     """None stands for all pipelines of the project."""
 
     entries: tuple[str, ...] = ()
-    """Of a published folder all that is in it, `.` of a published file."""
+    """The paths of all that a published folder contains, or `.` for a published file."""
 
     def text(self) -> str:
-        """The note as it is kept: the same for the same facts, so that it may be under git."""
-        said = {"format": self.format} | self.model_dump(exclude_defaults=True)
-        return json.dumps(said, indent=1) + "\n"
+        """The note as it is written: the same for the same facts, so that git may track it."""
+        content = {"format": self.format} | self.model_dump(exclude_defaults=True)
+        return json.dumps(content, indent=1) + "\n"
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,18 @@ class Owner:
     pipeline: str | None
 
     def note(self, folder: Path, holds: str, entries: tuple[str, ...] = ()) -> Note:
-        """The note that says, in that folder, that something is this owner's."""
+        """The note that says, in that folder, that something belongs to this owner."""
         root, place = self.root.resolve(), folder.resolve()
         is_within = place.is_relative_to(root)
         project = Path(os.path.relpath(root, place)).as_posix() if is_within else str(root)
         return Note(holds=holds, project=project, pipeline=self.pipeline, entries=entries)
 
-    def require_named(self, note: Note, at: Path, what: str, instead: str) -> None:
-        """Refuse what a note tells to be somebody else's.
+    def require_named(self, note: Note, at: Path, subject: str, instead: str) -> None:
+        """Refuse what belongs to somebody else, according to its note.
 
         Args:
             at: the file that the note was read from.
-            what: what it is about, as the message's subject.
+            subject: what the note is about, as the subject of the message.
             instead: what to do, as a sentence.
 
         Raises ConfigurationError.
@@ -74,13 +74,13 @@ class Owner:
         if not _is_same(project, self.root):
             mine = json.dumps(self.note(at.parent, note.holds).project)
             raise ConfigurationError(
-                f"{what} belongs to the project in {project}, this one is in {self.root}. "
+                f"{subject} belongs to the project in {project}, this one is in {self.root}. "
                 f"{instead} If that project is this one and was moved, write "
                 f'"project": {mine} into {at}.'
             )
         if note.pipeline != self.pipeline:
             raise ConfigurationError(
-                f"{what} belongs to the pipeline `{note.pipeline}`, this one is "
+                f"{subject} belongs to the pipeline `{note.pipeline}`, this one is "
                 f"`{self.pipeline}`. {instead}"
             )
 
@@ -89,7 +89,7 @@ def read_note(path: Path) -> Note | None:
     """The note in a file, None when there is none.
 
     Raises:
-        ConfigurationError: it is damaged, or of another version of this runtime.
+        ConfigurationError: it is damaged, or from another version of this runtime.
         OSError: it cannot be read.
     """
     try:
@@ -109,7 +109,7 @@ def read_note(path: Path) -> Note | None:
 def _project_of(note: Note, folder: Path) -> Path:
     """The project that a note in a folder names.
 
-    A path that leads to no project any more was moved within one, which is then the owner.
+    If its path leads to no project, the folder was moved within one, which is then the owner.
     """
     place = folder.resolve()
     named = Path(os.path.normpath(place / note.project))
@@ -118,9 +118,9 @@ def _project_of(note: Note, folder: Path) -> Path:
     return find_root(place) or named
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    """Whether both are one folder, be it by two paths."""
+def _is_same(left: Path, right: Path) -> bool:
+    """Whether two paths lead to the same folder."""
     try:
-        return one.resolve() == other.resolve() or os.path.samefile(one, other)
+        return left.resolve() == right.resolve() or os.path.samefile(left, right)
     except OSError:
         return False

@@ -1,7 +1,7 @@
 """A folder that is ours alone: a mark in it says so, made when the folder was absent or empty.
 
-Whatever a run writes or removes lies in a place that was claimed before. A folder in which people
-keep something of theirs can never become one.
+A run writes and removes files only in a place that was claimed before. A folder in which people
+keep files of their own can never become one.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .owner import Owner, read_note
 
 MARK = "owner.json"
 LOCKS = ("run.lock", "worker.lock")
-_TOLD = 3  # names of what is in the way
+_MOST_LISTED = 3  # names of files that are in the way
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder that is to be ours, for what it `holds`; `instead` says how to have another."""
+    """A folder that is to be ours, for what it `holds`; `instead` says how to choose another."""
 
     folder: Path
     holds: str
@@ -32,13 +32,14 @@ class Place:
     instead: str
 
     def is_ours(self) -> bool:
-        """Whether it carries our mark; False when there is nothing yet.
+        """Whether it contains our mark; False when there is nothing yet.
 
-        Nothing is written. Raises ConfigurationError when it is, or may be, somebody else's.
+        Nothing is written. Raises ConfigurationError when it belongs, or may belong, to somebody
+        else.
         """
         with storage_errors(f"Looking whose the folder of {self.holds} is", self.folder):
             self._require_no_obstacle()
-            others = self._others()  # before the mark is read: a first run may just be making it
+            others = self._others()  # before the mark is read: a first run may make it now
             note = read_note(self.folder / MARK)
         if note is None and others:
             raise ConfigurationError(
@@ -58,8 +59,8 @@ class Place:
     def claim(self) -> None:
         """Make it ours, if it is not yet. Raises as `is_ours`, and StorageError.
 
-        The mark is whole from its first moment and made by one process only, so two first runs
-        at once, of one project or of two, agree on whose it is; a killed one leaves it empty.
+        The mark is written at once and by one process only, so two first runs at the same time, of
+        one project or of two, agree on the owner; one that is killed leaves the folder empty.
         """
         if self.is_ours():
             return
@@ -77,24 +78,25 @@ class Place:
                 self.folder.rmdir()
 
     def _require_no_obstacle(self) -> None:
-        """Refuse a path that leads through something else than folders."""
-        found = next(path for path in (self.folder, *self.folder.parents) if os.path.lexists(path))
-        if not found.is_dir():
-            kind = "a link that leads to no folder" if found.is_symlink() else "not a folder"
+        """Refuse a path on which something is not a folder."""
+        paths = (self.folder, *self.folder.parents)
+        existing = next(path for path in paths if os.path.lexists(path))
+        if not existing.is_dir():
+            kind = "a link that leads to no folder" if existing.is_symlink() else "not a folder"
             raise ConfigurationError(
-                f"{self.folder} is to be the folder of {self.holds}, but {found} is {kind}. "
+                f"{self.folder} is to be the folder of {self.holds}, but {existing} is {kind}. "
                 f"{self.instead} Or move it away."
             )
 
     def _others(self) -> list[str]:
-        """Names of what is neither a mark nor what a first run may have left without one."""
+        """The names of all but the mark and what a first run may have left without one."""
         if not self.folder.exists():
             return []
         return sorted(p.name for p in self.folder.iterdir() if not _is_harmless(p))
 
 
 def checkpoints_place(settings: Settings, pipeline: str) -> Place:
-    """Where a pipeline keeps its checkpoints."""
+    """The place of a pipeline's checkpoints."""
     return Place(
         settings.checkpoints / pipeline,
         "checkpoints",
@@ -104,7 +106,7 @@ def checkpoints_place(settings: Settings, pipeline: str) -> Place:
 
 
 def runs_place(settings: Settings) -> Place:
-    """Where a project keeps the records of its runs."""
+    """The place of the records of a project's runs."""
     return Place(
         settings.runs,
         "runs",
@@ -114,7 +116,7 @@ def runs_place(settings: Settings) -> Place:
 
 
 def claim_places(settings: Settings, pipeline: str) -> None:
-    """Claim both for a run. Raises as `Place.claim`; a refusal comes before anything is written."""
+    """Claim both places for a run. Raises as `Place.claim`; a refusal comes before any write."""
     # In this order checkpoints may lie within `runs`, which is empty when it is claimed.
     places = runs_place(settings), checkpoints_place(settings, pipeline)
     for place in places:
@@ -124,7 +126,7 @@ def claim_places(settings: Settings, pipeline: str) -> None:
 
 
 def _is_harmless(path: Path) -> bool:
-    """Whether it tells nothing of whose folder it is in."""
+    """Whether a file may lie in a folder that is not claimed yet: a lock, or a mark."""
     if path.is_symlink():
         return False
     is_lock = path.name in LOCKS and path.is_file() and path.stat().st_size == 0
@@ -133,6 +135,6 @@ def _is_harmless(path: Path) -> bool:
 
 def _listed(names: list[str]) -> str:
     """Some names as the subject of a sentence: "`a`, `b` and 7 more are"."""
-    told = ", ".join(f"`{name}`" for name in names[:_TOLD])
-    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"{told}{more} {'is' if len(names) == 1 else 'are'}"
+    listed = ", ".join(f"`{name}`" for name in names[:_MOST_LISTED])
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return f"{listed}{more} {'is' if len(names) == 1 else 'are'}"

@@ -1,7 +1,7 @@
 """Checkpoints on disk: find, verify, set aside, retire; and the lock that guards them.
 
-Layout: `checkpoints/<pipeline>/<segment>/<key>/`, with the manifest and the values' files in it.
-Whose folder that is tells `place.py`, what in it is ours to remove `sweeping.py`.
+Layout: `checkpoints/<pipeline>/<segment>/<key>/` contains the manifest and the values' files.
+`place.py` checks who owns that folder, `sweeping.py` what in it may be removed.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ class Damaged(Exception):
 class Store:
     """The checkpoints of one pipeline.
 
-    Not safe without `lock`, for whoever writes or removes; and nothing here asks whose the folder
-    is: a run has claimed its place before. Reading needs no lock, for files are never rewritten in
-    place, but what was found may be gone a moment later. The lock keeps runs apart, not people, who
-    may put what they like between the checkpoints: it stays where it is.
+    Not safe without `lock`, for code that writes or removes; and nothing here checks who owns the
+    folder: a run has claimed it before. Reading needs no lock, because files are never rewritten in
+    place, but a checkpoint that was read may be removed a moment later. The lock excludes other
+    runs, not people: they may put files between the checkpoints, and these stay.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.verified: set[Path] = set()
-        """Files that were hashed since this was made and were what was committed. A file's name is
-        never used again, so one that was made anew is not among them."""
+        """Files that were hashed since this object was made, and were as they were committed. Names
+        are never used again, so a file that was made anew is not among them."""
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the pipeline's checkpoints for one run. Raises Locked when another run has them.
+        """Lock the pipeline's checkpoints for one run. Raises Locked when another run has them.
 
-        It is `flock`, which the kernel lets go when the process dies, and which a network file
-        system may not support. When a run is killed, its worker may still commit for a moment: it
-        holds a lock of its own, which is awaited here, so that nothing appears behind a new run.
+        The lock is `flock`, which the kernel releases when the process dies, and which a network
+        file system may not support. When a run is killed, its worker may still commit for a moment:
+        it holds a lock of its own, which this waits for, so that it cannot commit during a new run.
         """
         lock = _acquired(self.folder / "run.lock", 0)
         if lock is None:
@@ -61,7 +61,7 @@ class Store:
             )
         try:
             note = {"pid": os.getpid(), "host": socket.gethostname()}
-            with contextlib.suppress(OSError):  # on a full disk, `clean` has to work all the same
+            with contextlib.suppress(OSError):  # on a full disk, `clean` still has to work
                 replace_text(self.folder / "run.json", json.dumps(note))
             with self.worker_lock():
                 pass
@@ -71,7 +71,7 @@ class Store:
 
     @contextlib.contextmanager
     def worker_lock(self) -> Iterator[None]:
-        """Held by a worker while it can commit. Raises Locked when one does not go away."""
+        """A worker holds it while it can commit. Raises Locked when an earlier one does not end."""
         lock = _acquired(self.worker_lock_file, _WORKER_SECONDS)
         if lock is None:
             raise Locked("a worker from an earlier run is still alive; kill it and try again")
@@ -94,40 +94,41 @@ class Store:
         return read_manifest(self.path(segment, key))
 
     def find_partial(self, segment: str, key: str) -> Manifest | None:
-        """What the finished parts of an unfinished segment left, or None when it is no good."""
+        """The partial manifest of an unfinished segment, or None when it cannot be used."""
         folder = self.path(segment, key)
         with contextlib.suppress(StorageError):
-            found = read_manifest(folder, PARTIAL)
-            if found and not (folder / MANIFEST).exists() and not self.damaged(found):
-                return found
+            partial = read_manifest(folder, PARTIAL)
+            if partial and not (folder / MANIFEST).exists() and not self.damaged(partial):
+                return partial
         return None
 
     def forget_partial(self, partial: Manifest) -> None:
-        """Have a segment begin again, without the files of its finished parts."""
+        """Let a segment begin again: remove the files of its finished parts."""
         (self.path(partial.segment, partial.key) / PARTIAL).unlink(missing_ok=True)
         self.tidy(partial.segment, partial.key)
 
     def all_of(self, segment: str) -> list[Manifest]:
-        """The sound checkpoints of a segment, the last made or reused first.
+        """The checkpoints of a segment with a sound manifest, the last made or reused first.
 
-        A copy of one in a folder of another name is none.
+        A copy of one in a folder of another name does not count.
         """
-        found = []
+        dated = []
         for folder in _folders(self.folder / segment):
             with contextlib.suppress(StorageError, FileNotFoundError):  # a run may remove it
                 manifest = read_manifest(folder)
                 if manifest and (manifest.segment, manifest.key) == (segment, folder.name):
                     used = (folder / MANIFEST).stat().st_mtime_ns
-                    found.append((used, manifest.committed_at, manifest))
-        return [manifest for *_, manifest in sorted(found, key=lambda f: f[:2], reverse=True)]
+                    dated.append((used, manifest.committed_at, manifest))
+        dated.sort(key=lambda entry: entry[:2], reverse=True)
+        return [manifest for *_, manifest in dated]
 
     def mark_used(self, manifest: Manifest) -> None:
-        """Note that a run reused a checkpoint: the mtime of its manifest tells."""
-        with contextlib.suppress(OSError):  # only an order among checkpoints hangs on it
+        """Record that a run reused a checkpoint, by the mtime of its manifest."""
+        with contextlib.suppress(OSError):  # only the order of checkpoints depends on it
             os.utime(self.path(manifest.segment, manifest.key) / MANIFEST)
 
     def damaged(self, manifest: Manifest, *, hash_all: bool = False) -> list[str]:
-        """Values whose files are not what was committed.
+        """Values whose files are not as they were committed.
 
         A file is hashed when its stat has changed, or always with `hash_all`.
         """
@@ -139,18 +140,18 @@ class Store:
         ]
 
     def set_aside(self, segment: str, key: str) -> Path:
-        """Move a damaged checkpoint out of the way, for a person to look at; keep the last one.
+        """Move a damaged checkpoint aside, for a person to look at; keep only the last one.
 
-        What else lies in its folder stays there.
+        Other files in its folder stay there.
         """
         folder = self.path(segment, key)
         aside = folder.with_name(aside_name(segment, key))
         with storage_errors("Setting a damaged checkpoint aside", folder.parent):
-            found = ours_in(folder)
+            ours = ours_in(folder)
             aside.mkdir()
-            for path in found:
+            for path in ours:
                 os.replace(path, aside / path.name)
-            with contextlib.suppress(OSError):  # somebody keeps something else in it
+            with contextlib.suppress(OSError):  # somebody keeps other files in it
                 folder.rmdir()
         for former in self._set_aside(folder.parent):
             if former != aside:
@@ -160,7 +161,7 @@ class Store:
     def sweep(self) -> None:
         """Remove what a killed run left behind: files of ours that no manifest names.
 
-        What finished parts of an unfinished segment left stays, to be gone on from.
+        The files of the finished parts of an unfinished segment stay: a run resumes from them.
         """
         for segment in _own_folders(self.folder):
             for folder in _own_folders(segment):
@@ -169,20 +170,20 @@ class Store:
         sweep_temporaries(self.folder)
 
     def tidy(self, segment: str, key: str) -> None:
-        """Remove what no manifest names of one checkpoint, or all of it when there is none."""
+        """Remove the files of one checkpoint that no manifest names; without a manifest, all."""
         folder = self.path(segment, key)
         try:
             manifest, name = self.find(segment, key), MANIFEST
         except StorageError:
-            return  # found and set aside when its key is asked for
+            return  # a run that needs this key sets it aside
         if manifest is None:
             manifest, name = self.find_partial(segment, key), PARTIAL
         discard(folder, {name, *manifest.entries} if manifest else ())
 
     def retire(self, segment: str, current: str, keep: int) -> None:
-        """Remove all but the current and the `keep` last used others for each set of params.
+        """Remove all checkpoints but the current and the `keep` last used for each set of params.
 
-        A backfill over many dates is many sets of params: each keeps its own.
+        A backfill over many dates has many sets of params: each keeps its own checkpoints.
         """
         groups: dict[str, list[Manifest]] = defaultdict(list)
         for manifest in self.all_of(segment):
@@ -195,14 +196,14 @@ class Store:
         for folder in _own_folders(self.folder / segment):
             partial = self.find_partial(segment, folder.name)
             if partial and now and partial.params == now.params:
-                discard(folder)  # of code or inputs that are no longer there
+                discard(folder)  # made from former code or inputs
 
     def remove(self, manifest: Manifest) -> None:
-        """Remove one checkpoint, its manifest first: half a checkpoint is none."""
+        """Remove one checkpoint, its manifest first, so that half a checkpoint never counts."""
         discard(self.path(manifest.segment, manifest.key))
 
     def clear(self, *, spare: set[tuple[str, str]] | None = None) -> Cleared:
-        """Remove all checkpoints but the (segment, key) pairs to spare; tells what went."""
+        """Remove all checkpoints but the (segment, key) pairs to spare; returns what it freed."""
         cleared = sweep_temporaries(self.folder)
         for segment in _own_folders(self.folder):
             for folder in _own_folders(segment):
@@ -211,7 +212,7 @@ class Store:
         return cleared
 
     def used_bytes(self) -> int:
-        """Bytes that all checkpoints of the pipeline take on disk, while others may change them."""
+        """Bytes of all checkpoints of the pipeline on disk; other processes may change them now."""
         total = 0
         for folder, _, names in os.walk(self.folder):
             for name in names:
@@ -231,18 +232,18 @@ class Store:
 
 
 def is_sound(folder: Path, record: FileRecord) -> bool:
-    """Whether a file's bytes are those that were committed: reads the whole file."""
+    """Whether a file's bytes are as they were committed: reads the whole file."""
     try:
         return checksum(folder / record.file) == record.checksum
-    except OSError:  # gone, or on a disk that cannot read it any more
+    except OSError:  # it is gone, or the disk cannot read it any more
         return False
 
 
 def _acquired(path: Path, seconds: float) -> FileLock | None:
-    """A lock, taken; None when another process still holds it after so many seconds."""
+    """Acquire a lock; None when another process still holds it after so many seconds."""
     lock = FileLock(path)
     with storage_errors("Taking the lock", path.parent):
-        if not path.parent.is_dir():  # a lock alone in a new folder would keep it from being ours
+        if not path.parent.is_dir():  # a lock would not make a new folder ours
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
         try:
             lock.acquire(timeout=seconds)
@@ -259,5 +260,5 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _own_folders(parent: Path) -> list[Path]:
-    """The folders that may hold what is ours: behind a link nothing is."""
+    """The folders that may contain files of ours: behind a link nothing is ours."""
     return [path for path in _folders(parent) if not path.is_symlink()]

@@ -1,6 +1,7 @@
-"""What is ours in a checkpoint's folder, and its removal; whatever else lies there stays.
+"""Remove our files from a checkpoint's folder; all other files there stay.
 
-A value's file is known by its name, a manifest by what it says. Links are never ours: we make none.
+A value's file is recognised by its name, a manifest by its content. Links are never ours, because
+we make none.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .manifest import MANIFEST, PARTIAL, read_manifest
 
 @dataclass
 class Cleared:
-    """What a removal has set free, in bytes on disk, and what could not be removed, with why."""
+    """The bytes on disk that a removal freed, and the files that it could not remove, with why."""
 
     bytes: int = 0
     failures: list[str] = field(default_factory=list)
@@ -50,42 +51,42 @@ class Cleared:
 
 
 def ours_in(folder: Path) -> list[Path]:
-    """What we made in the folder of a checkpoint, in its place or set aside: manifests first.
+    """Our files in the folder of a checkpoint, in its place or set aside: manifests first.
 
-    Without a manifest the rest is no checkpoint, so what is moved or removed in this order is
-    never half of one. Raises OSError when the folder cannot be listed.
+    Without a manifest the other files are no checkpoint, so moving or removing them in this order
+    never leaves half of one. Raises OSError when the folder cannot be listed.
     """
     entries = sorted(path for path in folder.iterdir() if not path.is_symlink())
     named = [path for path in entries if is_value_name(folder, path.name)]
     named += [path for path in entries if is_temporary_name(path.name)]
     manifests = [path for path in entries if path.name in (MANIFEST, PARTIAL)]
-    # A damaged manifest tells nothing of itself, but what lies beside it tells whose folder it is.
+    # A damaged manifest does not show that it is ours, but the files beside it do.
     is_known = named or is_aside_name(folder.parent.name, folder.name)
     return [path for path in manifests if is_known or _is_of(path, folder)] + named
 
 
 def discard(folder: Path, spared: Collection[str] = ()) -> Cleared:
-    """Remove what is ours in a checkpoint's folder but the names to spare; then it, if empty.
+    """Remove our files from a checkpoint's folder but the names to spare; then an empty folder.
 
-    A link in the place of the folder, or of the segment's, is left alone with all behind it.
+    A link in the place of the folder, or of the segment's, stays with all behind it.
     """
     cleared = Cleared()
     if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
         return cleared
     try:
-        found = [path for path in ours_in(folder) if path.name not in spared]
+        ours = [path for path in ours_in(folder) if path.name not in spared]
     except OSError as error:
         return Cleared(failures=[f"{folder}: {error.strerror or error}"])
-    for path in found:
+    for path in ours:
         cleared.take(path)
-    if found and not spared:
-        with contextlib.suppress(OSError):  # somebody keeps something else in it
+    if ours and not spared:
+        with contextlib.suppress(OSError):  # somebody keeps other files in it
             folder.rmdir()
     return cleared
 
 
 def sweep_temporaries(folder: Path, name: str | None = None) -> Cleared:
-    """Remove what a process that was killed left under temporary names, of `name` if given."""
+    """Remove the temporary files of killed processes; with `name`, only those for that name."""
     cleared = Cleared()
     with contextlib.suppress(OSError):
         for path in sorted(folder.iterdir()):
@@ -94,22 +95,22 @@ def sweep_temporaries(folder: Path, name: str | None = None) -> Cleared:
     return cleared
 
 
-def _is_of(manifest: Path, folder: Path) -> bool:
-    """Whether it is the manifest of the checkpoint in that folder, and not of a copy of one."""
+def _is_of(path: Path, folder: Path) -> bool:
+    """Whether this manifest belongs to the checkpoint in that folder, and not to a copy of one."""
     try:
-        found = read_manifest(folder, manifest.name)
+        manifest = read_manifest(folder, path.name)
     except StorageError:
         return False
     place = folder.parent.name, checkpoint_key(folder)
-    return found is not None and (found.segment, found.key) == place
+    return manifest is not None and (manifest.segment, manifest.key) == place
 
 
 def _bytes_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder; of links their own."""
-    found = [path]
+    """Bytes of a file, or of all files in a folder; links count as themselves."""
+    files = [path]
     if path.is_dir() and not path.is_symlink():
-        found = [Path(top, name) for top, _, names in os.walk(path) for name in names]
-    return sum(_own_bytes(each) for each in found)
+        files = [Path(top, name) for top, _, names in os.walk(path) for name in names]
+    return sum(_own_bytes(file) for file in files)
 
 
 def _own_bytes(path: Path) -> int:

@@ -1,1 +1,1 @@
-"""What is declared: steps, segments, and the graph of values between them."""
+"""Declared pipelines: steps, segments, and the graph of values between them."""

@@ -1,4 +1,4 @@
-"""What the body of a step uses without having asked for it."""
+"""Names that the body of a step uses although they are no parameters of the step."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .steps import Step, is_step
 def undeclared_uses(candidate: Step, earlier: set[str]) -> list[str]:
     """Names of earlier steps that the body uses although they are no parameters of the step.
 
-    Such a name stands for the function, not for its value: a mistake that would show far from
-    its cause.
+    Such a name stands for the function, not for its value: a mistake whose effect would appear far
+    from its cause.
     """
     function: Any = inspect.unwrap(candidate.function())
     used = set(_global_names(function.__code__)) & earlier

@@ -1,4 +1,4 @@
-"""A graph against its project's TOML files: every problem at once, each with the line to fix."""
+"""Check a graph against its project's TOML files: all problems at once, with the lines to fix."""
 
 from __future__ import annotations
 
@@ -125,9 +125,9 @@ def _problems_of_outputs(graph: Graph, settings: Settings) -> Iterator[str]:
     }
     for name, text in wiring.outputs.items():
         target = root / text
-        for other, what in taken.items():
+        for other, usage in taken.items():
             if target.is_relative_to(other) or other.is_relative_to(target):
-                yield f"pipeline.toml: [outputs] `{name}` = {text!r} would overwrite {what}."
+                yield f"pipeline.toml: [outputs] `{name}` = {text!r} would overwrite {usage}."
         taken[target] = f"[outputs] `{name}`"
         if name in codecs:
             yield from _problems_of_publishing(name, codecs[name], target.suffix)

@@ -1,6 +1,6 @@
-"""The graph: segments in order, and which values are live where.
+"""The graph: segments in order, and which values are live at each step.
 
-Steps are numbered through the whole graph; a part is a half-open range of those numbers.
+Steps are numbered through the whole graph; a part is a half-open range of these numbers.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from .steps import Parameter, Segment, Step, check_name
 
 
 class Graph:
-    """Segments in order, with what follows from it for their values, worked out once.
+    """Segments in order, and the lifetimes of their values, which are computed once.
 
-    It holds plain data only (a step is known by its module and name), so it can be sent to another
-    process without the project's own code.
+    It contains plain data only (a step is known by its module and name), so it can be sent to
+    another process without the project's own code.
 
     Args:
         segments: in the order in which they run.
@@ -56,7 +56,7 @@ class Graph:
             start += len(segment.steps)
 
     def read_anew(self) -> Graph:
-        """The graph as its segments' source says now, in a process that has not imported it yet.
+        """The graph as its source declares it now, in a process that has not imported it yet.
 
         Raises ConfigurationError.
         """

@@ -1,7 +1,7 @@
-"""The signature of a step's function: what is refused, and what of it other processes can hold.
+"""The signature of a step's function: which ones are refused, and which parts can be pickled.
 
-A Step travels to the parent of a run, which has none of the project's code, or, in a notebook, has
-it as it was before the last edit. So no class of the project's own goes with it.
+A Step is sent to the parent of a run, which has not imported the project's code, or, in a notebook,
+has it as it was before the last edit. So a Step contains no class of the project's own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def problems_of_form(function: types.FunctionType) -> Iterator[str]:
 
 
 def is_plain(annotation: Any) -> bool:
-    """Whether a process can hold an annotation without the project's own code."""
+    """Whether a process can load an annotation without the project's own code."""
     if members := typing.get_args(annotation):
         return all(map(is_plain, members))
     if typing.is_typeddict(annotation) or isinstance(annotation, NewType):
@@ -55,7 +55,7 @@ def is_plain(annotation: Any) -> bool:
 
 
 def _send_by_structure(kind: Any) -> tuple[Any, ...]:
-    """How a TypedDict travels: its fields, not the address of the class."""
+    """How a TypedDict is pickled: its fields, not the address of the class."""
     fields = {}
     for name, hint in typing.get_type_hints(kind, include_extras=True).items():
         bare = typing.get_args(hint)[0] if typing.get_origin(hint) in _WRAPPERS else hint

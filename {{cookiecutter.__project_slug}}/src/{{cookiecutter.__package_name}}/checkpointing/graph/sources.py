@@ -1,8 +1,9 @@
 """The project's own modules, as a worker imports them: what is hashed for the key is what runs.
 
 Python reads a module's file when it imports it, or takes a `.pyc` that was made from a file of the
-same size and mtime. A key that came of another reading could be the key of other code: somebody
-edits between the two. So a worker reads each of these files once, and compiles and hashes that.
+same size and mtime. If the file was read again for the key, that could be the key of other code,
+because somebody may edit it in between. So a worker reads each of these files once, and compiles
+and hashes the same bytes.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from types import ModuleType
 from ..base.location import FOLDER_NAME, PACKAGE_NAME, RUNTIME, RUNTIME_NAME
 from ..codecs import forget_adapters
 
-_read: dict[Path, bytes] | None = None  # a worker's only reading of each file, once there is one
+_read: dict[Path, bytes] | None = None  # in a worker: the bytes of each file that it has read
 
 
 @dataclass(frozen=True)
 class Home:
-    """Where first-party code lies: the folder that its imports start from.
+    """The folder of first-party code, from which its imports start.
 
-    Beside an installed package lie libraries, so that of site-packages `packages` alone count.
+    Libraries lie beside an installed package, so in site-packages only `packages` count.
     """
 
     folder: Path
@@ -46,7 +47,7 @@ class Home:
         return is_here and self.counts(package)
 
     def counts(self, package: str) -> bool:
-        """Whether a top-level name that lies here is the project's, and no library."""
+        """Whether a top-level name in this folder is the project's, and not a library."""
         return package in self.packages or self.folder != Path(sysconfig.get_path("purelib"))
 
 
@@ -62,7 +63,7 @@ OWN_HOME = home_of(RUNTIME_NAME, RUNTIME / "__init__.py")
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a source file: in a worker those of its first reading, which are what runs."""
+    """The bytes of a source file; in a worker those that it read first, because these run."""
     if _read is None:
         return path.read_bytes()
     if path not in _read:
@@ -71,7 +72,7 @@ def read(path: Path) -> bytes:
 
 
 def read_once(homes: Iterable[Home]) -> None:
-    """From now on, read each file of these homes once, for whoever imports or hashes it."""
+    """From now on, read each file of these homes once, to import it and to hash it."""
     global _read
     _read = {}
     sys.meta_path.insert(0, _OwnCode(homes))
@@ -81,10 +82,10 @@ def read_once(homes: Iterable[Home]) -> None:
 
 
 def import_afresh() -> None:
-    """Forget the modules that are read once from now on, whatever was imported of them before.
+    """Remove the modules that are read once from now on from those that were imported before.
 
-    The fork server holds the project's package, for the runtime lies in it: as it was when the
-    server was started, which may be long ago. The runtime's own modules stay.
+    The fork server has imported the project's package, because the runtime lies in it: as it was
+    when the server started, which may be long ago. The runtime's own modules stay.
     """
     finder = next(finder for finder in sys.meta_path if isinstance(finder, _OwnCode))
     former = sys.modules[PACKAGE_NAME]
@@ -95,20 +96,18 @@ def import_afresh() -> None:
     try:
         importlib.import_module(PACKAGE_NAME)
     except BaseException:
-        sys.modules[PACKAGE_NAME] = (
-            former  # without it the runtime could not even tell of the error
-        )
+        sys.modules[PACKAGE_NAME] = former  # without it the runtime could not even report the error
         raise
 
 
 class _OwnCode(MetaPathFinder):
-    """Finds modules where Python does, and has the project's own ones read by `_ReadOnce`."""
+    """Finds modules where Python does, and makes `_ReadOnce` load the project's own ones."""
 
     def __init__(self, homes: Iterable[Home]) -> None:
         self._homes = [(home, os.path.normpath(home.folder) + os.sep) for home in homes]
 
     def owns(self, name: str, file: str | None) -> bool:
-        """Whether a key would look for this module in this very file."""
+        """Whether a key would contain this file for this module."""
         if file is None or f"{name}.".startswith(f"{RUNTIME_NAME}."):
             return False
         file = os.path.normpath(file)
@@ -131,13 +130,13 @@ class _OwnCode(MetaPathFinder):
 
 
 def _is_address(path: str, name: str) -> bool:
-    """Whether a path below a home is where the module of that name lies."""
+    """Whether a path below a home is the file of the module of that name."""
     place = name.replace(".", os.sep)
     return path in (f"{place}.py", os.path.join(place, "__init__.py"))
 
 
 class _ReadOnce(SourceFileLoader):
-    """Compiles a module from the reading that its digest comes of; writes and takes no `.pyc`."""
+    """Compiles a module from the same bytes as its digest; writes and uses no `.pyc`."""
 
     def get_data(self, path: str) -> bytes:
         return read(Path(path)) if path == self.path else super().get_data(path)

@@ -1,6 +1,6 @@
-"""`@step`, and how a plain function becomes a Step: plain data that any process can hold.
+"""`@step`, and how a plain function becomes a Step: plain data that any process can load.
 
-A Step names its function instead of holding it, so that a pipeline can be handed to the process
+A Step names its function instead of containing it, so that a pipeline can be sent to the process
 that watches it, which never imports the project's own code.
 """
 
@@ -75,7 +75,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a step: its name, the type it asks for, and how a value is loaded for it."""
+    """One parameter of a step: its name, its type, and how a value is loaded for it."""
 
     name: str
 
@@ -84,7 +84,7 @@ class Parameter:
 
     annotation: Any
     """The annotation itself. None for tables and arrays, and for classes of the project's own:
-    holding the class would make every process that holds a Step import it."""
+    with the class, every process that receives a Step would have to import it."""
 
     codec: str | None
     """The name of the codec that loads a value for it; None if there is none for that type."""
@@ -95,7 +95,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: where its function is, what it needs and how its value is stored."""
+    """One step: where its function is, which values it needs and how its value is stored."""
 
     name: str
     """The function's name, which is also its value's."""
@@ -121,15 +121,15 @@ class Step:
         return self.codec is None
 
     def function(self) -> Callable[..., Any]:
-        """The function itself; imports its module. Raises ConfigurationError when it is gone."""
+        """The function; imports its module. Raises ConfigurationError when it no longer exists."""
         module: Any = importlib.import_module(self.module)
         if not hasattr(module, self.name):
             raise ConfigurationError(
                 f"{self.module} has no step `{self.name}` any more. Build the pipeline again, from "
                 f"the steps that there are."
             )
-        found: Callable[..., Any] = getattr(module, self.name)
-        return found
+        function: Callable[..., Any] = getattr(module, self.name)
+        return function
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Segment:
     """A run of steps that ends in a checkpoint.
 
     A module of steps is a segment by itself. This makes one of steps that lie in several modules,
-    or that are to be cut otherwise, from functions that are decorated with `@step`:
+    or that are to be grouped differently, from functions that are decorated with `@step`:
 
     >>> first, *others = PIPELINE.steps
     >>> Segment("all_at_once", [first, *others]).name
@@ -163,23 +163,23 @@ class Segment:
         object.__setattr__(self, "module", module)
 
     def read_anew(self) -> Segment:
-        """The segment as its source says now, in a process that has not imported it before.
+        """The segment as its source declares it now, in a process that has not imported it yet.
 
-        Raises ConfigurationError where a listed step is no more.
+        Raises ConfigurationError if a listed step no longer exists.
         """
         if self.module is not None:
             return segment_of(importlib.import_module(self.module))
         return Segment(self.name, [step.function() for step in self.steps])
 
 
-def check_name(what: str, name: str) -> None:
+def check_name(kind: str, name: str) -> None:
     """Refuse a name that cannot be a folder of checkpoints. Raises ConfigurationError."""
     if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"{what} name {name!r}: use letters, digits, `_`, `-`, `.`")
+        raise ConfigurationError(f"{kind} name {name!r}: use letters, digits, `_`, `-`, `.`")
 
 
 def segment_of(module: types.ModuleType) -> Segment:
-    """The segment that a module holds: its own functions marked `@step`, in their order."""
+    """The segment of a module: its own functions marked `@step`, in their order."""
     functions = [
         member
         for member in vars(module).values()
@@ -197,7 +197,7 @@ def segment_of(module: types.ModuleType) -> Segment:
 
 
 def _refuse_second_definitions(module: types.ModuleType, steps: set[str]) -> None:
-    """A second `def` of one name takes the place of the first without a word from Python."""
+    """Refuse a second `def` of a name, which silently replaces the first in Python."""
     source = Path(str(module.__file__))
     body = ast.parse(read(source)).body if source.is_file() else []
     lines: dict[str, int] = {}

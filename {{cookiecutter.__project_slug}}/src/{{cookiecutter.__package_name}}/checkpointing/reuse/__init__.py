@@ -1,1 +1,1 @@
-"""Whether a checkpoint serves, and if not, why: keys, inputs, the standing of a segment."""
+"""Whether a checkpoint can be reused, and if not, why: keys, inputs, the standing of a segment."""

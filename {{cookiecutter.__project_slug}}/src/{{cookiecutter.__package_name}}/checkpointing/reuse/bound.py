@@ -23,7 +23,7 @@ from .key import Code, Ingredients, adapters_code, code_of
 class Project:
     """What a project declares, as plain data: its graph, its two TOML files, and its code.
 
-    `code` is that behind each segment, `adapters` that of adapters.py, empty where no codec is the
+    `code` is the code of each segment, `adapters` that of adapters.py, empty if no codec is the
     project's own.
     """
 
@@ -35,7 +35,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Bound:
-    """Everything that a segment's key depends on, but for the values of earlier segments."""
+    """Everything that a segment's key depends on, except the values of earlier segments."""
 
     graph: Graph
     settings: Settings
@@ -46,13 +46,13 @@ class Bound:
     hashes: HashCache
 
 
-def describe(found: Graph) -> Project:
-    """Read the TOML files of a graph whose modules are imported, and hash the code behind it.
+def describe(declared: Graph) -> Project:
+    """Read the TOML files of a graph whose modules are imported, and hash its code.
 
     Raises ConfigurationError.
     """
-    settings = settings_of(found.name, found.segments)
-    graph = Graph(found.segments, found.name, settings.wiring.outputs, found.built_by)
+    settings = settings_of(declared.name, declared.segments)
+    graph = Graph(declared.segments, declared.name, settings.wiring.outputs, declared.built_by)
     require_sound(graph, settings)
     code = {segment.name: code_of(segment) for segment in graph.segments}
     codecs = [step.codec for step in graph.steps]
@@ -61,13 +61,13 @@ def describe(found: Graph) -> Project:
 
 
 def bind(project: Project, changed: Mapping[str, Any]) -> Bound:
-    """Find inputs and params, with `changed` taking the place of what is configured.
+    """Find inputs and params; those in `changed` replace the configured ones.
 
-    Checksums of inputs are kept for later where a run has claimed the place of the checkpoints.
+    Checksums of inputs are saved for later if a run has claimed the place of the checkpoints.
 
     Raises:
         ConfigurationError: an input is missing, a param does not fit its annotation, or the place
-            of the checkpoints is somebody else's.
+            of the checkpoints belongs to somebody else.
     """
     graph, settings = project.graph, project.settings
     place = checkpoints_place(settings, graph.name)
@@ -90,37 +90,41 @@ def input_bytes(bound: Bound, segment: Segment, values: Iterable[FileRecord]) ->
 
 
 def known_input_bytes(bound: Bound, upstream: Mapping[str, Manifest]) -> dict[Segment, int]:
-    """The size of all that each segment would read, where what it reads exists.
+    """The size of all that each segment would read, for segments whose values exist.
 
-    `upstream` are the checkpoints that serve, by segment.
+    `upstream` are the checkpoints that can be reused, by segment.
     """
-    graph, found = bound.graph, {}
+    graph, sizes = bound.graph, {}
     for segment in graph.segments:
         loaded = {v: graph.producer(v).name for v in graph.loaded(graph.span(segment))}
         if upstream.keys() >= set(loaded.values()):
             values = (upstream[made].values[value] for value, made in loaded.items())
-            found[segment] = input_bytes(bound, segment, values)
-    return found
+            sizes[segment] = input_bytes(bound, segment, values)
+    return sizes
 
 
 def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
-    """What each step of a segment receives of inputs and params, by (step, parameter)."""
-    found: dict[tuple[str, str], Any] = {}
+    """The inputs and params that each step of a segment receives, by (step, parameter)."""
+    received: dict[tuple[str, str], Any] = {}
     for step in segment.steps:
         for parameter in step.parameters:
             name = parameter.name
             if name in bound.inputs:
-                found[step.name, name] = argument(bound.inputs[name], parameter.annotation)
+                received[step.name, name] = argument(bound.inputs[name], parameter.annotation)
             elif name in bound.params:
-                found[step.name, name] = bound.params[name]
-    return found
+                received[step.name, name] = bound.params[name]
+    return received
 
 
 def stamps(bound: Bound, segment: Segment) -> dict[Path, tuple[int, int]]:
     """Every input file that a segment reads, with its stamp from when it was hashed."""
     names = {parameter.name for step in segment.steps for parameter in step.parameters}
-    inputs = [found for name, found in bound.inputs.items() if name in names]
-    return {file: at for i in inputs for file, at in zip(i.files, i.stamps, strict=True)}
+    sources = [source for name, source in bound.inputs.items() if name in names]
+    return {
+        file: stamp
+        for source in sources
+        for file, stamp in zip(source.files, source.stamps, strict=True)
+    }
 
 
 def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingredients:
@@ -130,12 +134,12 @@ def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> In
         code=code.modules,
         libraries=code.libraries,
         params={name: repr(value) for name, value in bound.params.items() if name in names},
-        inputs={name: found.digest for name, found in bound.inputs.items() if name in names},
+        inputs={name: source.digest for name, source in bound.inputs.items() if name in names},
         values=values,
         steps=tuple(step.name for step in segment.steps),
     )
 
 
 def as_json(ingredients: Ingredients) -> dict[str, Any]:
-    """Ingredients as the manifest keeps them."""
+    """Ingredients as a manifest contains them."""
     return asdict(ingredients)

@@ -1,4 +1,4 @@
-"""Inputs and params: what pipeline.toml and `--set` name, found, checked and hashed."""
+"""Find, check and hash the inputs and params that pipeline.toml and `--set` name."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _SETTLED_NS = 50_000_000  # a younger file may change again within one tick of i
 class Input:
     """One entry of [inputs]: the path or URL as configured, its files, a hash of their contents.
 
-    What a URL points to is not hashed: `digest` is of the address. `stamps` tell, file by file,
-    whether a file may have changed since it was hashed.
+    The contents behind a URL are not hashed: `digest` is of the address. `stamps`, one for each
+    file, show whether the file may have changed since it was hashed.
     """
 
     text: str
@@ -42,13 +42,13 @@ class Input:
 
 
 class HashCache:
-    """Checksums of files that were hashed before, good while size, mtime and inode are the same.
+    """Checksums of files that were hashed before, valid while size, mtime and inode are the same.
 
-    It does not see a change that keeps all three, such as bytes written in place by a program that
-    sets the mtime back; `status --verify` hashes everything. A file that was modified a moment ago
-    is hashed again next time: a clock ticks slowly, so another change may get the same mtime. Two
-    processes may each save what they learnt, and the last one's is kept: what is lost is hashed
-    again.
+    It does not notice a change that keeps all three, such as bytes written in place by a program
+    that sets the mtime back; `status --verify` hashes everything. A file that was modified a
+    moment ago is hashed again next time: the clock is coarse, so another change may get the same
+    mtime. Two processes may each save their checksums, and the last save replaces the other: the
+    files whose checksums are lost are hashed again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,20 +61,20 @@ class HashCache:
 
     def checksum(self, path: Path) -> str:
         """xxh3_128 of a file, hashed only when it may have changed."""
-        found = path.stat()
-        stamp = f"{found.st_size}|{found.st_mtime_ns}|{found.st_ino}"
+        stat = path.stat()
+        stamp = f"{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
         known_at, digest = self._known.get(str(path), ("", ""))
         if known_at != stamp:
             digest = checksum(path)
-            if time.time_ns() - found.st_mtime_ns >= _SETTLED_NS:
+            if time.time_ns() - stat.st_mtime_ns >= _SETTLED_NS:
                 self._known[str(path)] = stamp, digest
                 self._changed = True
         return digest
 
     def save(self) -> None:
-        """Keep what was learnt for the next run, where there is room for it."""
+        """Save new checksums for the next run, if the disk has space for them."""
         if self._changed:
-            with contextlib.suppress(OSError):  # on a full disk, `clean` has to work all the same
+            with contextlib.suppress(OSError):  # on a full disk, `clean` still has to work
                 replace_text(self._path, json.dumps(self._known, indent=0))
             self._changed = False
 
@@ -82,7 +82,7 @@ class HashCache:
 def find_inputs(
     graph: Graph, settings: Settings, changed: Mapping[str, Any], cache: HashCache
 ) -> dict[str, Input]:
-    """Every input that a step reads, with `changed` taking the place of what is configured.
+    """Every input that a step reads; those in `changed` replace the configured ones.
 
     Raises:
         ConfigurationError: a file is missing, or a glob matches nothing.
@@ -135,9 +135,9 @@ def check_names(wiring: Wiring, changed: Mapping[str, Any]) -> None:
             )
 
 
-def argument(found: Input, annotation: Any) -> Any:
-    """What a step receives of an input: the path as configured, its URL, or the list of files."""
-    return list(found.files) if annotation == list[Path] else found.place
+def argument(source: Input, annotation: Any) -> Any:
+    """The value that a step receives for an input: the configured path, the URL, or the files."""
+    return list(source.files) if annotation == list[Path] else source.place
 
 
 def _find(name: str, text: str, root: Path, cache: HashCache) -> Input:

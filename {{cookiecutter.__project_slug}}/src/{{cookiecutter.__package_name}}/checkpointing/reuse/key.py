@@ -28,12 +28,12 @@ from ..graph.steps import Segment
 
 FORMAT_VERSION = 1
 
-_ALWAYS_USED = ("numpy", "pandas", "pyarrow")  # codecs rest on them, whatever the steps import
+_ALWAYS_USED = ("numpy", "pandas", "pyarrow")  # codecs use them, whatever the steps import
 
 
 @dataclass(frozen=True)
 class Code:
-    """The code behind a segment: digests of modules and data files, versions of libraries."""
+    """The code of a segment: digests of modules and data files, versions of libraries."""
 
     modules: dict[str, str]
     libraries: dict[str, str]
@@ -59,10 +59,11 @@ class Ingredients:
 def code_of(segment: Segment, read: Callable[[Path], bytes] = read) -> Code:
     """Digests of all first-party code that a segment's steps can reach by imports.
 
-    The modules must have been imported, for the versions of their libraries are asked of them.
+    The modules must have been imported, because some versions of libraries are read from what they
+    import.
 
     Args:
-        read: gives the bytes of a module's file; those that it was imported from, if it was.
+        read: returns the bytes of a module's file; those that it was imported from, if it was.
 
     Raises:
         ConfigurationError: a step's module has no source file, or one is not Python.
@@ -86,7 +87,7 @@ def adapters_code() -> dict[str, str]:
 
 
 def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
-    """Why a checkpoint made from `old` ingredients does not serve for `new`, for people."""
+    """Why a checkpoint made from `old` ingredients cannot be reused for `new`, for people."""
     reasons = []
     for kind, noun in (("code", "code of"), ("inputs", "input"), ("values", "value")):
         names = differing(old.get(kind, {}), getattr(new, kind))
@@ -106,13 +107,13 @@ def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
 
 
 def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """The names that have another value, or none, on one of the sides."""
+    """The names whose values differ, or that only one of both has."""
     names = before.keys() | after.keys()
     return sorted(name for name in names if before.get(name) != after.get(name))
 
 
 def home_of_segment(segment: Segment) -> Home:
-    """Where the code of a segment's steps lies.
+    """The home of the code of a segment's steps.
 
     Raises ConfigurationError for a step in no module.
     """
@@ -133,7 +134,7 @@ def home_of_segment(segment: Segment) -> Home:
 def _reached(
     home: Home, modules: set[str], read: Callable[[Path], bytes]
 ) -> tuple[dict[str, str], set[str]]:
-    """Digests of modules and of what they reach by imports, and the names of libraries."""
+    """Digests of modules and of all that they import, and the names of libraries."""
     digests: dict[str, str] = {}
     libraries: set[str] = set()
     waiting = set(modules)
@@ -202,14 +203,14 @@ def _digest(tree: ast.Module) -> str:
 
 
 def _data_files(package: Path) -> dict[str, str]:
-    found = {}
+    digests = {}
     for folder, inner, names in os.walk(package):
         inner[:] = [n for n in inner if not _is_hidden(n) and Path(folder, n) != RUNTIME]
         for path in (Path(folder, n) for n in names if not _is_hidden(n)):
             if path.suffix != ".py" and path.is_file():
                 name = path.relative_to(package.parent).as_posix()
-                found[name] = xxhash.xxh3_128_hexdigest(path.read_bytes())
-    return found
+                digests[name] = xxhash.xxh3_128_hexdigest(path.read_bytes())
+    return digests
 
 
 def _is_hidden(name: str) -> bool:
@@ -240,7 +241,7 @@ def _minor(version: str) -> str:
 
 
 def _installed_version(name: str) -> str | None:
-    """The version of the distribution that is named like a module, or else that brings it."""
+    """The version of the distribution that has a module's name, or else that contains it."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""How a segment stands: whether its checkpoint serves, and if not, why."""
+"""The standing of a segment: whether its checkpoint can be reused, and if not, why."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Stale:
     reasons: tuple[str, ...]
 
     manifest: Manifest | None = None
-    """The checkpoint of that key, if there is one that can be read."""
+    """The checkpoint of that key, if it exists and can be read."""
 
     damaged: bool = False
-    """Whether there is one that is not what was committed."""
+    """Whether that checkpoint is not as it was committed."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A segment that reads from others, which have to run first: its key is not known yet."""
+    """A segment that reads from others that have to run first: its key is not known yet."""
 
     segment: Segment
     reasons: tuple[str, ...]
@@ -53,7 +53,7 @@ Standing = Reusable | Stale | Waiting
 def standing(
     bound: Bound, segment: Segment, upstream: Mapping[str, Manifest], *, hash_all: bool = False
 ) -> Standing:
-    """How a segment stands, given the checkpoints of the segments that it reads from, by name.
+    """The standing of a segment, from the checkpoints of the segments that it reads, by name.
 
     With `hash_all` every file of its checkpoint is read and hashed.
     """
@@ -86,7 +86,7 @@ def standing(
 
 
 def standings(bound: Bound, *, hash_all: bool = False) -> list[Standing]:
-    """How every segment stands while nothing runs."""
+    """The standing of every segment while nothing runs."""
     all_of_them: list[Standing] = []
     for segment in bound.graph.segments:
         upstream = reusable(all_of_them)
@@ -94,16 +94,16 @@ def standings(bound: Bound, *, hash_all: bool = False) -> list[Standing]:
     return all_of_them
 
 
-def reusable(some: Iterable[Standing]) -> dict[str, Manifest]:
+def reusable(standings: Iterable[Standing]) -> dict[str, Manifest]:
     """The checkpoints that can be used, by segment."""
-    return {s.segment.name: s.manifest for s in some if isinstance(s, Reusable)}
+    return {s.segment.name: s.manifest for s in standings if isinstance(s, Reusable)}
 
 
 def identities(bound: Bound) -> dict[str, str]:
-    """What each segment's measures depend on, known before any of them has run.
+    """The identity that each segment's measures depend on, known before any segment has run.
 
-    It is the segment's key, with the identity of each segment that made a value which it reads in
-    place of the value's contents.
+    It is the segment's key, in which the contents of each value that it reads are replaced by the
+    identity of the segment that makes the value.
     """
     graph = bound.graph
     known: dict[str, str] = {}
@@ -115,9 +115,9 @@ def identities(bound: Bound) -> dict[str, str]:
 
 
 def unfinished(bound: Bound, segment: Segment, key: str) -> Manifest | None:
-    """What finished parts of a segment left to go on from; None if something needed is not there.
+    """The finished parts of a segment, to resume from; None if a value that is needed is missing.
 
-    A later segment, or [outputs], may ask now for a value that was not kept when it was made.
+    A later segment, or [outputs], may now need a value that was not kept when it was made.
     """
     graph = bound.graph
     partial = bound.store.find_partial(segment.name, key)

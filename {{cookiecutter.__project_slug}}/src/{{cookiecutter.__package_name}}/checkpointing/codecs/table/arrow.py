@@ -1,4 +1,4 @@
-"""Frozen tables: `pyarrow.Table`, and Arrow IPC files, which hold them as they are in memory.
+"""Frozen tables: `pyarrow.Table`, and Arrow IPC files, which contain them as they are in memory.
 
 A table that was a DataFrame or Series carries the recipes to restore it in its schema's metadata.
 """
@@ -21,7 +21,7 @@ _KEY = b"checkpointing"
 
 
 def freeze(value: Any) -> Any:
-    """A `pyarrow.Table` with its chunks, each dictionary made the same in all of them.
+    """A `pyarrow.Table` with its chunks; each dictionary is made the same in all of them.
 
     Raises InexactValue, naming the column.
     """
@@ -62,8 +62,8 @@ def with_nulls(frozen: Any, recipe: Recipe) -> Any:
     """A frozen frame with nulls for NaN and NaT; data are shared."""
     columns = zip(frozen.columns, column_recipes(recipe), strict=True)
     arrays = [
-        column if one["as"] == "arrow" else as_nulls(one_chunk(column), one)
-        for column, one in columns
+        column if column_recipe["as"] == "arrow" else as_nulls(one_chunk(column), column_recipe)
+        for column, column_recipe in columns
     ]
     return pa.Table.from_arrays(arrays, schema=frozen.schema)
 
@@ -84,7 +84,7 @@ def read(path: Path, columns: tuple[str, ...] | None) -> Any:
 
 
 def select(frozen: Any, columns: tuple[str, ...]) -> Any:
-    """The named columns in this order, and the index; raises InexactValue for others."""
+    """The named columns in this order, and the index; raises InexactValue for unknown columns."""
     recipe = recipe_of(frozen)
     names = frozen.column_names if recipe is None else frozen.column_names[: len(recipe["columns"])]
     unknown = [name for name in columns if name not in names]
@@ -106,7 +106,7 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
 
 
 def slice_rows(frozen: Any, rows: int) -> Any:
-    """The first rows of a frozen table, as the frame that they are alone."""
+    """The first rows of a frozen table, as a frozen table of their own."""
     recipe = recipe_of(frozen)
     first = frozen.slice(0, rows)
     if recipe is None or "range" not in recipe["index"]:
@@ -133,6 +133,6 @@ def with_recipe(table: Any, recipe: Recipe) -> Any:
 
 
 def without_recipe(table: Any) -> Any:
-    """The table without a recipe, which a change to its columns would have made wrong."""
+    """The table without its recipe, which does not fit any more when the columns change."""
     metadata = {key: v for key, v in (table.schema.metadata or {}).items() if key != _KEY}
     return table.replace_schema_metadata(metadata or None)

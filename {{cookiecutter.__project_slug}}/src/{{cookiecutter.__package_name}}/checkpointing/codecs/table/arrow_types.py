@@ -1,4 +1,4 @@
-"""Types of Arrow that its own files do not give back, found before anything is written."""
+"""Refuse types of Arrow that its own files do not give back, before anything is written."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ def require_kept(arrow_type: Any, where: str) -> None:
 
     `where` names the column in messages.
     """
-    for one in _within(arrow_type):
+    for component in _within(arrow_type):
         # Python's own extension types are known to a process only once it has imported them: the
         # next one would find the plain values. Those of Arrow itself are known everywhere.
-        if isinstance(one, pa.ExtensionType):
+        if isinstance(component, pa.ExtensionType):
             raise InexactValue(
-                f"{where} holds the extension type {one}, which another process need not know; "
-                "use its plain values, with column.cast(column.type.storage_type)"
+                f"{where} holds the extension type {component}, which another process need not "
+                "know; use its plain values, with column.cast(column.type.storage_type)"
             )
-        if pa.types.is_dictionary(one) and has_dictionary(one.value_type):
+        if pa.types.is_dictionary(component) and has_dictionary(component.value_type):
             raise InexactValue(
-                f"{where} holds a dictionary within a dictionary ({one}), which no file gives "
-                "back; use column.dictionary_decode()"
+                f"{where} holds a dictionary within a dictionary ({component}), which no file "
+                "gives back; use column.dictionary_decode()"
             )
 
 
 def has_dictionary(arrow_type: Any) -> bool:
-    """Whether a type is a dictionary or holds one."""
-    return any(pa.types.is_dictionary(one) for one in _within(arrow_type))
+    """Whether a type is a dictionary or contains one."""
+    return any(pa.types.is_dictionary(component) for component in _within(arrow_type))
 
 
 def _within(arrow_type: Any) -> Iterator[Any]:
-    """A type and all types that it is made of."""
+    """A type and all types that it consists of."""
     yield arrow_type
     if isinstance(arrow_type, pa.BaseExtensionType):
         yield from _within(arrow_type.storage_type)

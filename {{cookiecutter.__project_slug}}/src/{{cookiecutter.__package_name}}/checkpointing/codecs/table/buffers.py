@@ -36,7 +36,7 @@ def write_batches(writer: Any, table: Any) -> None:
 
 
 def no_rows(schema: Any) -> Any:
-    """A table without rows, of any schema; `schema.empty_table()` knows not all types."""
+    """A table without rows, of any schema; `schema.empty_table()` does not know all types."""
     return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 

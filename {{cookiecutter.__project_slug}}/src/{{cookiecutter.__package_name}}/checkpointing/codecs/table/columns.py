@@ -1,8 +1,9 @@
 """One column of pandas, or one level of an index, as one Arrow array with a recipe to restore it.
 
-A recipe is a small JSON object: `as` names the kind of column, the rest is what the Arrow type does
-not say. The Arrow form keeps pandas' own bits, so that restoring is a view: missing floats and
-dates are the values NaN and NaT, and the code -1 lies under the null of a missing category.
+A recipe is a small JSON object: `as` names the kind of column, the other keys contain what the
+Arrow type does not express. The Arrow form keeps pandas' own bits, so that restoring is a view:
+missing floats and dates are the values NaN and NaT, and the code -1 lies under the null of a
+missing category.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .packing import pack_table, unpack_table
 
 
 def column_to_arrow(values: Any, where: str) -> tuple[Any, Recipe]:
-    """What `.array` of a Series or Index holds, as Arrow; raises InexactValue.
+    """The `.array` of a Series or Index as Arrow, and its recipe; raises InexactValue.
 
     `where` names the column in messages. Memory is shared, except for bool and Python objects.
     """

@@ -31,6 +31,6 @@ def share(frame: _Pandas) -> _Pandas:
 
 
 def share_index(index: Any) -> None:
-    """The same for an index: its values become a column in `reset_index` and the like."""
+    """The same for an index, whose values become a column in `reset_index` and the like."""
     if not isinstance(index, (pd.MultiIndex, pd.RangeIndex)):
         index._references.add_reference(_OWNERS_BLOCK)

@@ -1,4 +1,4 @@
-"""A table that no DataFrame made, as one: every column gets the dtype that holds it exactly."""
+"""Make a DataFrame of a table that was none: each column gets the dtype that keeps it exactly."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _Pandas = TypeVar("_Pandas", pd.DataFrame, "pd.Series[Any]")
 def freeze_frame(value: Any) -> Any:
     """The DataFrame as a table that shares its memory; raises InexactValue, naming the column.
 
-    The frame itself is marked as shared, so that whoever still has it cannot change the table.
+    The frame itself is marked as shared, so that code that still has it cannot change the table.
     """
     _expect(value, pd.DataFrame)
     names = _field_names(value.columns)
@@ -50,8 +50,8 @@ def freeze_series(value: Any) -> Any:
 def thaw_frame(frozen: Any) -> pd.DataFrame:
     """A DataFrame over the table's memory; the first write to a column copies that column.
 
-    A Series becomes its `to_frame()`. A table that was no frame gets the dtypes that hold it
-    exactly, a nullable one for integers with nulls, say. Raises InexactValue if there are none.
+    A Series becomes its `to_frame()`. A table that was no frame gets the dtypes that keep it
+    exactly, such as a nullable one for integers with nulls. Raises InexactValue if there are none.
     """
     frozen, recipe = _with_recipe(frozen)
     if "series" in recipe:

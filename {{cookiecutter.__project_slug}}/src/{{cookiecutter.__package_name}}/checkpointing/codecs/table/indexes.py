@@ -58,7 +58,7 @@ def index_from_levels(arrays: list[Any], recipe: Recipe) -> Any:
 
 
 def level_recipes(recipe: Recipe) -> list[Recipe]:
-    """The recipe of each array that `index_to_levels` gave."""
+    """The recipe of each array that `index_to_levels` returned."""
     if "flat" in recipe:
         return [recipe["flat"]]
     return list(recipe.get("levels", []))
@@ -75,7 +75,7 @@ def level_names(index: Any, taken: set[str]) -> list[str]:
 
 
 def pack_index(index: Any, where: str) -> Recipe:
-    """A whole index as JSON, its arrays included: for column labels, which are few.
+    """A whole index as JSON, including its arrays: for column labels, which are few.
 
     Labels may be of several types, as in `["carrier", 2013]`; raises InexactValue.
     """

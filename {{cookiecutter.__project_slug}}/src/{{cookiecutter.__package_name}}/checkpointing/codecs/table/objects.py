@@ -1,8 +1,8 @@
-"""Columns of Python objects: kept when their content, not their dtype, says it can be.
+"""Columns of Python objects: their content, not their dtype, decides whether a file can keep them.
 
-Values of one type whose Arrow form gives back the same objects pass, with one kind of missing
-value among them. Lists, dicts, decimals and other types with room for surprise are converted back
-and compared first.
+A column passes if its values have one type whose Arrow form gives back the same objects, with one
+kind of missing value among them. Lists, dicts, decimals and other types that may change on the way
+are converted back and compared first.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _REMEDIES: dict[str, str] = {
 
 
 def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[str, Any]]:
-    """An object column as Arrow and what is needed to restore it; raises InexactValue."""
+    """An object column as Arrow, and the recipe to restore it; raises InexactValue."""
     kinds = set(map(type, values))
     missing = _kind_of_missing(values, kinds, where)
     lacking = type(_MISSING[missing])
@@ -67,7 +67,7 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
     try:
         arrow_type = None if kind in _INFERRED else _TYPES[kind]
         array = one_chunk(pa.array(values, arrow_type, from_pandas=False))
-        # Arrow takes text and bytes in one list for text, which then may be none.
+        # Arrow takes text and bytes in one list for text, although the bytes may be no valid text.
         is_exact = kind not in _COMPARED or all(map(_same, values, array.to_pylist()))
     except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
         raise _refusal(where, kind) from None
@@ -88,28 +88,28 @@ def objects_from_arrow(array: Any, recipe: dict[str, Any]) -> npt.NDArray[Any]:
 
 
 def _kind_of_missing(values: npt.NDArray[Any], kinds: set[type], where: str) -> str:
-    found = [name for name in ("None", "NaT", "NA") if type(_MISSING[name]) in kinds]
+    present = [name for name in ("None", "NaT", "NA") if type(_MISSING[name]) in kinds]
     # Among floats NaN is a value like any other.
     others = kinds - {type(missing) for missing in _MISSING.values()}
     if others and float in kinds and all(v != v for v in values if type(v) is float):
-        found.append("nan")
-    if len(found) > 1:
+        present.append("nan")
+    if len(present) > 1:
         raise InexactValue(
-            f"{where} mixes the missing values {' and '.join(found)}; "
+            f"{where} mixes the missing values {' and '.join(present)}; "
             "make them one, for instance with column.where(column.notna(), None)"
         )
-    return found[0] if found else "None"
+    return present[0] if present else "None"
 
 
-def _same(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
+def _same(left: Any, right: Any) -> bool:
+    if type(left) is not type(right):
         return False
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
-    # repr tells 1.10 from 1.1, -0.0 from 0.0 and a folded hour from the first; NaN is like NaN.
-    return repr(one) == repr(other)
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    if isinstance(left, dict):
+        return list(left) == list(right) and all(map(_same, left.values(), right.values()))
+    # repr distinguishes 1.10 from 1.1, -0.0 from 0.0 and a folded hour from the first; NaN is NaN.
+    return repr(left) == repr(right)
 
 
 def _refusal(where: str, kind: type) -> InexactValue:

@@ -1,4 +1,4 @@
-"""Small tables as text, to lie in a schema's metadata beside the columns that need them."""
+"""Small tables as text, for the metadata of the schema whose columns need them."""
 
 from __future__ import annotations
 

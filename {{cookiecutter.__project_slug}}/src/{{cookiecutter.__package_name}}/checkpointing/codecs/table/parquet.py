@@ -1,8 +1,8 @@
 """Parquet: for outputs, for other engines, and for checkpoints where disk is scarce.
 
-Other readers find nulls where pandas has NaN and NaT, and pandas' own metadata. What Parquet would
-drop or change (the categories of a column, some types) lies beside them in the file's metadata, so
-that reading gives back the frozen table that was written.
+The file contains nulls where pandas has NaN and NaT, and pandas' own metadata, for other readers.
+What Parquet would drop or change (the categories of a column, some types) is also in the file's
+metadata, so that reading gives back the frozen table that was written.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ def write(frozen: Any, file: BinaryIO) -> None:
     recipe = recipe_of(frozen)
     table = frozen if recipe is None else with_nulls(frozen, recipe)
     columns, dictionaries = [], {}
-    for name, column, one in zip(names, table.columns, _recipes(table, recipe), strict=True):
+    recipes = _recipes(table, recipe)
+    for name, column, column_recipe in zip(names, table.columns, recipes, strict=True):
         if pa.types.is_dictionary(column.type):
             try:
-                column, kinds, written = _encode(one_chunk(column), one, name)
+                column, kinds, written = _encode(one_chunk(column), column_recipe, name)
             except pa.ArrowException as reason:
                 raise _refused(name, reason) from None
             dictionaries[name] = pack_table(pa.table({"kinds": kinds, "written": written}))
@@ -78,7 +79,7 @@ def read(path: Path, columns: tuple[str, ...] | None) -> Any:
 
 
 def read_first(path: Path, count: int) -> tuple[int, Any]:
-    """How many rows a file has, and the first of them as `read` gives them."""
+    """The number of rows in a file, and the first of them as `read` returns them."""
     with pq.ParquetFile(path, memory_map=True, **_LIMITS) as file:
         beside = json.loads(file.schema_arrow.metadata[_KEY])
         first = list(itertools.islice(file.iter_batches(count, use_threads=False), 1))
@@ -88,18 +89,18 @@ def read_first(path: Path, count: int) -> tuple[int, Any]:
 
 
 def _restored(table: Any, wanted: Any, dictionaries: dict[str, str]) -> Any:
-    """A table as Parquet has it, as the frozen table that `wanted` is the empty form of."""
+    """The frozen table of a table from Parquet; `wanted` is the same frozen table without rows."""
     recipe = recipe_of(wanted)
     arrays = []
-    for field, one in zip(wanted.schema, _recipes(wanted, recipe), strict=True):
+    for field, column_recipe in zip(wanted.schema, _recipes(wanted, recipe), strict=True):
         column = table.column(field.name)
         if field.name in dictionaries:
             kinds, written = unpack_table(dictionaries[field.name]).columns
             column = _decode(one_chunk(column), field.type, one_chunk(kinds), one_chunk(written))
         elif not column.type.equals(field.type, check_metadata=True):
             column = column.cast(field.type)
-        if one is not None and one["as"] != "arrow":
-            column = as_sentinels(one_chunk(column), one)
+        if column_recipe is not None and column_recipe["as"] != "arrow":
+            column = as_sentinels(one_chunk(column), column_recipe)
         arrays.append(column)
     return pa.Table.from_arrays(arrays, schema=wanted.schema)
 
@@ -109,9 +110,9 @@ def _recipes(table: Any, recipe: Recipe | None) -> Sequence[Recipe | None]:
 
 
 def _encode(array: Any, recipe: Recipe | None, name: str) -> tuple[Any, Any, Any]:
-    """What to write for a dictionary column, its dictionary, and as what that is written.
+    """The array to write for a dictionary column, its dictionary, and this as it is written.
 
-    Parquet has dictionaries of text only, and forgets the order and what is not used.
+    Parquet has dictionaries of text only, and loses their order and their unused values.
     """
     kinds = array.dictionary
     if pa.types.is_nested(kinds.type):
@@ -129,8 +130,8 @@ def _encode(array: Any, recipe: Recipe | None, name: str) -> tuple[Any, Any, Any
 
 def _decode(array: Any, arrow_type: Any, kinds: Any, written: Any) -> Any:
     if pa.types.is_dictionary(array.type):
-        found = pc.index_in(array.dictionary.cast(written.type), written, skip_nulls=True)
-        codes = found.take(array.indices)
+        positions = pc.index_in(array.dictionary.cast(written.type), written, skip_nulls=True)
+        codes = positions.take(array.indices)
     else:
         codes = pc.index_in(array.cast(written.type), written, skip_nulls=True)
     codes = codes.cast(arrow_type.index_type)
@@ -138,7 +139,7 @@ def _decode(array: Any, arrow_type: Any, kinds: Any, written: Any) -> Any:
 
 
 def _texts(kinds: Any, recipe: Recipe | None, name: str) -> Any:
-    """Intervals and the like as they are printed, to be read by people and other engines."""
+    """Intervals and the like as text, for people and other engines."""
     if recipe is not None and "categories" in recipe:
         texts = pa.array([str(kind) for kind in index_from_arrow(kinds, recipe["categories"])])
         if len(texts.unique()) == len(texts):
@@ -150,9 +151,9 @@ def _texts(kinds: Any, recipe: Recipe | None, name: str) -> Any:
 
 
 def _pandas_metadata(frozen: Any, recipe: Recipe | None, written: Any) -> dict[bytes, bytes]:
-    """What `pandas.read_parquet` looks for: which columns are the index, and their dtypes.
+    """The metadata for `pandas.read_parquet`: which columns are the index, and their dtypes.
 
-    Nothing where pandas, reading a file of the schema `written`, would be led astray by it.
+    It is empty if pandas could not read a file of the schema `written` with it.
     """
     if recipe is None or "series" in recipe:
         return {}
@@ -162,7 +163,7 @@ def _pandas_metadata(frozen: Any, recipe: Recipe | None, written: Any) -> dict[b
     empty = thaw_frame(with_recipe(frozen.slice(0, 0), recipe | {"index": index}))
     try:
         with warnings.catch_warnings():
-            # Labels that are no str make it warn of a loss that the recipe makes good.
+            # Labels that are no str make pandas warn of a loss, from which the recipe protects.
             warnings.simplefilter("ignore")
             described = pa.Schema.from_pandas(empty).metadata[b"pandas"]
             no_rows(written.with_metadata({b"pandas": described})).to_pandas()
@@ -185,7 +186,7 @@ def _write(table: Any, file: Any) -> None:
 
 
 def _refusal(table: Any, error: Exception) -> Exception:
-    """Which column it was, found by writing each alone; the error itself if it was none."""
+    """An error that names the first column that cannot be written alone; else `error` itself."""
     for name in table.column_names:
         try:
             _write(table.select([name]), io.BytesIO())

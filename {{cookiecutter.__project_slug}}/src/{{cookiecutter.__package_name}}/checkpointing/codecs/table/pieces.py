@@ -1,4 +1,4 @@
-"""Which memory a frozen value keeps alive: a slice holds all of what it was taken from."""
+"""Which memory a frozen value keeps alive: a slice keeps the whole array that it is part of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 
 class Piece(NamedTuple):
-    """An allocation, in bytes. `serial` tells it from a former one at the same address."""
+    """An allocation, in bytes. `serial` distinguishes it from a former one at the same address."""
 
     address: int
     bytes: int
@@ -24,8 +24,8 @@ def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
     """The memory that a frozen value keeps alive; values with the same piece share it.
 
     A piece is an allocation, even where the value uses a part of it only; in a mapped file, whose
-    pages come and go one by one, it is a buffer. `is_mapped` tells by address. What is neither
-    table nor array is one piece of its own.
+    pages come and go one by one, it is a buffer. `is_mapped` says whether an address is in such a
+    file. A value that is neither table nor array is one piece.
     """
     if isinstance(frozen, pa.Table):
         chunks = (chunk for column in frozen.columns for chunk in column.chunks)
@@ -39,7 +39,7 @@ def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
 def buffer_of(values: npt.NDArray[Any]) -> Any:
     """A contiguous array's memory as a buffer whose parent is all that it keeps alive.
 
-    Arrow does not tell what is behind a buffer that came from Python, but it does for a slice.
+    Arrow does not show the owner of a buffer that came from Python, but it does for a slice.
     """
     root = _root(values)
     if isinstance(root.base, pa.Buffer):
@@ -78,8 +78,8 @@ _owners: dict[int, tuple[weakref.ref[npt.NDArray[Any]], int]] = {}
 def _note(owner: npt.NDArray[Any]) -> None:
     """Give the memory of an array a serial number, which it has for as long as the array lives.
 
-    What a step lets go of and what it makes then may lie at the same address, one after the other.
-    Arrow does not tell when it frees memory of its own; there the size has to tell two apart.
+    A value that a step frees and one that it makes afterwards may lie at the same address. Arrow
+    does not say when it frees memory of its own; such allocations differ by their size only.
     """
     if not _serial(owner.ctypes.data):
         _owners[owner.ctypes.data] = weakref.ref(owner), next(_serials)

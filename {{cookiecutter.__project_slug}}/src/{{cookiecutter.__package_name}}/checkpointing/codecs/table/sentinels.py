@@ -1,8 +1,8 @@
 """NaN and NaT against nulls.
 
-Frozen frames mark what is missing as pandas does, by NaN, by NaT and by the code -1. Other engines
-look for nulls. These two functions go from one to the other and back without loss, as a recipe
-says which columns cannot hold both.
+Frozen frames mark missing values as pandas does, by NaN, by NaT and by the code -1. Other engines
+expect nulls. These two functions convert one into the other without loss, because a recipe says
+which columns cannot contain both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def as_nulls(array: Any, recipe: Recipe) -> Any:
 
 
 def as_sentinels(array: Any, recipe: Recipe) -> Any:
-    """The column as `column_from_arrow` wants it; copied only if it has nulls."""
+    """The column as `column_from_arrow` needs it; copied only if it has nulls."""
     if recipe["as"] == "interval":
         return _ends(array, recipe, as_sentinels)
     if array.null_count == 0:

@@ -1,8 +1,8 @@
-"""Slices: a file holds what a slice is, and nothing of what it was taken from.
+"""Slices: a file contains the elements of a slice, and no others of the array that it is part of.
 
-A slice of an Arrow array shares the buffers of the whole. Written as it is, some bytes beyond its
-end go along, whichever they happen to be: one value would get another file, and so another
-checksum, where a cut has it loaded from disk first.
+A slice of an Arrow array shares the buffers of the whole array. Written as it is, it would take
+some bytes beyond its end along, whichever they are: the same value would get another file, and so
+another checksum, if it was loaded from disk before.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _TEXT = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary())
 
 
 def own(array: Any) -> Any:
-    """An array over buffers that hold its elements only; of a whole one, that is itself.
+    """The array over buffers that contain its elements only; a whole array is returned as it is.
 
-    Of a slice of text the characters stay where they are, all other slices are copied.
+    The characters of a slice of text are not copied, all other slices are.
     """
     if _is_whole(array):
         return array
@@ -27,7 +27,7 @@ def own(array: Any) -> Any:
         return _own_text(array)
     try:
         return pa.concat_arrays([array])
-    except pa.ArrowNotImplementedError:  # it copies not all types of Arrow
+    except pa.ArrowNotImplementedError:  # it cannot copy all types of Arrow
         return array
 
 
@@ -43,7 +43,7 @@ def _own_text(array: Any) -> Any:
 
 
 def _is_whole(array: Any) -> bool:
-    """Whether all buffers end where the elements do; False as well where that is not certain."""
+    """Whether all buffers end where the elements do; also False if that is not certain."""
     kind, count = array.type, len(array)
     if array.offset:
         return False
@@ -65,7 +65,7 @@ def _is_whole(array: Any) -> bool:
         bits = kind.bit_width
     except ValueError:
         return False
-    # Of single bits the buffer's size does not tell how many there are of them.
+    # The size of a buffer of single bits does not say how many bits there are.
     return bool(bits >= 8 and _size(buffers[1]) == count * bits // 8)
 
 

@@ -179,7 +179,9 @@ def cookiecut(template: Template, **answers: str) -> Project:
     output = template.folder.parent / "plain"
     options = ("--no-input", "--config-file", template.config, "-o", output)
     words = [f"{key}={value}" for key, value in answers.items()]
-    run(sys.executable, "-m", "cookiecutter", template.folder, *words, *options, cwd=template.folder)
+    run(
+        sys.executable, "-m", "cookiecutter", template.folder, *words, *options, cwd=template.folder
+    )
     [folder] = output.iterdir()
     return Project(folder)
 
@@ -201,7 +203,11 @@ def test_an_update_brings_the_new_runtime_and_merges_a_toml_that_both_edited(
     before = project.text("pyproject.toml")
     edit(project.folder / "memory_budget.toml", 'max_disk = "500 GB"', 'max_disk = "50 GB"')
     commit(project.folder)
-    edit(template.generated / "memory_budget.toml", "nothing can raise it", "and nothing can raise it")
+    edit(
+        template.generated / "memory_budget.toml",
+        "nothing can raise it",
+        "and nothing can raise it",
+    )
     template.release()
 
     update(project)

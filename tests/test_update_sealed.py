@@ -142,7 +142,11 @@ def test_an_edit_without_a_patch_is_named_and_nothing_is_updated(
 def test_an_update_that_cruft_alone_began_is_told_and_then_finished(
     template: Template, project: Project
 ) -> None:
-    edit(template.generated / "memory_budget.toml", "nothing can raise it", "and nothing can raise it")
+    edit(
+        template.generated / "memory_budget.toml",
+        "nothing can raise it",
+        "and nothing can raise it",
+    )
     template.release()
     cruft("update", "--skip-apply-ask", project=project)
     commit(project.folder)

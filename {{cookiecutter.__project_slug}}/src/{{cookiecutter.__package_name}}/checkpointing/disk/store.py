@@ -243,7 +243,7 @@ def _acquired(path: Path, seconds: float) -> FileLock | None:
     """Acquire a lock; None when another process still holds it after so many seconds."""
     lock = FileLock(path)
     with storage_errors("Taking the lock", path.parent):
-        if not path.parent.is_dir():  # a lock would not make a new folder ours
+        if not path.parent.is_dir():  # FileLock would make one without our mark
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
         try:
             lock.acquire(timeout=seconds)

@@ -1,4 +1,4 @@
-"""`Pipeline`: what a project declares, with what people ask of it, `load` and `run`."""
+"""`Pipeline`: the declared graph of a project, with `load` and `run`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/proc, where Linux tells of processes: what each has mapped, its share of it, what it started.
+"""/proc on Linux: the memory that a process maps, its share of shared pages, and its children.
 
 Read hundreds of times a second, so by few system calls. A process may end at any moment: then
 there is nothing to read, and nothing that it holds. See proc(5); all sizes there are in KiB.

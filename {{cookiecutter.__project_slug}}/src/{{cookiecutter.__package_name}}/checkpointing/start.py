@@ -1,4 +1,4 @@
-"""The start of every command: handle interrupts, and load libraries in the background."""
+"""Command start-up: handle interrupts, and load libraries in the background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that prove that we gave them: a sweep knows by the name alone which files it may remove.
+"""File names that only we make: a sweep knows by the name alone which files it may remove.
 
 Such a name contains a seal: random digits, and check digits of these digits, of the rest of the
 name and of the checkpoint that it was made for. So a file that a person puts beside ours is never

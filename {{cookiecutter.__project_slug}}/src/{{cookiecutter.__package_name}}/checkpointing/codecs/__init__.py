@@ -1,4 +1,4 @@
-"""Codecs: the form of a value in memory, and the file that stores it. Only this folder knows them.
+"""Codecs: how each type is written to a file and read back. Register a new type here.
 
 A value is what its checkpoint would give back. What a step returns is *frozen* once, into the form
 that its file contains byte for byte, and every step that needs the value gets that form *thawed*. A

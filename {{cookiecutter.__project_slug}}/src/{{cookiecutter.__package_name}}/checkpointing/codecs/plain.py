@@ -1,4 +1,4 @@
-"""JSON values: scalars, dicts and lists, kept to the last bit.
+"""JSON values: scalars, dicts and lists, stored exactly.
 
 JSON cannot express NaN, dates or NumPy scalars, so these are written as an object with a single
 key that starts with `$`, such as `{"$date": "2013-01-31"}`. A dict of the user's that looks like

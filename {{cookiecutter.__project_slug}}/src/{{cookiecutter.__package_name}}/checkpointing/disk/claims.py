@@ -1,4 +1,4 @@
-"""Publishing may replace a target only if a run of the same project has published it.
+"""Published outputs: a run replaces a target only if a run of this project published it.
 
 A hidden file beside the target, its claim, says so. It does not lie with the checkpoints, because
 these may be deleted at any time, and a published output is a result all the same.

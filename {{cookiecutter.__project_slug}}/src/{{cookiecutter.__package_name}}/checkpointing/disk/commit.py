@@ -1,4 +1,4 @@
-"""Commit a part: write its live values, each durable, then the manifest that makes them count.
+"""Commit a checkpoint: write the live values of a part, then the manifest that makes them valid.
 
 Files get names that no earlier commit used, so a file that a reader may have mapped is never
 rewritten. Until the manifest is replaced, the former checkpoint of the same key stays as it was.

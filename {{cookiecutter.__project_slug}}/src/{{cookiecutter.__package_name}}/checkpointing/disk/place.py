@@ -1,4 +1,4 @@
-"""A folder that is ours alone: a mark in it says so, made when the folder was absent or empty.
+"""A folder for our files alone: a marker file says so, made when the folder was absent or empty.
 
 A run writes and removes files only in a place that was claimed before. A folder in which people
 keep files of their own can never become one.

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: find, verify, set aside, retire; and the lock that guards them.
+"""The store of checkpoints: find, verify, quarantine and remove them, under a lock.
 
 Layout: `checkpoints/<pipeline>/<segment>/<key>/` contains the manifest and the values' files.
 `place.py` checks who owns that folder, `sweeping.py` what in it may be removed.

@@ -1,4 +1,4 @@
-"""Names that the body of a step uses although they are no parameters of the step."""
+"""The free names in the body of a step: names that are not its parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signature of a step's function: which ones are refused, and which parts can be pickled.
+"""The signature of a step's function: which ones are refused, and what a Step keeps of them.
 
 A Step is sent to the parent of a run, which has not imported the project's code, or, in a notebook,
 has it as it was before the last edit. So a Step contains no class of the project's own.

@@ -1,4 +1,4 @@
-"""The project's own modules, as a worker imports them: what is hashed for the key is what runs.
+"""The project's own modules, read once each, so that the hashed code is the code that runs.
 
 Python reads a module's file when it imports it, or takes a `.pyc` that was made from a file of the
 same size and mtime. If the file was read again for the key, that could be the key of other code,

@@ -1,1 +1,1 @@
-"""Whether a checkpoint can be reused, and if not, why: keys, inputs, the standing of a segment."""
+"""Whether a checkpoint can be reused or is stale, and why: keys, inputs, standings."""

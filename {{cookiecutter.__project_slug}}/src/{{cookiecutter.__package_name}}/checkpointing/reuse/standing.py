@@ -1,4 +1,4 @@
-"""The standing of a segment: whether its checkpoint can be reused, and if not, why."""
+"""The standing of a segment: whether its checkpoint can be reused or is stale, and why."""
 
 from __future__ import annotations
 

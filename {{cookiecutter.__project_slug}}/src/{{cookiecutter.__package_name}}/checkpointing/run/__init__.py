@@ -1,1 +1,1 @@
-"""The parent process: runs each segment to its checkpoint, part by part, and records the run."""
+"""The parent process: decides what runs, has each part run in a worker, and records the run."""

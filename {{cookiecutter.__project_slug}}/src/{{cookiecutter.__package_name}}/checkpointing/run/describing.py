@@ -1,4 +1,4 @@
-"""A pipeline as its source is now: a worker reads it and sends it back as plain data.
+"""Describe the current pipeline: a worker imports its source and returns it as plain data.
 
 The parent of a run never uses what it has imported itself. A command line has imported nothing of
 the project; a notebook may have imported it days and many edits ago.

@@ -1,4 +1,4 @@
-"""Worker processes, seen from the parent: start one, watch its memory, report how it ended."""
+"""Where a part runs: start a worker process on this machine, watch its memory, report its end."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The commands `run`, `status`, `show` and `clean`."""
+"""The commands to work with checkpoints: `run`, `status`, `show` and `clean`."""

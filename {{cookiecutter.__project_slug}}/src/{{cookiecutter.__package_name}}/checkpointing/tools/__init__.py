@@ -1,1 +1,1 @@
-"""Tools to see and judge a pipeline. No run needs them, and no tool imports another."""
+"""Commands to inspect and assess a pipeline. No run needs them, and none imports another."""

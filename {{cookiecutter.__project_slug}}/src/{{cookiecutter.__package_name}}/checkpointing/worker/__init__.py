@@ -1,1 +1,1 @@
-"""The worker process: runs the steps of one part, commits their values, and exits."""
+"""The worker process: runs one part (some steps of a segment), commits its values, and exits."""

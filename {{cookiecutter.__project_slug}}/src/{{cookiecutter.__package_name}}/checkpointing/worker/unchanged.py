@@ -1,4 +1,4 @@
-"""A worker's check that code, wiring and inputs are those from which its order was made.
+"""A worker's check that code, wiring and inputs still match its order.
 
 The parent read them in another process, some time ago, so a worker checks them itself: a value is
 committed only if the code that made it is the code of its key.

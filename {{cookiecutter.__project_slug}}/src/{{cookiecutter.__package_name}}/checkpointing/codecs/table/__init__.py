@@ -1,1 +1,1 @@
-"""Tables as Arrow: pandas' types to columns of a file, and back without a difference."""
+"""Tables of pandas and Arrow as Arrow files, restored exactly."""

@@ -1,4 +1,4 @@
-"""Make a DataFrame of a table that was none: each column gets the dtype that keeps it exactly."""
+"""A DataFrame from a table that did not come from pandas: each column gets an exact dtype."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datetimes, timedeltas and periods: integers, with NaT as one of them."""
+"""Datetimes, timedeltas and periods, stored as integers, NaT included."""
 
 from __future__ import annotations
 

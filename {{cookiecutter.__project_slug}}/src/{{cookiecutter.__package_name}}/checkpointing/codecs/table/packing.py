@@ -1,4 +1,4 @@
-"""Small tables as text, for the metadata of the schema whose columns need them."""
+"""Small tables as text in a file's metadata, such as the categories of a column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which memory a frozen value keeps alive: a slice keeps the whole array that it is part of."""
+"""The memory that a frozen value keeps alive: a slice keeps its whole base array."""
 
 from __future__ import annotations
 

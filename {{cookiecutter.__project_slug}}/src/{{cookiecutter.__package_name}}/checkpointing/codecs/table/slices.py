@@ -1,4 +1,4 @@
-"""Slices: a file contains the elements of a slice, and no others of the array that it is part of.
+"""Slices: only their own elements are written, not those of their base array.
 
 A slice of an Arrow array shares the buffers of the whole array. Written as it is, it would take
 some bytes beyond its end along, whichever they are: the same value would get another file, and so

@@ -1,4 +1,4 @@
-"""CKP201, CKP206: what a step reads and writes besides its parameters and its result."""
+"""CKP201, CKP206: side effects, the reads and writes of a step besides parameters and result."""
 
 from __future__ import annotations
 

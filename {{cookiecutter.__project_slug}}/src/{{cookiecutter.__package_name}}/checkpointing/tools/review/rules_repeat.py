@@ -1,4 +1,4 @@
-"""CKP204, CKP205: calls that would give a second run other values than the first."""
+"""CKP204, CKP205: calls that make a second run differ from the first."""
 
 from __future__ import annotations
 

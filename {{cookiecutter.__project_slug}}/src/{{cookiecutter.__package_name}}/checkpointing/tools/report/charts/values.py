@@ -1,4 +1,4 @@
-"""The graph as lives: one bar for each value, and across them the checkpoints."""
+"""The lifetimes of values: one bar for each value, with the checkpoints across them."""
 
 from __future__ import annotations
 

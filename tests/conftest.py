@@ -24,12 +24,13 @@ RUNTIME_TESTS = ROOT / "tests" / "runtime"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure coverage in the processes of the runtime's tests alone.
+    """Measure coverage only in the processes of the runtime's tests that are not `unmeasured`.
 
-    All others start processes of baked projects, whose copies of the runtime the report leaves
-    out. Each process that is measured takes a tenth of a second more to start.
+    Other tests start processes of baked projects, whose copies of the runtime the report leaves
+    out. Each measured process takes a tenth of a second more to start.
     """
-    if item.path.is_relative_to(RUNTIME_TESTS):
+    is_measured = item.path.is_relative_to(RUNTIME_TESTS)
+    if is_measured and item.get_closest_marker("unmeasured") is None:
         return (yield)
     with mock.patch.dict(os.environ):
         os.environ.pop("COVERAGE_PROCESS_CONFIG", None)

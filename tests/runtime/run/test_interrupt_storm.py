@@ -24,6 +24,8 @@ import pytest
 
 from ..conftest import Project, until
 
+pytestmark = pytest.mark.unmeasured
+
 SEGMENTS = {
     "s01": """
     @step

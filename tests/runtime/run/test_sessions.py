@@ -13,6 +13,8 @@ import pytest
 
 from ..conftest import MEMORY_BUDGET, Project
 
+pytestmark = pytest.mark.unmeasured
+
 Notebook = Callable[[str], str]
 
 FILES = {

@@ -18,6 +18,8 @@ from .comparing import (
     kept,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 
 def test_checkpoints_outputs_and_run_records_stay_as_they_are(project: Project) -> None:
     project.segments(

@@ -1,4 +1,4 @@
-"""Codecs: how each type is written to a file and read back. Register a new type here.
+"""Codecs: how each type is written to a file and read back.
 
 A value is what its checkpoint would give back. What a step returns is *frozen* once, into the form
 that its file contains byte for byte, and every step that needs the value gets that form *thawed*. A
@@ -11,7 +11,8 @@ value that would not come back exactly is refused with `InexactValue`.
 | json   | scalars, dict, list, dates      | `bytes`, UTF-8                     | .json          |
 | path   | a file or folder a step made    | `pathlib.Path`                     | moved as it is |
 
-Families are imported on first use, so that a command line can start without pandas.
+`_CODECS` and `_FORMATS` list the types and formats of the template; a project adds its own with
+`register`. The modules are imported on first use, so that a command starts without pandas.
 """
 
 from __future__ import annotations
@@ -78,14 +79,35 @@ class Format:
 
 
 def _late(module: str, function: str) -> Callable[..., Any]:
+    """A function of a module of this package, which is imported at the first call."""
+
     def call(*args: Any) -> Any:
         return getattr(import_module(f".{module}", __name__), function)(*args)
 
     return call
 
 
-_CODECS: dict[str, Codec] = {}
-_FORMATS: dict[str, Format] = {}
+_CODECS: dict[str, Codec] = {
+    name: Codec(name, type_name, family, _late(module, freeze), _late(module, thaw))
+    for name, type_name, family, module, freeze, thaw in (
+        ("DataFrame", "pandas.DataFrame", "table", "table.frames", "freeze_frame", "thaw_frame"),
+        ("Series", "pandas.Series", "table", "table.frames", "freeze_series", "thaw_series"),
+        ("Table", "pyarrow.Table", "table", "table.arrow", "freeze", "thaw"),
+        ("ndarray", "numpy.ndarray", "array", "arrays", "freeze", "thaw"),
+        ("json", "json", "json", "plain", "freeze", "thaw"),
+        ("Path", "pathlib.Path", "path", "paths", "freeze", "thaw"),
+    )
+}
+_FORMATS: dict[str, Format] = {
+    name: Format(name, suffix, family, _late(module, "write"), _late(module, "read"))
+    for name, suffix, family, module in (
+        ("arrow", ".arrow", "table", "table.arrow"),
+        ("parquet", ".parquet", "table", "table.parquet"),
+        ("npy", ".npy", "array", "arrays"),
+        ("json", ".json", "json", "plain"),
+    )
+}
+_BUILT_IN = frozenset(_CODECS), frozenset(_FORMATS)
 
 
 def register(codec: Codec, *formats: Format) -> None:
@@ -119,52 +141,6 @@ def register(codec: Codec, *formats: Format) -> None:
     _FORMATS.update({format_.name: format_ for format_ in formats})
 
 
-register(
-    Codec(
-        "DataFrame",
-        "pandas.DataFrame",
-        "table",
-        _late("table.frames", "freeze_frame"),
-        _late("table.frames", "thaw_frame"),
-    ),
-    Format("arrow", ".arrow", "table", _late("table.arrow", "write"), _late("table.arrow", "read")),
-    Format(
-        "parquet",
-        ".parquet",
-        "table",
-        _late("table.parquet", "write"),
-        _late("table.parquet", "read"),
-    ),
-)
-register(
-    Codec(
-        "Series",
-        "pandas.Series",
-        "table",
-        _late("table.frames", "freeze_series"),
-        _late("table.frames", "thaw_series"),
-    )
-)
-register(
-    Codec(
-        "Table",
-        "pyarrow.Table",
-        "table",
-        _late("table.arrow", "freeze"),
-        _late("table.arrow", "thaw"),
-    )
-)
-register(
-    Codec("ndarray", "numpy.ndarray", "array", _late("arrays", "freeze"), _late("arrays", "thaw")),
-    Format("npy", ".npy", "array", _late("arrays", "write"), _late("arrays", "read")),
-)
-register(
-    Codec("json", "json", "json", _late("plain", "freeze"), _late("plain", "thaw")),
-    Format("json", ".json", "json", _late("plain", "write"), _late("plain", "read")),
-)
-register(Codec("Path", "pathlib.Path", "path", _late("paths", "freeze"), _late("paths", "thaw")))
-
-_BUILT_IN = frozenset(_CODECS), frozenset(_FORMATS)
 _PLAIN = (bool, int, float, str, type(None), dict, list, date, datetime, timedelta)
 _PUBLIC_NAMES = {"pyarrow.lib.Table": "pyarrow.Table"}
 

@@ -1,8 +1,9 @@
 """Codecs: how each type is written to a file and read back.
 
-A value is what its checkpoint would give back. What a step returns is *frozen* once, into the form
-that its file contains byte for byte, and every step that needs the value gets that form *thawed*. A
-value that would not come back exactly is refused with `InexactValue`.
+The value of a step is the value that its checkpoint would give back. The result of a step is
+*frozen* once, into the form that its file contains byte for byte, and every step that needs the
+value gets that form *thawed*. A value that would not come back exactly is refused with
+`InexactValue`.
 
 | family | values                          | frozen form                        | files          |
 | ------ | ------------------------------- | ---------------------------------- | -------------- |
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Union
 
 from ..base.errors import ConfigurationError
-from ..base.errors import InexactValue as InexactValue  # what a project's own codec raises
+from ..base.errors import InexactValue as InexactValue  # for a project's own codecs
 
 if TYPE_CHECKING:
     from .table.pieces import Piece
@@ -40,20 +41,20 @@ class Codec:
     """A type that steps exchange, and how it becomes the frozen form of its family and back."""
 
     name: str
-    """Its name in a manifest."""
+    """The name of the codec in a manifest."""
 
     type_name: str
-    """The class, as module and name: `pandas.DataFrame`."""
+    """The module and name of the class: `pandas.DataFrame`."""
 
     family: str
     """Types of one family share a frozen form: a value may be loaded as another of them."""
 
     freeze: Callable[[Any], Any]
-    """From a value to its frozen form, which may share the value's memory: nobody may use the value
-    afterwards. Raises InexactValue for a value that would not come back exactly."""
+    """Turns a value into its frozen form, which may share the value's memory: nobody may use the
+    value afterwards. Raises InexactValue for a value that would not come back exactly."""
 
     thaw: Callable[[Any], Any]
-    """From any frozen form of the family, whichever codec froze it, to a value that a step may
+    """Turns any frozen form of the family, whichever codec froze it, into a value that a step may
     change without an effect on the frozen form."""
 
 
@@ -62,10 +63,10 @@ class Format:
     """A kind of file for the frozen forms of one family."""
 
     name: str
-    """Its name in a manifest and in `[checkpoints] format`."""
+    """The name of the format in a manifest and in `[checkpoints] format`."""
 
     suffix: str
-    """The suffix of its files, with the dot."""
+    """The suffix of the files, with the dot."""
 
     family: str
 
@@ -74,8 +75,8 @@ class Format:
     last with bytes-like chunks that may be as large as a column."""
 
     read: Callable[[Path, tuple[str, ...] | None], Any]
-    """Reads a frozen form from a path, mapped where the format allows it; of a table only the named
-    columns, or all for None."""
+    """Reads a frozen form from a path, mapped where the format allows it. Of a table it reads only
+    the named columns, or all columns for None."""
 
 
 def _late(module: str, function: str) -> Callable[..., Any]:
@@ -113,7 +114,7 @@ _BUILT_IN = frozenset(_CODECS), frozenset(_FORMATS)
 def register(codec: Codec, *formats: Format) -> None:
     """Add a type of a project's own, and the formats of its family if that is new as well.
 
-    The first format of a family is the one that its checkpoints and outputs use.
+    Checkpoints and outputs of a family use its first format.
     Raises ConfigurationError if a name or the type is already taken.
 
     Fractions, kept as JSON text:
@@ -146,9 +147,9 @@ _PUBLIC_NAMES = {"pyarrow.lib.Table": "pyarrow.Table"}
 
 
 def codec_of(annotation: object) -> Codec | None:
-    """The codec for values of this annotation (without `Annotated`), or None if there is none.
+    """The codec for values of this annotation (without `Annotated`), or None.
 
-    A union has a codec if all its members are plain JSON: `float | None` has one.
+    A union has a codec if all its members are plain JSON, such as `float | None`.
     """
     if _is_plain(annotation):
         return _CODECS["json"]
@@ -159,10 +160,10 @@ def codec_of(annotation: object) -> Codec | None:
         return None
     name = f"{cls.__module__}.{cls.__qualname__}"
     name = _PUBLIC_NAMES.get(name, name)
-    return _first_of(name) or (_first_of(name) if _import_adapters() else None)
+    return _codec_of_type(name) or (_codec_of_type(name) if _import_adapters() else None)
 
 
-def _first_of(type_name: str) -> Codec | None:
+def _codec_of_type(type_name: str) -> Codec | None:
     return next((codec for codec in _CODECS.values() if codec.type_name == type_name), None)
 
 
@@ -176,7 +177,7 @@ def _import_adapters() -> bool:
 
 
 def forget_adapters() -> None:
-    """Drop the codecs and formats of the project: its adapters.py is about to be imported anew."""
+    """Remove the project's codecs and formats, before its adapters.py is imported again."""
     codecs, formats = _BUILT_IN
     for name in _CODECS.keys() - codecs:
         del _CODECS[name]
@@ -197,24 +198,24 @@ def _is_plain(annotation: object) -> bool:
 
 
 def codec_named(name: str) -> Codec:
-    """The codec registered under this name, by the project's adapters too. Raises KeyError."""
+    """The codec with this name, built in or from the project's adapters. Raises KeyError."""
     if name not in _CODECS:
         _import_adapters()
     return _CODECS[name]
 
 
 def is_own(name: str | None) -> bool:
-    """Whether a codec is the project's, so that its adapters.py has to be imported for it."""
+    """Whether a codec is the project's own, which needs an import of its adapters.py."""
     return name is not None and name not in _BUILT_IN[0]
 
 
 def family_known(name: str | None) -> str | None:
-    """The family of a codec; None if only the project's adapters know it."""
+    """The family of a codec; None if only the project's adapters register the codec."""
     return _CODECS[name].family if name in _CODECS else None
 
 
 def format_named(name: str) -> Format:
-    """The format registered under this name. Raises KeyError."""
+    """The format with this name. Raises KeyError."""
     return _FORMATS[name]
 
 
@@ -251,7 +252,7 @@ def frozen_bytes(frozen: Any) -> int:
 
 
 def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
-    """The memory that a frozen value keeps alive; see `table.pieces`."""
+    """The allocations that a frozen value keeps alive; see `table.pieces`."""
     allocations: set[Piece] = _late("table.pieces", "pieces")(frozen, is_mapped)
     return allocations
 

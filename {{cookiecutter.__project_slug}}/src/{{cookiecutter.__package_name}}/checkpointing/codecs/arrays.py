@@ -13,7 +13,7 @@ from ..base.errors import InexactValue
 
 
 def freeze(value: Any) -> npt.NDArray[Any]:
-    """A read-only view in C or Fortran order; only arrays in neither order are copied.
+    """A read-only view in C or Fortran order; an array in neither order is copied.
 
     Raises InexactValue for subclasses and for dtypes that .npy does not keep.
     """
@@ -56,9 +56,9 @@ def _keeps(dtype: np.dtype[Any]) -> bool:
         return False
     try:
         restored = npy.descr_to_dtype(npy.dtype_to_descr(dtype))
-    except ValueError:  # fields that overlap, or lie in another order than they are named
+    except ValueError:  # fields overlap, or their order in memory differs from that of their names
         return False
-    # Aligned structures print, and convert, as such.
+    # Equality ignores that a structure is aligned, but its repr and its conversions do not.
     is_alike = restored.type is dtype.type and repr(restored) == repr(dtype)
     return bool(restored == dtype and is_alike)
 

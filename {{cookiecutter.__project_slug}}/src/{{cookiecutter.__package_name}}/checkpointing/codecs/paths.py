@@ -1,4 +1,4 @@
-"""Paths: files and folders that a step made. The store moves them into the checkpoint itself."""
+"""Paths of files and folders that a step made. The store moves these into the checkpoint itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..base.errors import InexactValue
 
 
 def freeze(value: Any) -> Path:
-    """The path itself; raises InexactValue if it is no path or does not exist."""
+    """The path itself; raises InexactValue if it is not a path or does not exist."""
     if not isinstance(value, Path):
         raise InexactValue(
             f"the step promised a Path and returned {type(value).__name__}; "
@@ -24,5 +24,5 @@ def freeze(value: Any) -> Path:
 
 
 def thaw(frozen: Path) -> Path:
-    """The path as it is: all steps share its files, and may only read them."""
+    """The path unchanged: all steps share its files, and may only read them."""
     return frozen

@@ -1,8 +1,8 @@
 """JSON values: scalars, dicts and lists, stored exactly.
 
 JSON cannot express NaN, dates or NumPy scalars, so these are written as an object with a single
-key that starts with `$`, such as `{"$date": "2013-01-31"}`. A dict of the user's that looks like
-this is wrapped: `{"$dict": {...}}`.
+key that starts with `$`, such as `{"$date": "2013-01-31"}`. A user's dict that looks like such an
+object is wrapped: `{"$dict": {...}}`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_BITS_IN_DECIMAL = 14_000
 
 
 def freeze(value: Any) -> bytes:
-    """The value as UTF-8 JSON; raises InexactValue with the path of what JSON cannot keep."""
+    """The value as UTF-8 JSON; raises InexactValue with the path of a part that is not kept."""
     try:
         return json.dumps(to_plain(value), ensure_ascii=False, allow_nan=False).encode()
     except RecursionError:
@@ -36,19 +36,19 @@ def thaw(frozen: bytes) -> Any:
 
 
 def write(frozen: bytes, file: BinaryIO) -> None:
-    """Write the bytes as they are."""
+    """Write the bytes unchanged."""
     file.write(frozen)
 
 
 def read(path: Path, columns: tuple[str, ...] | None) -> bytes:
-    """Read them back."""
+    """Read the bytes of a file."""
     if columns is not None:
         raise InexactValue("only tables have columns to choose from; drop Columns(...)")
     return path.read_bytes()
 
 
 def to_plain(value: Any, path: str = "result") -> Any:
-    """The value in JSON's own types, the rest as tagged objects.
+    """The value in JSON's own types, with tagged objects for all other types.
 
     `path` is the name of the value in messages. Raises InexactValue.
     """
@@ -127,7 +127,7 @@ def _read_datetime(content: list[Any]) -> datetime:
 
 
 def _numpy_scalar(value: Any, path: str) -> list[Any]:
-    """The dtype's name and the number: as an integer for dates, so that no unit is lost."""
+    """The dtype's name and the number: an integer for dates, so that the unit is kept."""
     dtype = getattr(value, "dtype", None)
     if dtype is None or getattr(value, "shape", None) != () or not hasattr(value, "item"):
         raise _refusal(value, path)

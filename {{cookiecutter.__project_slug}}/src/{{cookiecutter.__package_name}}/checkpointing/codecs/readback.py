@@ -1,9 +1,9 @@
 """Read a file back as soon as it is written, before a manifest names it.
 
-No list of what files keep is complete. So each file is opened as a later process will open it, and
-its first rows are thawed as for a step and compared with the same rows of the value. That costs
-little however large the file is: an Arrow file is mapped, and of a Parquet file only the footer and
-the first pages are read.
+No list of the values that files keep is complete. So each file is opened as a later process will
+open it, and its first rows are thawed as for a step and compared with the same rows of the value.
+This is cheap for files of any size: an Arrow file is mapped, and only the footer and the first
+pages of a Parquet file are read.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class _Differs(Exception):
 def exactly(value: str, path: Path, frozen: Any, codec: Codec, form: Format) -> Iterator[None]:
     """Turn any error while a value's file is written or read back into InexactValue.
 
-    It names the value and where possible the column. Errors of the system, for a full or a broken
-    disk, are raised as they are.
+    The message names the value and, if possible, the column. Errors of the system, such as those
+    for a full or a broken disk, are raised unchanged.
     """
     try:
         yield
@@ -47,13 +47,13 @@ def exactly(value: str, path: Path, frozen: Any, codec: Codec, form: Format) -> 
         raise InexactValue(f"`{value}`: {error.message}", step=value) from None
     except (CheckpointingError, MemoryError):
         raise
-    except Exception as error:  # writers and readers raise what they like
+    except Exception as error:  # writers and readers may raise any type
         if isinstance(error, OSError) and error.errno:
             raise
-        where, why = _culprit(path, frozen, codec, form), " ".join(str(error).split())
+        place, reason = _culprit(path, frozen, codec, form), " ".join(str(error).split())
         raise InexactValue(
-            f"`{value}`: {where} cannot be kept as {form.name} and read back exactly "
-            f"({why or type(error).__name__}). Nothing was committed. Convert it to a plainer "
+            f"`{value}`: {place} cannot be kept as {form.name} and read back exactly "
+            f"({reason or type(error).__name__}). Nothing was committed. Convert it to a plainer "
             f"type, with astype(...) say, or drop it.",
             step=value,
         ) from error
@@ -80,10 +80,10 @@ def require_same(path: Path, frozen: Any, codec: Codec, form: Format) -> None:
 
 def _read_table(path: Path, form: Format) -> tuple[int, Any]:
     """The number of rows in a file, and at least the first of them."""
-    if form.name == "parquet":  # to decode all of it would cost as much as to write it
+    if form.name == "parquet":  # decoding all of it would take as long as writing it
         return parquet.read_first(path, _ROWS)
     table = form.read(path, None)
-    table.validate()  # offsets and lengths: cheap, and what is not valid may end the process
+    table.validate()  # offsets and lengths: cheap, and invalid ones may end the process
     return table.num_rows, table
 
 
@@ -94,14 +94,14 @@ def _require_same_rows(stored: Any, frozen: Any, codec: Codec) -> None:
             raise _Differs(f"{stored_field} in place of {field}")
     if stored.schema.metadata != frozen.schema.metadata:
         raise _Differs("other metadata")
-    first, wanted = (_first_rows(table) for table in (stored, frozen))
-    if _bytes(wanted) < _MOST_BYTES:
-        # Thawed frames are compared by freezing them again: that shows NaN and NaT, the codes under
-        # nulls and everything else that a recipe restores.
-        first, wanted = (codec.freeze(codec.thaw(table)) for table in (first, wanted))
-    if first.schema.metadata != wanted.schema.metadata:
+    first, expected = (_first_rows(table) for table in (stored, frozen))
+    if _bytes(expected) < _MOST_BYTES:
+        # Thawed frames are frozen again and then compared. So the comparison includes NaN and NaT,
+        # the codes under nulls and everything else that a recipe restores.
+        first, expected = (codec.freeze(codec.thaw(table)) for table in (first, expected))
+    if first.schema.metadata != expected.schema.metadata:
         raise _Differs("another frame")
-    columns = zip(wanted.column_names, first.columns, wanted.columns, strict=True)
+    columns = zip(expected.column_names, first.columns, expected.columns, strict=True)
     for name, stored_column, column in columns:
         if not _is_same(stored_column, column):
             raise _Differs(f"other values in {name!r}")
@@ -112,13 +112,13 @@ def _require_same_elements(stored: npt.NDArray[Any], frozen: npt.NDArray[Any]) -
         raise _Differs(f"{stored.dtype} {stored.shape} in place of {frozen.dtype} {frozen.shape}")
     if stored.size and stored.strides != frozen.strides:
         raise _Differs("another order in memory")
-    first, wanted = (array.ravel(order="K")[:_ELEMENTS].tobytes() for array in (stored, frozen))
-    if first != wanted:
+    first, expected = (array.ravel(order="K")[:_ELEMENTS].tobytes() for array in (stored, frozen))
+    if first != expected:
         raise _Differs("other elements")
 
 
 def _is_same(left: Any, right: Any) -> bool:
-    """Whether two short columns are equal. NaN is equal to NaN only as text."""
+    """Whether two short columns are equal; as text too, because there NaN equals NaN."""
     if left.type != right.type or left.equals(right):
         return bool(left.type == right.type)
     texts = (c.to_string(window=_ROWS, container_window=_ROWS) for c in (left, right))
@@ -126,7 +126,7 @@ def _is_same(left: Any, right: Any) -> bool:
 
 
 def _bytes(table: Any) -> int:
-    """The bytes of a table, and of the recipe that lies in its metadata."""
+    """The bytes of a table and of the recipe in its metadata."""
     return int(table.nbytes) + sum(map(len, (table.schema.metadata or {}).values()))
 
 
@@ -134,7 +134,7 @@ def _first_rows(table: Any) -> Any:
     """The first rows, with as many entries of each dictionary, as a table of its own."""
     columns = [_cut_dictionary(one_chunk(column)) for column in table.slice(0, _ROWS).columns]
     first = pa.Table.from_arrays(columns, schema=table.schema)
-    rows = first.num_rows  # of none pyarrow does not count the bytes: unions end the process
+    rows = first.num_rows  # without rows, nbytes of a union would end the process
     while rows > 1 and first.slice(0, rows).nbytes > _MOST_BYTES:
         rows //= 2
     return tables.slice_rows(first, rows)
@@ -144,9 +144,9 @@ def _cut_dictionary(array: Any) -> Any:
     if not pa.types.is_dictionary(array.type) or len(array.dictionary) <= _ROWS:
         return array
     codes = to_numpy(array.indices, array.type.index_type.to_pandas_dtype())
-    kept = valid_of(array) & (codes < _ROWS)
+    valid = valid_of(array) & (codes < _ROWS)
     missing = np.int64(-1).astype(codes.dtype)
-    indices = from_numpy(np.where(kept, codes, missing), array.type.index_type, kept)
+    indices = from_numpy(np.where(valid, codes, missing), array.type.index_type, valid)
     dictionary = array.dictionary.slice(0, _ROWS)
     ordered = array.type.ordered
     return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=ordered, safe=False)
@@ -165,9 +165,9 @@ def _culprit(path: Path, frozen: Any, codec: Codec, form: Format) -> str:
     first = _first_rows(frozen)
     for place, columns in places.items():
         try:
-            alone = tables.select(first, columns)
-            with _written(alone, path, form) as written:
-                require_same(written, alone, codec, form)
+            selection = tables.select(first, columns)
+            with _written(selection, path, form) as written:
+                require_same(written, selection, codec, form)
         except MemoryError:
             raise
         except Exception:

@@ -1,4 +1,4 @@
-"""Time zones as JSON: those of the standard library that a name or an offset describes fully."""
+"""Time zones as JSON: zones of the standard library that a name or an offset describes fully."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def zone_from_plain(plain: str | int | None) -> tzinfo | None:
 
 
 def arrow_zone(zone: tzinfo | None) -> str | None:
-    """The zone as Arrow spells it, for readers other than pandas; UTC if Arrow cannot spell it."""
+    """Arrow's name of the zone, for readers other than pandas; UTC if Arrow has no name for it."""
     if zone is None or type(zone) is ZoneInfo:
         return None if zone is None else str(zone)
     offset = zone.utcoffset(None)

@@ -1,6 +1,6 @@
-"""Frozen tables: `pyarrow.Table`, and Arrow IPC files, which contain them as they are in memory.
+"""Frozen tables: `pyarrow.Table`, and Arrow IPC files, whose bytes are those in memory.
 
-A table that was a DataFrame or Series carries the recipes to restore it in its schema's metadata.
+The schema's metadata of a table that was a DataFrame or Series contain the recipes to restore it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KEY = b"checkpointing"
 
 
 def freeze(value: Any) -> Any:
-    """A `pyarrow.Table` with its chunks; each dictionary is made the same in all of them.
+    """A `pyarrow.Table` with its chunks; the chunks of a column get the same dictionary.
 
     Raises InexactValue, naming the column.
     """
@@ -53,13 +53,13 @@ def _require_one_dictionary(table: Any, name: str) -> None:
 
 
 def thaw(frozen: Any) -> Any:
-    """The table; one that was a DataFrame has nulls for NaN and NaT, its index as last columns."""
+    """The table; from a DataFrame, with nulls for NaN and NaT and the index as the last columns."""
     recipe = recipe_of(frozen)
     return frozen if recipe is None else without_recipe(with_nulls(frozen, recipe))
 
 
 def with_nulls(frozen: Any, recipe: Recipe) -> Any:
-    """A frozen frame with nulls for NaN and NaT; data are shared."""
+    """A frozen frame with nulls for NaN and NaT; it shares the data."""
     columns = zip(frozen.columns, column_recipes(recipe), strict=True)
     arrays = [
         column if column_recipe["as"] == "arrow" else as_nulls(one_chunk(column), column_recipe)
@@ -69,7 +69,7 @@ def with_nulls(frozen: Any, recipe: Recipe) -> Any:
 
 
 def write(frozen: Any, file: BinaryIO) -> None:
-    """Write an Arrow IPC file, one record batch if no column is in chunks, uncompressed."""
+    """Write an uncompressed Arrow IPC file, with one record batch if no column is in chunks."""
     options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
     sink = pa.PythonFile(file, mode="w")
     with pa.ipc.new_file(sink, frozen.schema, options=options) as writer:
@@ -77,7 +77,7 @@ def write(frozen: Any, file: BinaryIO) -> None:
 
 
 def read(path: Path, columns: tuple[str, ...] | None) -> Any:
-    """Map an Arrow IPC file; nothing is loaded before it is used."""
+    """Map an Arrow IPC file; the kernel loads its pages on first use."""
     with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
         table = reader.read_all()
     return table if columns is None else select(table, columns)
@@ -97,12 +97,12 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
         return frozen.select(list(columns))
     positions = [names.index(name) for name in columns]
     labels = unpack_index(recipe["labels"]).take(positions)
-    chosen = recipe | {
+    selected = recipe | {
         "columns": [recipe["columns"][position] for position in positions],
         "labels": pack_index(labels, "the column labels"),
     }
     levels = range(len(names), frozen.num_columns)
-    return with_recipe(frozen.select([*positions, *levels]), chosen)
+    return with_recipe(frozen.select([*positions, *levels]), selected)
 
 
 def slice_rows(frozen: Any, rows: int) -> Any:
@@ -117,13 +117,13 @@ def slice_rows(frozen: Any, rows: int) -> Any:
 
 
 def recipe_of(frozen: Any) -> Recipe | None:
-    """How to restore the DataFrame or Series that the table was; None for any other table."""
+    """The recipe to restore a DataFrame or Series from the table; None for any other table."""
     metadata = frozen.schema.metadata or {}
     return json.loads(metadata[_KEY]) if _KEY in metadata else None
 
 
 def column_recipes(recipe: Recipe) -> list[Recipe]:
-    """One recipe for each column of the table: those of the frame, then those of its index."""
+    """A recipe for each column of the table: those of the frame, then those of its index."""
     return [*recipe["columns"], *level_recipes(recipe["index"])]
 
 
@@ -133,6 +133,6 @@ def with_recipe(table: Any, recipe: Recipe) -> Any:
 
 
 def without_recipe(table: Any) -> Any:
-    """The table without its recipe, which does not fit any more when the columns change."""
+    """The table without its recipe, which is wrong for a table with other columns."""
     metadata = {key: v for key, v in (table.schema.metadata or {}).items() if key != _KEY}
     return table.replace_schema_metadata(metadata or None)

@@ -1,4 +1,4 @@
-"""Refuse types of Arrow that its own files do not give back, before anything is written."""
+"""Refuse types of Arrow that its own files do not give back, before a file is written."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ...base.errors import InexactValue
 
 
 def require_kept(arrow_type: Any, where: str) -> None:
-    """Refuse a type of which an Arrow file would lose a part; raises InexactValue.
+    """Refuse a type that an Arrow file would not keep in full; raises InexactValue.
 
     `where` names the column in messages.
     """
     for component in _within(arrow_type):
-        # Python's own extension types are known to a process only once it has imported them: the
-        # next one would find the plain values. Those of Arrow itself are known everywhere.
+        # A process has an extension type of Python only after it has imported its module: another
+        # process would read the plain values. Every process has Arrow's own extension types.
         if isinstance(component, pa.ExtensionType):
             raise InexactValue(
                 f"{where} holds the extension type {component}, which another process need not "
@@ -31,7 +31,7 @@ def require_kept(arrow_type: Any, where: str) -> None:
 
 
 def has_dictionary(arrow_type: Any) -> bool:
-    """Whether a type is a dictionary or contains one."""
+    """Whether a type is a dictionary type or contains a dictionary type."""
     return any(pa.types.is_dictionary(component) for component in _within(arrow_type))
 
 

@@ -1,4 +1,4 @@
-"""Arrow arrays over memory that pandas and NumPy own, and back, without a copy."""
+"""Arrow arrays from memory that pandas and NumPy own, and back, without a copy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Recipe = dict[str, Any]
 
 
 def one_chunk(column: Any) -> Any:
-    """A chunked array as one array; no copy if it has one chunk already."""
+    """A chunked array as one array; copied only if it has several chunks."""
     if isinstance(column, pa.Array):
         return column
     if column.num_chunks == 0:
@@ -24,19 +24,19 @@ def one_chunk(column: Any) -> Any:
 
 
 def write_batches(writer: Any, table: Any) -> None:
-    """Write a table, as one record batch if no column is in chunks, through an Arrow writer."""
+    """Write a table with an Arrow writer, as one record batch if no column is in chunks."""
     if table.num_rows:
         columns = [pa.chunked_array(map(own, c.chunks), c.type) for c in table.columns]
         writer.write_table(pa.Table.from_arrays(columns, schema=table.schema))
     else:
-        # write_table would write no batch at all, and lose the dictionaries; and of a slice without
-        # rows the whole buffers would be written.
+        # write_table would write no batch, and so lose the dictionaries. Of a slice without rows
+        # it would write the whole buffers.
         arrays = [_no_rows(one_chunk(column)) for column in table.columns]
         writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=table.schema))
 
 
 def no_rows(schema: Any) -> Any:
-    """A table without rows, of any schema; `schema.empty_table()` does not know all types."""
+    """A table without rows, of any schema; `schema.empty_table()` does not support all types."""
     return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
@@ -48,10 +48,10 @@ def _no_rows(array: Any) -> Any:
 
 
 def from_numpy(values: npt.NDArray[Any], arrow_type: Any, valid: Any = None) -> Any:
-    """An Arrow array of fixed-width elements over the array's own memory.
+    """An Arrow array of fixed-width elements that shares the array's memory.
 
-    Elements keep their bits, NaN and NaT included. `valid` (bool per element, None: all) says
-    which are not null; those that are keep their bits under the mask.
+    Elements keep their bits, NaN and NaT included. `valid` contains True for each element that is
+    not null, or is None if none is null. Elements that are null keep their bits, too.
     """
     data = buffer_of(np.ascontiguousarray(values))
     bitmap = None if valid is None or valid.all() else pa.array(valid).buffers()[1]
@@ -59,7 +59,7 @@ def from_numpy(values: npt.NDArray[Any], arrow_type: Any, valid: Any = None) -> 
 
 
 def to_numpy(array: Any, dtype: Any) -> npt.NDArray[Any]:
-    """The elements' bits as a read-only array of this dtype, those under nulls included."""
+    """The bits of all elements, also of nulls, as a read-only array of this dtype."""
     dtype = np.dtype(dtype)
     data = array.buffers()[1]
     if data is None or len(array) == 0:

@@ -1,9 +1,9 @@
-"""One column of pandas, or one level of an index, as one Arrow array with a recipe to restore it.
+"""A column of pandas, or a level of an index, as an Arrow array with a recipe to restore it.
 
-A recipe is a small JSON object: `as` names the kind of column, the other keys contain what the
-Arrow type does not express. The Arrow form keeps pandas' own bits, so that restoring is a view:
-missing floats and dates are the values NaN and NaT, and the code -1 lies under the null of a
-missing category.
+A recipe is a small JSON object: `as` names the kind of column, the other keys contain the
+properties that the Arrow type does not express. The Arrow form keeps pandas' own bits, so that the
+restored column is a view: missing floats and dates are the values NaN and NaT, and the null of a
+missing category has the code -1.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def column_from_arrow(array: Any, recipe: Recipe) -> Any:
 
 
 def index_to_arrow(index: Any, where: str) -> tuple[Any, Recipe]:
-    """A flat index, or the categories of a column, as an array; raises InexactValue."""
+    """A flat index, or the categories of a column, as an array and recipe; raises InexactValue."""
     array, recipe = column_to_arrow(index.array, where)
     recipe["name"] = label_to_plain(index.name, f"the name of {where}")
     if isinstance(index, pd.RangeIndex):
@@ -86,10 +86,10 @@ def index_from_arrow(array: Any, recipe: Recipe) -> Any:
 def _frequency(freq: Any, where: str) -> str:
     text = str(freq.freqstr)
     try:
-        kept = to_offset(text) == freq
+        is_exact = to_offset(text) == freq
     except ValueError:
-        kept = False
-    if not kept:
+        is_exact = False
+    if not is_exact:
         raise InexactValue(
             f"{where} has the frequency {freq!r}, which its name {text!r} does not say in full; "
             "set its freq to None"
@@ -150,17 +150,20 @@ def _to_nullable(array: Any, recipe: Recipe) -> Any:
     dtype: Any = pd.api.types.pandas_dtype(recipe["dtype"])
     if recipe["dtype"] == "boolean":
         return dtype.__from_arrow__(array)
-    # By hand, because __from_arrow__ takes a NaN for missing.
+    # Not with __from_arrow__, which takes a NaN for a missing value.
     data = to_numpy(array, dtype.numpy_dtype)
     return dtype.construct_array_type()(data, ~valid_of(array))
 
 
-def codes_to_arrow(codes: Any, kinds: Any, ordered: bool, where: str) -> tuple[Any, Recipe]:
-    """Codes (-1: missing) into an index of `kinds`, as a dictionary array; raises InexactValue."""
-    dictionary, recipe = index_to_arrow(kinds, where)
+def codes_to_arrow(codes: Any, categories: Any, ordered: bool, where: str) -> tuple[Any, Recipe]:
+    """Codes (-1: missing) and the index of their categories, as a dictionary array and a recipe.
+
+    Raises InexactValue.
+    """
+    dictionary, recipe = index_to_arrow(categories, where)
     if pa.types.is_dictionary(dictionary.type):
-        # The level of a MultiIndex may be categories itself, and Arrow's files give no dictionary
-        # within a dictionary back. Theirs has the plain values; the kinds lie in the recipe.
+        # A level of a MultiIndex may have categories itself, and Arrow's files do not give back a
+        # dictionary within a dictionary. The file gets the plain values, the recipe the dictionary.
         recipe["packed"] = pack_table(pa.table({"kinds": dictionary}))
         dictionary = dictionary.dictionary_decode()
     indices = from_numpy(codes, pa.from_numpy_dtype(codes.dtype), codes >= 0)
@@ -169,7 +172,7 @@ def codes_to_arrow(codes: Any, kinds: Any, ordered: bool, where: str) -> tuple[A
 
 
 def codes_from_arrow(array: Any, recipe: Recipe) -> tuple[Any, Any]:
-    """The codes and the index that `codes_to_arrow` wrote."""
+    """The codes and the index of categories that `codes_to_arrow` converted."""
     codes = to_numpy(array.indices, array.indices.type.to_pandas_dtype())
     return codes, index_from_arrow(array.dictionary, recipe["categories"])
 

@@ -1,12 +1,13 @@
 """Copy-on-write for frames whose memory belongs to a checkpoint.
 
-The columns of a thawed frame lie in a mapped file or in a frozen value, both read-only. pandas
-copies a column on its first write as long as another frame refers to the same memory, which would
-oblige the worker to keep that other frame, and with it the memory, alive. So every column is given
-a co-owner that never dies and owns nothing: each write copies the one column it touches, nothing
-is copied before, and the step can still free all of it.
+The memory of a thawed frame's columns is in a mapped file or in a frozen value, both read-only.
+pandas copies a column on its first write as long as another frame refers to the same memory. So the
+worker would have to keep that other frame, and with it the memory. Instead, every column gets a
+second reference, from a block that is never freed and that owns none of the memory. So the first
+write to a column copies this column only, nothing is copied before, and the step can still free all
+of the memory.
 
-This is the one place that touches pandas' internals (`_mgr`, `_references`, since 2.0).
+Only this module uses pandas' internals (`_mgr`, `_references`, since 2.0).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _OWNERS_BLOCK: Any = _OWNER._mgr.blocks[0]
 
 
 def share(frame: _Pandas) -> _Pandas:
-    """Mark a DataFrame's or Series' memory, and its index's, as shared for good; returns it."""
+    """Mark the memory of a DataFrame or Series and of its index as shared; returns the object."""
     blocks: Any = frame._mgr.blocks
     for block in blocks:
         block.refs.add_reference(_OWNERS_BLOCK)
@@ -31,6 +32,6 @@ def share(frame: _Pandas) -> _Pandas:
 
 
 def share_index(index: Any) -> None:
-    """The same for an index, whose values become a column in `reset_index` and the like."""
+    """Mark an index's memory as shared, because `reset_index` and others make it a column."""
     if not isinstance(index, (pd.MultiIndex, pd.RangeIndex)):
         index._references.add_reference(_OWNERS_BLOCK)

@@ -18,8 +18,8 @@ from .sentinels import NAT, as_sentinels
 def adopt(table: Any) -> tuple[Any, Recipe]:
     """The table as a frozen frame, and its recipe; raises InexactValue, naming the column.
 
-    Integers and bool with nulls become nullable dtypes, types that pandas does not have
-    (decimals, dates, lists, structs) stay Arrow's own; the index counts the rows.
+    Integers and bool with nulls get nullable dtypes. Types that pandas does not have (decimals,
+    dates, lists, structs) get an `ArrowDtype`. The index numbers the rows.
     """
     names = table.column_names
     pairs = [
@@ -84,10 +84,10 @@ def _adopt_moments(array: Any, where: str) -> tuple[Any, Recipe]:
 
 
 def _adopt_dictionary(array: Any, where: str) -> tuple[Any, Recipe]:
-    kinds = array.dictionary
-    if kinds.null_count or len(kinds.unique()) < len(kinds):
+    values = array.dictionary
+    if values.null_count or len(values.unique()) < len(values):
         return _adopt_column(array.dictionary_decode(), where)
-    dictionary, categories = _adopt_column(kinds, where)
+    dictionary, categories = _adopt_column(values, where)
     ordered = array.type.ordered
     recipe = {"as": "category", "ordered": ordered, "categories": categories | {"name": None}}
     array = pa.DictionaryArray.from_arrays(array.indices, dictionary, ordered=ordered)

@@ -1,4 +1,4 @@
-"""DataFrame and Series as a table, and back as views that a step may write to."""
+"""DataFrame and Series as a table, and back as copy-on-write views for a step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Pandas = TypeVar("_Pandas", pd.DataFrame, "pd.Series[Any]")
 def freeze_frame(value: Any) -> Any:
     """The DataFrame as a table that shares its memory; raises InexactValue, naming the column.
 
-    The frame itself is marked as shared, so that code that still has it cannot change the table.
+    The frame is marked as shared, so that code that still refers to it cannot change the table.
     """
     _expect(value, pd.DataFrame)
     names = _field_names(value.columns)
@@ -36,7 +36,7 @@ def freeze_frame(value: Any) -> Any:
 
 
 def freeze_series(value: Any) -> Any:
-    """The same for a Series: a table of one column."""
+    """The Series as a table of one column that shares its memory; raises InexactValue."""
     _expect(value, pd.Series)
     recipe = {
         "labels": pack_index(pd.RangeIndex(1), "the index of the columns"),
@@ -48,10 +48,11 @@ def freeze_series(value: Any) -> Any:
 
 
 def thaw_frame(frozen: Any) -> pd.DataFrame:
-    """A DataFrame over the table's memory; the first write to a column copies that column.
+    """A DataFrame that shares the table's memory; the first write to a column copies the column.
 
-    A Series becomes its `to_frame()`. A table that was no frame gets the dtypes that keep it
-    exactly, such as a nullable one for integers with nulls. Raises InexactValue if there are none.
+    A Series becomes its `to_frame()`. A table that was not a frame gets the dtypes that keep it
+    exactly, such as a nullable dtype for integers with nulls. Raises InexactValue if a column has
+    no such dtype.
     """
     frozen, recipe = _with_recipe(frozen)
     if "series" in recipe:
@@ -63,7 +64,7 @@ def thaw_frame(frozen: Any) -> pd.DataFrame:
 
 
 def thaw_series(frozen: Any) -> pd.Series[Any]:
-    """A Series over the table's memory, like `thaw_frame`.
+    """A Series that shares the table's memory, as in `thaw_frame`.
 
     Raises InexactValue for a table of several columns.
     """
@@ -100,7 +101,7 @@ def _thaw(frozen: Any, recipe: Recipe) -> tuple[Any, list[Any]]:
     index = index_from_levels(frozen.columns[count:], recipe["index"])
     pairs = zip(frozen.columns[:count], recipe["columns"], strict=True)
     columns = [column_from_arrow(array, column) for array, column in pairs]
-    # Without a dtype pandas would guess one for Python objects.
+    # Without an explicit dtype, pandas would infer another dtype for Python objects.
     return index, [
         pd.Series(values, index=index, dtype=object, copy=False) if _is_object(values) else values
         for values in columns

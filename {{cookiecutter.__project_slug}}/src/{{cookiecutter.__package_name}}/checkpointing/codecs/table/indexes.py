@@ -1,4 +1,4 @@
-"""Indexes: a range is a recipe, a flat index one array, a MultiIndex one array for each level."""
+"""Indexes: a range is only a recipe, a flat index an array, a MultiIndex an array per level."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .packing import pack_table, unpack_table
 
 
 def index_to_levels(index: Any, where: str) -> tuple[list[Any], Recipe]:
-    """The arrays of an index of any kind, none for a RangeIndex; raises InexactValue."""
+    """The arrays and the recipe of any index, no arrays for a RangeIndex; raises InexactValue."""
     if type(index).__module__.partition(".")[0] != "pandas":
         raise InexactValue(
             f"{where} is a {type(index).__qualname__}, of which a file gives back the labels "
@@ -32,7 +32,7 @@ def index_to_levels(index: Any, where: str) -> tuple[list[Any], Recipe]:
         codes_to_arrow(codes, level, False, f"{where}, its level {number},")
         for number, (codes, level) in enumerate(levels)
     ]
-    multi: Any = index  # the stubs leave its sortorder out
+    multi: Any = index  # the stubs do not declare its sortorder
     recipe = {"levels": [recipe for _, recipe in pairs], "sorted_by": multi.sortorder}
     return [array for array, _ in pairs], recipe
 
@@ -64,18 +64,18 @@ def level_recipes(recipe: Recipe) -> list[Recipe]:
     return list(recipe.get("levels", []))
 
 
-def level_names(index: Any, taken: set[str]) -> list[str]:
-    """Names for the levels' columns in a table: their own where it is free, as pandas does."""
+def level_names(index: Any, used_names: set[str]) -> list[str]:
+    """Names for the levels' columns in a table: a level's own name if unused, as in pandas."""
     names = []
     for number, name in enumerate(index.names):
-        free = isinstance(name, str) and name not in taken
-        names.append(name if free else f"__index_level_{number}__")
-        taken = taken | {names[-1]}
+        is_unused = isinstance(name, str) and name not in used_names
+        names.append(name if is_unused else f"__index_level_{number}__")
+        used_names = used_names | {names[-1]}
     return names
 
 
 def pack_index(index: Any, where: str) -> Recipe:
-    """A whole index as JSON, including its arrays: for column labels, which are few.
+    """A whole index as JSON, including its arrays: for column labels, because there are few.
 
     Labels may be of several types, as in `["carrier", 2013]`; raises InexactValue.
     """

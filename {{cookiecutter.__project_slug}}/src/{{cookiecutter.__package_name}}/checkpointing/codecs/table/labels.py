@@ -12,7 +12,7 @@ from ..zones import zone_from_plain, zone_to_plain
 
 
 def label_to_plain(label: Any, where: str) -> Any:
-    """The label in JSON's own types; raises InexactValue, whose message calls the label `where`."""
+    """The label in JSON's own types; raises InexactValue, with `where` in its message."""
     if type(label) is tuple:
         return {"$tuple": [label_to_plain(part, where) for part in label]}
     if type(label) is pd.Timestamp:

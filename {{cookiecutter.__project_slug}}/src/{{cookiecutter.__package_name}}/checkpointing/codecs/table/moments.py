@@ -13,7 +13,7 @@ from .buffers import Recipe, from_numpy, to_numpy
 
 
 def datetimes_to_arrow(values: Any, where: str) -> tuple[Any, Recipe]:
-    """Naive or zoned datetimes over their own memory; raises InexactValue for an odd zone."""
+    """Datetimes, in shared memory; raises InexactValue for a zone without a name or an offset."""
     try:
         zone = zone_to_plain(values.tz)
     except ValueError as error:
@@ -35,7 +35,7 @@ def datetimes_from_arrow(array: Any, recipe: Recipe) -> Any:
 
 
 def timedeltas_to_arrow(values: Any, where: str) -> tuple[Any, Recipe]:
-    """Timedeltas over their own memory."""
+    """Timedeltas, in shared memory."""
     return from_numpy(values.asi8, pa.duration(values.unit)), {"as": "timedelta"}
 
 
@@ -45,10 +45,10 @@ def timedeltas_from_arrow(array: Any, recipe: Recipe) -> Any:
 
 
 def periods_to_arrow(values: Any, where: str) -> tuple[Any, Recipe]:
-    """Periods as their ordinals, over their own memory."""
+    """Periods as their ordinals, in shared memory."""
     return from_numpy(values.asi8, pa.int64()), {"as": "period", "dtype": values.dtype.name}
 
 
 def periods_from_arrow(array: Any, recipe: Recipe) -> Any:
-    """A PeriodArray over the ordinals."""
+    """A PeriodArray that shares the memory of the ordinals."""
     return pd.arrays.PeriodArray(to_numpy(array, "i8"), dtype=recipe["dtype"])

@@ -1,8 +1,8 @@
 """Columns of Python objects: their content, not their dtype, decides whether a file can keep them.
 
-A column passes if its values have one type whose Arrow form gives back the same objects, with one
-kind of missing value among them. Lists, dicts, decimals and other types that may change on the way
-are converted back and compared first.
+A column passes if all its values have the same type, the Arrow form of this type gives back the
+same objects, and all missing values are of the same kind. Lists, dicts, decimals and other types
+that the conversion may change are first converted back and compared.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
     """An object column as Arrow, and the recipe to restore it; raises InexactValue."""
     kinds = set(map(type, values))
     missing = _kind_of_missing(values, kinds, where)
-    lacking = type(_MISSING[missing])
-    kinds.discard(lacking)
+    missing_type = type(_MISSING[missing])
+    kinds.discard(missing_type)
     if missing != "None":
-        values = np.fromiter((None if type(v) is lacking else v for v in values), object)
+        values = np.fromiter((None if type(v) is missing_type else v for v in values), object)
     if len(kinds) > 1:
         names = sorted(kind.__name__ for kind in kinds)
         raise InexactValue(
@@ -67,7 +67,7 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
     try:
         arrow_type = None if kind in _INFERRED else _TYPES[kind]
         array = one_chunk(pa.array(values, arrow_type, from_pandas=False))
-        # Arrow takes text and bytes in one list for text, although the bytes may be no valid text.
+        # Arrow converts a list of text and bytes to text, although the bytes may be invalid text.
         is_exact = kind not in _COMPARED or all(map(_same, values, array.to_pylist()))
     except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
         raise _refusal(where, kind) from None
@@ -77,7 +77,7 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
 
 
 def objects_from_arrow(array: Any, recipe: dict[str, Any]) -> npt.NDArray[Any]:
-    """The Python objects, new ones, in an array of dtype object."""
+    """New Python objects in an array of dtype object."""
     if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
         values = array.to_numpy(zero_copy_only=False)
     else:
@@ -89,7 +89,7 @@ def objects_from_arrow(array: Any, recipe: dict[str, Any]) -> npt.NDArray[Any]:
 
 def _kind_of_missing(values: npt.NDArray[Any], kinds: set[type], where: str) -> str:
     present = [name for name in ("None", "NaT", "NA") if type(_MISSING[name]) in kinds]
-    # Among floats NaN is a value like any other.
+    # In a column of floats, NaN is an ordinary value.
     others = kinds - {type(missing) for missing in _MISSING.values()}
     if others and float in kinds and all(v != v for v in values if type(v) is float):
         present.append("nan")
@@ -108,7 +108,7 @@ def _same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(map(_same, left, right))
     if isinstance(left, dict):
         return list(left) == list(right) and all(map(_same, left.values(), right.values()))
-    # repr distinguishes 1.10 from 1.1, -0.0 from 0.0 and a folded hour from the first; NaN is NaN.
+    # repr distinguishes 1.10 from 1.1, -0.0 from 0.0 and fold=1 from fold=0; NaN has one repr.
     return repr(left) == repr(right)
 
 

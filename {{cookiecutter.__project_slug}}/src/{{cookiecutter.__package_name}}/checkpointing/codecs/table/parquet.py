@@ -29,7 +29,7 @@ from .packing import pack_table, unpack_table
 from .sentinels import as_sentinels
 
 _KEY = b"checkpointing.parquet"
-# The dictionaries beside the columns may be larger than what a reader expects of metadata.
+# The dictionaries in the metadata may be larger than readers allow by default.
 _LIMITS = {"thrift_string_size_limit": 2**31 - 1}
 
 
@@ -48,61 +48,62 @@ def write(frozen: Any, file: BinaryIO) -> None:
     for name, column, column_recipe in zip(names, table.columns, recipes, strict=True):
         if pa.types.is_dictionary(column.type):
             try:
-                column, kinds, written = _encode(one_chunk(column), column_recipe, name)
+                column, values, written = _encode(one_chunk(column), column_recipe, name)
             except pa.ArrowException as reason:
-                raise _refused(name, reason) from None
-            dictionaries[name] = pack_table(pa.table({"kinds": kinds, "written": written}))
+                raise _refusal(name, reason) from None
+            dictionaries[name] = pack_table(pa.table({"kinds": values, "written": written}))
         elif has_dictionary(column.type):
             raise InexactValue(
                 f"column {name!r} holds dictionaries within {column.type}, of which Parquet keeps "
                 "neither order nor unused values; cast it to a type without dictionaries"
             )
         columns.append(column)
-    beside = {"schema": pack_table(no_rows(frozen.schema)), "dictionaries": dictionaries}
+    restoring = {"schema": pack_table(no_rows(frozen.schema)), "dictionaries": dictionaries}
     table = pa.Table.from_arrays(columns, names=names)
-    metadata = {_KEY: json.dumps(beside), **_pandas_metadata(frozen, recipe, table.schema)}
+    metadata = {_KEY: json.dumps(restoring), **_pandas_metadata(frozen, recipe, table.schema)}
     table = table.replace_schema_metadata(metadata)
     try:
         _write(table, file)
     except pa.ArrowException as error:
-        raise _refusal(table, error) from None
+        raise _refusal_of_column(table, error) from None
 
 
 def read(path: Path, columns: tuple[str, ...] | None) -> Any:
     """The frozen table that was written, or the named columns of it and its index."""
     with pq.ParquetFile(path, **_LIMITS) as file:
-        beside = json.loads(file.schema_arrow.metadata[_KEY])
-        empty = unpack_table(beside["schema"])
-        wanted = empty if columns is None else select(empty, columns)
-        table = file.read(columns=wanted.column_names)
-    return _restored(table, wanted, beside["dictionaries"])
+        restoring = json.loads(file.schema_arrow.metadata[_KEY])
+        empty = unpack_table(restoring["schema"])
+        if columns is not None:
+            empty = select(empty, columns)
+        table = file.read(columns=empty.column_names)
+    return _restore(table, empty, restoring["dictionaries"])
 
 
 def read_first(path: Path, count: int) -> tuple[int, Any]:
     """The number of rows in a file, and the first of them as `read` returns them."""
     with pq.ParquetFile(path, memory_map=True, **_LIMITS) as file:
-        beside = json.loads(file.schema_arrow.metadata[_KEY])
+        restoring = json.loads(file.schema_arrow.metadata[_KEY])
         first = list(itertools.islice(file.iter_batches(count, use_threads=False), 1))
         table = pa.Table.from_batches(first, file.schema_arrow)
-        wanted = unpack_table(beside["schema"])
-        return file.metadata.num_rows, _restored(table, wanted, beside["dictionaries"])
+        empty = unpack_table(restoring["schema"])
+        return file.metadata.num_rows, _restore(table, empty, restoring["dictionaries"])
 
 
-def _restored(table: Any, wanted: Any, dictionaries: dict[str, str]) -> Any:
-    """The frozen table of a table from Parquet; `wanted` is the same frozen table without rows."""
-    recipe = recipe_of(wanted)
+def _restore(table: Any, empty: Any, dictionaries: dict[str, str]) -> Any:
+    """The frozen table of a table from Parquet; `empty` is the same frozen table without rows."""
+    recipe = recipe_of(empty)
     arrays = []
-    for field, column_recipe in zip(wanted.schema, _recipes(wanted, recipe), strict=True):
+    for field, column_recipe in zip(empty.schema, _recipes(empty, recipe), strict=True):
         column = table.column(field.name)
         if field.name in dictionaries:
-            kinds, written = unpack_table(dictionaries[field.name]).columns
-            column = _decode(one_chunk(column), field.type, one_chunk(kinds), one_chunk(written))
+            values, written = unpack_table(dictionaries[field.name]).columns
+            column = _decode(one_chunk(column), field.type, one_chunk(values), one_chunk(written))
         elif not column.type.equals(field.type, check_metadata=True):
             column = column.cast(field.type)
         if column_recipe is not None and column_recipe["as"] != "arrow":
             column = as_sentinels(one_chunk(column), column_recipe)
         arrays.append(column)
-    return pa.Table.from_arrays(arrays, schema=wanted.schema)
+    return pa.Table.from_arrays(arrays, schema=empty.schema)
 
 
 def _recipes(table: Any, recipe: Recipe | None) -> Sequence[Recipe | None]:
@@ -110,50 +111,50 @@ def _recipes(table: Any, recipe: Recipe | None) -> Sequence[Recipe | None]:
 
 
 def _encode(array: Any, recipe: Recipe | None, name: str) -> tuple[Any, Any, Any]:
-    """The array to write for a dictionary column, its dictionary, and this as it is written.
+    """The array to write for a dictionary column, its dictionary, and the dictionary as written.
 
     Parquet has dictionaries of text only, and loses their order and their unused values.
     """
-    kinds = array.dictionary
-    if pa.types.is_nested(kinds.type):
-        written = _texts(kinds, recipe, name)
+    values = array.dictionary
+    if pa.types.is_nested(values.type):
+        written = _texts(values, recipe, name)
         texts = pa.DictionaryArray.from_arrays(array.indices, written, safe=False)
-        return texts, kinds, written
-    if kinds.null_count or len(kinds.unique()) < len(kinds):
+        return texts, values, written
+    if values.null_count or len(values.unique()) < len(values):
         raise InexactValue(
             f"column {name!r} has a dictionary that holds null, or a value twice, which Parquet "
             "cannot tell apart; use column.dictionary_decode()"
         )
     text_types = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
-    return array if kinds.type in text_types else array.dictionary_decode(), kinds, kinds
+    return array if values.type in text_types else array.dictionary_decode(), values, values
 
 
-def _decode(array: Any, arrow_type: Any, kinds: Any, written: Any) -> Any:
+def _decode(array: Any, arrow_type: Any, values: Any, written: Any) -> Any:
     if pa.types.is_dictionary(array.type):
         positions = pc.index_in(array.dictionary.cast(written.type), written, skip_nulls=True)
         codes = positions.take(array.indices)
     else:
         codes = pc.index_in(array.cast(written.type), written, skip_nulls=True)
     codes = codes.cast(arrow_type.index_type)
-    return pa.DictionaryArray.from_arrays(codes, kinds, ordered=arrow_type.ordered)
+    return pa.DictionaryArray.from_arrays(codes, values, ordered=arrow_type.ordered)
 
 
-def _texts(kinds: Any, recipe: Recipe | None, name: str) -> Any:
-    """Intervals and the like as text, for people and other engines."""
+def _texts(values: Any, recipe: Recipe | None, name: str) -> Any:
+    """Categories such as intervals as text, for people and other engines."""
     if recipe is not None and "categories" in recipe:
-        texts = pa.array([str(kind) for kind in index_from_arrow(kinds, recipe["categories"])])
+        texts = pa.array([str(value) for value in index_from_arrow(values, recipe["categories"])])
         if len(texts.unique()) == len(texts):
             return texts.cast(pa.string())
     raise InexactValue(
-        f"column {name!r} has categories of type {kinds.type}, which Parquet cannot keep; "
+        f"column {name!r} has categories of type {values.type}, which Parquet cannot keep; "
         "use categories of text"
     )
 
 
-def _pandas_metadata(frozen: Any, recipe: Recipe | None, written: Any) -> dict[bytes, bytes]:
+def _pandas_metadata(frozen: Any, recipe: Recipe | None, schema: Any) -> dict[bytes, bytes]:
     """The metadata for `pandas.read_parquet`: which columns are the index, and their dtypes.
 
-    It is empty if pandas could not read a file of the schema `written` with it.
+    It is empty if pandas could not read a file of this schema with it.
     """
     if recipe is None or "series" in recipe:
         return {}
@@ -163,15 +164,15 @@ def _pandas_metadata(frozen: Any, recipe: Recipe | None, written: Any) -> dict[b
     empty = thaw_frame(with_recipe(frozen.slice(0, 0), recipe | {"index": index}))
     try:
         with warnings.catch_warnings():
-            # Labels that are no str make pandas warn of a loss, from which the recipe protects.
+            # pandas warns that labels other than str are lost; the recipe restores them.
             warnings.simplefilter("ignore")
-            described = pa.Schema.from_pandas(empty).metadata[b"pandas"]
-            no_rows(written.with_metadata({b"pandas": described})).to_pandas()
+            encoded = pa.Schema.from_pandas(empty).metadata[b"pandas"]
+            no_rows(schema.with_metadata({b"pandas": encoded})).to_pandas()
     except MemoryError:
         raise
-    except Exception:  # pandas raises what it likes for dtypes and labels that it cannot describe
+    except Exception:  # pandas raises any type for dtypes and labels that it cannot describe
         return {}
-    metadata = json.loads(described)
+    metadata = json.loads(encoded)
     for entry in metadata["index_columns"]:
         if isinstance(entry, dict) and "range" in recipe["index"]:
             start, stop, step = recipe["index"]["range"]
@@ -181,21 +182,21 @@ def _pandas_metadata(frozen: Any, recipe: Recipe | None, written: Any) -> dict[b
 
 def _write(table: Any, file: Any) -> None:
     sink = pa.PythonFile(file, mode="w")
-    # The compliant names of list elements would come back as another Arrow type.
+    # With compliant names of list elements, Parquet would give back another Arrow type.
     pq.write_table(table, sink, use_compliant_nested_type=False)
 
 
-def _refusal(table: Any, error: Exception) -> Exception:
+def _refusal_of_column(table: Any, error: Exception) -> Exception:
     """An error that names the first column that cannot be written alone; else `error` itself."""
     for name in table.column_names:
         try:
             _write(table.select([name]), io.BytesIO())
         except pa.ArrowException as reason:
-            return _refused(name, reason)
+            return _refusal(name, reason)
     return error
 
 
-def _refused(name: str, reason: Exception) -> InexactValue:
+def _refusal(name: str, reason: Exception) -> InexactValue:
     return InexactValue(
         f"column {name!r} cannot be kept in Parquet: {reason}; "
         "convert it with astype(...), or drop it"

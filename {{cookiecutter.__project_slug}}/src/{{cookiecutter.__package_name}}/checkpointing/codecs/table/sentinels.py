@@ -1,8 +1,8 @@
-"""NaN and NaT against nulls.
+"""Convert NaN and NaT to nulls, and back.
 
-Frozen frames mark missing values as pandas does, by NaN, by NaT and by the code -1. Other engines
-expect nulls. These two functions convert one into the other without loss, because a recipe says
-which columns cannot contain both.
+Frozen frames mark missing values as pandas does: with NaN, with NaT and with the code -1. Other
+engines expect nulls. The two functions convert without loss, because a recipe shows which columns
+cannot contain both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAT = np.iinfo(np.int64).min
 
 
 def as_nulls(array: Any, recipe: Recipe) -> Any:
-    """The column for readers other than pandas; data are shared, only a bitmap is new."""
+    """The column for readers other than pandas; it shares the data, only a bitmap is new."""
     if recipe["as"] == "interval":
         return _ends(array, recipe, as_nulls)
     if _marks_by_nan(array, recipe):

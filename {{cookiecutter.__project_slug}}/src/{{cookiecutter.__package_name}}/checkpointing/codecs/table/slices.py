@@ -1,8 +1,8 @@
-"""Slices: only their own elements are written, not those of their base array.
+"""Write only the elements of a slice, not those of its base array.
 
-A slice of an Arrow array shares the buffers of the whole array. Written as it is, it would take
-some bytes beyond its end along, whichever they are: the same value would get another file, and so
-another checksum, if it was loaded from disk before.
+A slice of an Arrow array shares the buffers of the whole array. Written unchanged, its file would
+also contain some bytes beyond its end, of any content: the same value would get another file, and
+so another checksum, if it was loaded from disk before.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _TEXT = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary())
 
 
 def own(array: Any) -> Any:
-    """The array over buffers that contain its elements only; a whole array is returned as it is.
+    """The array with buffers that contain only its elements; a whole array is returned unchanged.
 
-    The characters of a slice of text are not copied, all other slices are.
+    All slices are copied, except for the characters of a slice of text.
     """
     if _is_whole(array):
         return array
@@ -27,7 +27,7 @@ def own(array: Any) -> Any:
         return _own_text(array)
     try:
         return pa.concat_arrays([array])
-    except pa.ArrowNotImplementedError:  # it cannot copy all types of Arrow
+    except pa.ArrowNotImplementedError:  # concat_arrays does not support all types
         return array
 
 
@@ -43,7 +43,7 @@ def _own_text(array: Any) -> Any:
 
 
 def _is_whole(array: Any) -> bool:
-    """Whether all buffers end where the elements do; also False if that is not certain."""
+    """Whether all buffers end at the end of the elements; False also if this is not certain."""
     kind, count = array.type, len(array)
     if array.offset:
         return False
@@ -65,7 +65,7 @@ def _is_whole(array: Any) -> bool:
         bits = kind.bit_width
     except ValueError:
         return False
-    # The size of a buffer of single bits does not say how many bits there are.
+    # The size of a buffer of single bits does not show the number of bits.
     return bool(bits >= 8 and _size(buffers[1]) == count * bits // 8)
 
 
@@ -78,7 +78,7 @@ def _size(buffer: Any) -> int:
 
 
 def _offsets(array: Any) -> npt.NDArray[Any]:
-    """Where each element begins, and where the last one ends, in items or bytes."""
+    """The start of each element, and the end of the last element, in items or bytes."""
     dtype = _offset_type(array)
     start = array.offset * dtype.itemsize
     return np.frombuffer(array.buffers()[1], dtype, len(array) + 1, start)

@@ -1,4 +1,4 @@
-"""What "gives back exactly" means, to the last bit, and values of every kind to test it with."""
+"""The meaning of "gives back exactly", to the last bit, and test values of every kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 
 def same_scalar(left: Any, right: Any) -> bool:
-    """Of one type and one representation: 1 differs from True, 1.0 from 1.00, None from NaN."""
+    """The same type and representation: 1 differs from True, 1.0 from 1.00, None from NaN."""
     if type(left) is not type(right):
         return False
     if isinstance(left, (list, tuple)):
@@ -47,12 +47,12 @@ def same_bits(left: np.ndarray, right: np.ndarray) -> bool:
 
 def same_ndarray(left: Any, right: Any) -> bool:
     """Two NumPy arrays, in the same order in memory."""
-    about = [
+    properties = [
         (type(a), a.shape, a.dtype.num, repr(a.dtype), str(a.dtype.metadata)) for a in (left, right)
     ]
     is_fortran = [a.flags.f_contiguous and not a.flags.c_contiguous for a in (left, right)]
     return (
-        about[0] == about[1]
+        properties[0] == properties[1]
         and is_fortran[0] == is_fortran[1]
         and left.tobytes() == right.tobytes()
     )
@@ -69,7 +69,7 @@ def same_dtype(left: Any, right: Any) -> bool:
 
 
 def same_array(left: Any, right: Any) -> bool:
-    """Two arrays behind a column or an index."""
+    """The arrays of two columns or two indexes."""
     kind = type(left)
     if type(left) is not type(right) or len(left) != len(right):
         return False
@@ -101,7 +101,7 @@ def same_array(left: Any, right: Any) -> bool:
 
 
 def same_arrow(left: Any, right: Any) -> bool:
-    """Two chunked arrays of Arrow; as text, because NaN is like NaN and some types print only."""
+    """Two chunked arrays of Arrow, equal as values or as text: NaN and some types only as text."""
     if left.type != right.type or len(left) != len(right):
         return False
     whole = {"window": len(left) + 1, "container_window": 1000}
@@ -129,12 +129,14 @@ def same_frame(left: Any, right: Any) -> bool:
     """Two DataFrames or two Series."""
     if type(left) is not type(right):
         return False
-    about = same_index(left.index, right.index) and same_scalar(left.attrs, right.attrs)
-    about = about and left.flags == right.flags
+    is_same = same_index(left.index, right.index) and same_scalar(left.attrs, right.attrs)
+    is_same = is_same and left.flags == right.flags
     if isinstance(left, pd.Series):
-        return about and same_scalar(left.name, right.name) and same_array(left.array, right.array)
+        return (
+            is_same and same_scalar(left.name, right.name) and same_array(left.array, right.array)
+        )
     return (
-        about
+        is_same
         and same_index(left.columns, right.columns)
         and all(
             same_array(left.iloc[:, i].array, right.iloc[:, i].array) for i in range(left.shape[1])
@@ -163,7 +165,7 @@ def lists_of(values: st.SearchStrategy[Any], size: int) -> st.SearchStrategy[lis
 
 
 def numbers(dtype: str, size: int) -> st.SearchStrategy[np.ndarray]:
-    """Any bit pattern of a numeric dtype, so that NaN, -0.0 and both ends come up."""
+    """Any bit pattern of a numeric dtype, including NaN, -0.0, the minimum and the maximum."""
     kind = np.dtype(dtype)
     if kind.kind == "b":
         return lists_of(st.booleans(), size).map(lambda v: np.array(v, bool))
@@ -217,7 +219,7 @@ def arrow_array(values: list[Any], arrow_type: Any) -> Any:
 
 @st.composite
 def arrays(draw: Any, size: int, kinds: tuple[str, ...] | None = None) -> Any:
-    """An array that can be a column: of every dtype that is to pass."""
+    """An array that can be a column, of any dtype that a checkpoint must keep."""
     kind = draw(
         st.sampled_from(
             kinds
@@ -298,7 +300,7 @@ FREQUENCIES = ("D", "h", "ME", "QS-FEB", "B", "W-TUE", "3D", "15min", "YE-MAR", 
 
 @st.composite
 def indexes(draw: Any, size: int) -> Any:
-    """An index of every kind that is to pass, of this many rows."""
+    """An index of this many rows, of any kind that a checkpoint must keep."""
     name = draw(labels)
     kind = draw(st.sampled_from("range flat flat multi freq timefreq category".split()))
     if kind == "range":
@@ -330,7 +332,7 @@ def indexes_without_levels(size: int) -> st.SearchStrategy[Any]:
 
 @st.composite
 def frames(draw: Any) -> pd.DataFrame:
-    """A DataFrame that is to pass: every dtype, index and label kind, some attrs."""
+    """A DataFrame that a checkpoint must keep: any dtypes, index and labels, some attrs."""
     size, width = draw(st.integers(0, 6)), draw(st.integers(0, 4))
     index = draw(indexes(size))
     columns = {

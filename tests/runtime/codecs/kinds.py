@@ -1,7 +1,7 @@
-"""Values of every kind that pandas, Arrow and NumPy make, each under a name, the same every time.
+"""Named values of every kind that pandas, Arrow and NumPy make, the same in every process.
 
-The matrix of `test_roundtrip_matrix.py` is made of these. A kind is a function of a size: how many
-rows, labels or elements it is to have.
+The matrix of `test_roundtrip_matrix.py` consists of these. A kind is a function of a size: the
+number of rows, labels or elements to make.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ import pyarrow as pa
 Kind = Callable[[int], Any]
 
 NAMES: list[Any] = [None, "name", ("a", 1), 7, dt.date(2013, 1, 31), ""]
-"""What an index, a level or a Series may be called."""
+"""Possible names of an index, a level or a Series."""
 
 
 def objects(*values: Any) -> Any:
-    """An array of Python objects, which NumPy would otherwise look into."""
+    """An array of Python objects, even of objects that NumPy would take for rows."""
     return np.fromiter(values, object, len(values))
 
 
-def lacking(make: Kind) -> Kind:
+def with_missing(make: Kind) -> Kind:
     """A kind with its second element missing."""
 
-    def made(size: int) -> Any:
+    def make_with_missing(size: int) -> Any:
         values: Any = pd.Series(make(size)).array.copy()
         values[1:2] = None if values.dtype == object else pd.NA if _has_na(values) else np.nan
         return values
 
-    return made
+    return make_with_missing
 
 
 def _has_na(values: Any) -> bool:
@@ -56,11 +56,11 @@ def _text(dtype: Any) -> Kind:
 
 
 def _moments(unit: str, zone: Any = None) -> Kind:
-    def made(size: int) -> Any:
+    def make(size: int) -> Any:
         moments = pd.DatetimeIndex((np.arange(size) * 86_400_007 + 10**9).astype(f"M8[{unit}]"))
         return (moments if zone is None else moments.tz_localize("UTC").tz_convert(zone)).array
 
-    return made
+    return make
 
 
 def _spans(unit: str) -> Kind:
@@ -72,23 +72,23 @@ def _periods(freq: str) -> Kind:
 
 
 def _intervals(ends: Kind, closed: Any) -> Kind:
-    def made(size: int) -> Any:
+    def make(size: int) -> Any:
         edges = pd.Index(ends(size + 1)).sort_values()
         return pd.arrays.IntervalArray.from_breaks(edges, closed=closed)
 
-    return made
+    return make
 
 
 def _arrow(arrow_type: Any, element: Callable[[int], Any]) -> Kind:
-    def made(size: int) -> Any:
+    def make(size: int) -> Any:
         values = [element(i) for i in range(size)]
         return pd.arrays.ArrowExtensionArray(arrow_array(values, arrow_type))
 
-    return made
+    return make
 
 
 def arrow_array(values: list[Any], arrow_type: Any) -> Any:
-    """An Arrow array of a type that `pa.array` may not make by itself."""
+    """An Arrow array of any type, also of dictionaries, which `pa.array` may not make."""
     if pa.types.is_dictionary(arrow_type):
         return pa.array(values, arrow_type.value_type).dictionary_encode().cast(arrow_type)
     return pa.array(values, arrow_type)
@@ -154,7 +154,7 @@ FLAT: dict[str, Kind] = {
     "arrow float": _arrow(pa.float64(), lambda i: i / 8),
 }
 FLAT |= {
-    f"{name}, one missing": lacking(FLAT[name])
+    f"{name}, one missing": with_missing(FLAT[name])
     for name in (
         *("float64", "str", "string[python]", "object str", "object date", "datetime ns", "Int64"),
         *("datetime Madrid", "timedelta s", "period M", "interval left of float64", "boolean"),
@@ -170,20 +170,20 @@ NESTED: dict[str, Kind] = {
     "arrow list": _arrow(pa.list_(pa.int64()), lambda i: [i, None]),
     "arrow struct": _arrow(pa.struct([("a", pa.int64())]), lambda i: {"a": i}),
 }
-"""Types of Arrow that hold others; pandas can sort and hash few of them."""
+"""Types of Arrow that contain others; pandas can sort and hash few of them."""
 
 
 def category_of(make: Kind, ordered: bool) -> Kind:
     """Categories of a kind, one of them unused, and one code missing."""
 
-    def made(size: int) -> Any:
-        kinds: Any = pd.Index(make(4), dtype=object if _is_object(make) else None).unique()
-        kinds = kinds[~kinds.isna()][::-1]
-        codes = [-1 if i == 3 else i % max(len(kinds) - 1, 1) for i in range(size)]
-        dtype = pd.CategoricalDtype(kinds, ordered=ordered)
+    def make_codes(size: int) -> Any:
+        categories: Any = pd.Index(make(4), dtype=object if _is_object(make) else None).unique()
+        categories = categories[~categories.isna()][::-1]
+        codes = [-1 if i == 3 else i % max(len(categories) - 1, 1) for i in range(size)]
+        dtype = pd.CategoricalDtype(categories, ordered=ordered)
         return pd.Categorical.from_codes(codes, dtype=dtype)
 
-    return made
+    return make_codes
 
 
 def _is_object(make: Kind) -> bool:
@@ -263,9 +263,9 @@ class _Flag(pa.ExtensionType):  # type: ignore[misc]  # pyarrow comes without ty
         return cls()
 
 
-def _dictionary(size: int, kinds: Any) -> Any:
-    indices = pa.array([None if i == 1 else i % len(kinds) for i in range(size)], pa.int8())
-    return pa.DictionaryArray.from_arrays(indices, kinds)
+def _dictionary(size: int, values: Any) -> Any:
+    indices = pa.array([None if i == 1 else i % len(values) for i in range(size)], pa.int8())
+    return pa.DictionaryArray.from_arrays(indices, values)
 
 
 def _runs(size: int) -> Any:
@@ -395,7 +395,7 @@ NO_PANDAS = {
     *("month interval", "string view", "binary view", "list view", "large list view", "run ends"),
     *("dense union", "sparse union", "dictionary of nothing"),
 }
-"""Types of Arrow that pandas cannot print as an `ArrowDtype`, nor take rows of."""
+"""Types of Arrow that pandas, as an `ArrowDtype`, can neither print nor select rows of."""
 
 
 def _as_column(make: Kind) -> Kind:
@@ -470,7 +470,7 @@ PLAIN: dict[str, Any] = {
     "nothing": None,
     "tags": {"$date": "2013", "a": {"$dict": {}}, "": []},
 }
-"""What JSON keeps."""
+"""Values that JSON keeps."""
 
 
 # --- indexes and labels ---------------------------------------------------------------------------
@@ -490,10 +490,10 @@ def levels_of(*makes: Kind) -> Kind:
 
 def _multi_of_all() -> dict[str, Kind]:
     kinds = list((FLAT | CATEGORIES).items())
-    turned = [*kinds[29:], *kinds[:29]]
+    rotated = [*kinds[29:], *kinds[:29]]
     return {
         f"levels of {name} and {other_name}": levels_of(make, other_make)
-        for (name, make), (other_name, other_make) in zip(kinds, turned, strict=True)
+        for (name, make), (other_name, other_make) in zip(kinds, rotated, strict=True)
     }
 
 

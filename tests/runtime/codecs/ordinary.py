@@ -1,4 +1,4 @@
-"""Values of everyday work with pandas: none of them may ever be refused."""
+"""Values of everyday work with pandas, which a checkpoint must never refuse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def unlike_labels(size: int) -> Any:
-    """Labels as pivots and renaming leave them."""
+    """Labels of several types, as pivots and renaming make them."""
     return pd.Index(
         ["carrier", 2013, None, ("a", 1), 2.5][:size], dtype=object, tupleize_cols=False
     )
@@ -43,20 +43,20 @@ _KEYS: list[Any] = [
 
 def ordinary() -> dict[str, Any]:
     """Frames and Series that must never be refused."""
-    flights: Any = _flights()  # stubs know few of the ways to group
-    made: dict[str, Any] = {"flights": flights}
+    flights: Any = _flights()  # stubs declare few of the ways to group
+    groupings: dict[str, Any] = {"flights": flights}
     for key, observed in product(_KEYS, (True, False)):
         groups = flights.groupby(key, observed=observed)
-        made[f"groupby {key}, observed={observed}"] = groups["delay"].mean()
-        made[f"groupby {key}, several, observed={observed}"] = groups[["delay", "seats"]].agg(
+        groupings[f"groupby {key}, observed={observed}"] = groups["delay"].mean()
+        groupings[f"groupby {key}, several, observed={observed}"] = groups[["delay", "seats"]].agg(
             {"delay": ["mean", "max"], "seats": ["sum"]}
         )
     by_two = flights.groupby(["carrier", "late"], observed=False)["delay"].sum()
-    wide = by_two.unstack()  # noqa: PD010  each way to reshape leaves its own index
+    wide = by_two.unstack()  # noqa: PD010  each way to reshape makes another index
     pivot: dict[str, Any] = {"columns": "late", "values": "delay", "observed": False}
     counts = pd.crosstab(flights["carrier"], flights["late"])
     return (
-        made
+        groupings
         | {
             "unstack": wide,
             "stack again": wide.stack(),  # noqa: PD013

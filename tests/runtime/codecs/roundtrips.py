@@ -1,9 +1,9 @@
-"""The matrix of values that one process commits and another reads, case by case.
+"""The matrix of values that a process commits and another process reads, case by case.
 
     python -m tests.runtime.codecs.roundtrips CASES FOLDER
 
-reads what `write` committed to the folder, and prints for each file how it compares with the value
-that the case makes anew: nothing of the value but its file passes from one process to the other.
+reads the files that `write` committed to the folder, and prints for each file how it compares with
+the value that the case makes again: the second process gets nothing of the first except the files.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ SHAPES: dict[str, Callable[[Callable[[int], Any]], Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One value and the format of its file. The name says what it consists of.
+    """A value and the format of its file. The name lists the kinds that the value consists of.
 
-    `kind` is its unusual kind, if only one thing about it is unusual.
+    `kind` is its unusual kind, if only one of its kinds is unusual.
     """
 
     name: str
@@ -69,47 +69,47 @@ class Outcome:
 
 
 def frame(values: Any, index: Any, labels: Any, size: int) -> pd.DataFrame:
-    """Two columns of a kind of values, under labels of a kind, with an index of a kind."""
-    made_index = index(size)
-    columns = {number: as_series(values(size), made_index) for number in range(2)}
-    made = pd.DataFrame(columns, index=made_index)
-    made.columns = labels(2)
-    return made
+    """Two columns of the given kinds of values, index and labels."""
+    row_labels = index(size)
+    columns = {number: as_series(values(size), row_labels) for number in range(2)}
+    result = pd.DataFrame(columns, index=row_labels)
+    result.columns = labels(2)
+    return result
 
 
 def as_series(values: Any, index: Any = None) -> pd.Series[Any]:
-    """A Series that keeps objects as they are."""
+    """A Series that keeps Python objects unchanged."""
     is_object = isinstance(values, np.ndarray) and values.dtype == object
     return pd.Series(values, index=index, dtype=object if is_object else None)
 
 
 def series(values: Any, index: Any, title: Any, size: int) -> pd.Series[Any]:
-    """A Series of a kind of values, with an index of a kind."""
+    """A Series of the given kinds of values and index."""
     return as_series(values(size), index(size)).rename(title)
 
 
-def one_by_one() -> Iterator[Case]:
-    """Every kind in its place, with nothing unusual beside it."""
+def single_kinds() -> Iterator[Case]:
+    """Every kind in its place, together with ordinary kinds only."""
     plain, labels = kinds.FLAT["int64"], lambda size: pd.Index(["x", "y"][:size])
     for form in FORMATS:
         for (name, values), shape in _paired((kinds.VALUES | kinds.REFUSED).items(), SHAPES):
-            made = partial(frame, values, pd.RangeIndex, labels)
-            yield _case("columns", name, "DataFrame", form, shape, made)
-            alone = partial(series, values, pd.RangeIndex, None)
-            yield _case("Series", name, "Series", form, shape, alone)
+            make = partial(frame, values, pd.RangeIndex, labels)
+            yield _case("columns", name, "DataFrame", form, shape, make)
+            make_series = partial(series, values, pd.RangeIndex, None)
+            yield _case("Series", name, "Series", form, shape, make_series)
         for (name, index), shape in _paired(kinds.INDEXES.items(), SHAPES):
-            made = partial(frame, plain, index, labels)
-            yield _case("index", name, "DataFrame", form, shape, made)
+            make = partial(frame, plain, index, labels)
+            yield _case("index", name, "DataFrame", form, shape, make)
         for name, index in kinds.INDEXES.items():
-            made = partial(frame, plain, pd.RangeIndex, index)
-            yield _case("labels", name, "DataFrame", form, "rows", made)
+            make = partial(frame, plain, pd.RangeIndex, index)
+            yield _case("labels", name, "DataFrame", form, "rows", make)
         for name, column in kinds.ARROW.items():
             for size in (0, 1, 5):
-                again = partial(_table, column, size)
-                yield Case(f"{form}: table, {name}, {size}", "Table", form, again, f"arrow {name}")
+                table = partial(_table, column, size)
+                yield Case(f"{form}: table, {name}, {size}", "Table", form, table, f"arrow {name}")
         for name, value in frames_of_a_day().items():
-            again = partial(_ordinary, name)
-            yield Case(f"{form}: {name}", type(value).__name__, form, again, "ordinary")
+            copy = partial(_ordinary, name)
+            yield Case(f"{form}: {name}", type(value).__name__, form, copy, "ordinary")
     for name, array in (kinds.ARRAYS | kinds.REFUSED_ARRAYS).items():
         yield Case(f"npy: {name}", "ndarray", "npy", partial(_itself, array), f"array: {name}")
     for name, plain in kinds.PLAIN.items():
@@ -117,7 +117,7 @@ def one_by_one() -> Iterator[Case]:
 
 
 def combined(count: int) -> Iterator[Case]:
-    """`count` combinations of index, labels, values, shape and format, spread evenly over all."""
+    """`count` combinations of index, labels, values, shape and format, at equal distances."""
     dimensions: list[list[Any]] = [
         list(kinds.INDEXES.items()),
         list(kinds.INDEXES.items()),
@@ -130,23 +130,23 @@ def combined(count: int) -> Iterator[Case]:
     total = prod(map(len, dimensions))
     stride = next(n for n in itertools.count(int(total * 0.618034)) if gcd(n, total) == 1)
     for number in range(count):
-        rest, chosen = number * stride % total, []
+        rest, combination = number * stride % total, []
         for dimension in dimensions:
             rest, position = divmod(rest, len(dimension))
-            chosen.append(dimension[position])
+            combination.append(dimension[position])
         (index_name, index), (label_name, labels), (name, values), shape, form, title, codec = (
-            chosen
+            combination
         )
-        about = f"{name}; {index_name}; {label_name}, {shape}, called {title!r}"
+        description = f"{name}; {index_name}; {label_name}, {shape}, called {title!r}"
         if codec == "Series":
-            made: Callable[[int], Any] = partial(series, values, index, title)
+            make: Callable[[int], Any] = partial(series, values, index, title)
         else:
-            made = partial(_named_frame, values, index, labels, title)
-        yield Case(f"{form}: {about}", codec, form, partial(SHAPES[shape], made))
+            make = partial(_named_frame, values, index, labels, title)
+        yield Case(f"{form}: {description}", codec, form, partial(SHAPES[shape], make))
 
 
 def _paired(named_kinds: Any, shapes: Any) -> Iterator[tuple[Any, str]]:
-    """Each kind with two shapes, in turns; all kinds meet rows."""
+    """Each kind with the shape `rows` and, in turn, with another shape."""
     others = itertools.cycle(shape for shape in shapes if shape != "rows")
     for kind in named_kinds:
         yield kind, "rows"
@@ -154,19 +154,19 @@ def _paired(named_kinds: Any, shapes: Any) -> Iterator[tuple[Any, str]]:
 
 
 def _case(
-    place: str, kind: str, codec: str, form: str, shape: str, made: Callable[[int], Any]
+    place: str, kind: str, codec: str, form: str, shape: str, make: Callable[[int], Any]
 ) -> Case:
     return Case(
-        f"{form}: {place}, {kind}, {shape}", codec, form, partial(SHAPES[shape], made), kind
+        f"{form}: {place}, {kind}, {shape}", codec, form, partial(SHAPES[shape], make), kind
     )
 
 
 def _named_frame(values: Any, index: Any, labels: Any, title: Any, size: int) -> pd.DataFrame:
-    made = frame(values, index, labels, size)
-    made.index.names = [title] * made.index.nlevels
-    made.columns.names = [title] * made.columns.nlevels
-    made.attrs = {"source": title if isinstance(title, str) else "none", "years": [2013]}
-    return made
+    result = frame(values, index, labels, size)
+    result.index.names = [title] * result.index.nlevels
+    result.columns.names = [title] * result.columns.nlevels
+    result.attrs = {"source": title if isinstance(title, str) else "none", "years": [2013]}
+    return result
 
 
 def _table(column: Any, size: int) -> pa.Table:
@@ -189,23 +189,23 @@ def _ordinary(name: str) -> Any:
 
 
 def chosen(every: int, count: int) -> list[Case]:
-    """Every n-th kind one by one, all ordinary cases, and `count` combinations."""
+    """Every n-th case of a single kind, all ordinary cases, and `count` combinations."""
     is_ordinary: dict[bool, list[Case]] = {True: [], False: []}
-    for case in one_by_one():
+    for case in single_kinds():
         is_ordinary[case.kind == "ordinary"].append(case)
     return [*is_ordinary[True], *is_ordinary[False][::every], *combined(count)]
 
 
 def there_and_back(every: int, count: int, folder: Path) -> list[Outcome]:
-    """Commit the cases here, and have another process read them."""
+    """Commit the cases in this process, and let another process read them."""
     outcomes = write(chosen(every, count), folder)
     command = [sys.executable, "-m", __name__, str(every), str(count), str(folder)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return outcomes + [Outcome(**line) for line in map(json.loads, done.stdout.splitlines())]
+    reader = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return outcomes + [Outcome(**line) for line in map(json.loads, reader.stdout.splitlines())]
 
 
 def write(cases: list[Case], folder: Path) -> list[Outcome]:
-    """Commit each case's value; returns the outcomes of those that have no file now."""
+    """Commit each case's value; returns the outcomes of the cases without a file."""
     commit, records, outcomes = Commit(folder, allowance=1 << 60), {}, []
     for number, case in enumerate(cases):
         codec, form = codec_named(case.codec), format_named(case.form)
@@ -222,15 +222,17 @@ def write(cases: list[Case], folder: Path) -> list[Outcome]:
 
 
 def read(cases: list[Case], folder: Path) -> Iterator[Outcome]:
-    """Compare what each file gives back with the value made anew."""
+    """Compare the value from each file with the value that the case makes again."""
     records = json.loads((folder / "records.json").read_text())
     for number, record in records.items():
         case = cases[int(number)]
         try:
-            wrong = _differences(case, folder, FileRecord(**record))
+            differences = _differences(case, folder, FileRecord(**record))
         except Exception as error:
-            wrong = [f"reading: {error!r}"]
-        yield Outcome(case.name, "wrong" if wrong else "exact", ", ".join(wrong), case.kind)
+            differences = [f"reading: {error!r}"]
+        yield Outcome(
+            case.name, "wrong" if differences else "exact", ", ".join(differences), case.kind
+        )
 
 
 def _differences(case: Case, folder: Path, record: FileRecord) -> list[str]:
@@ -245,17 +247,17 @@ def _differences(case: Case, folder: Path, record: FileRecord) -> list[str]:
         is_same = thawed.schema.equals(value.schema, check_metadata=True)
         is_same = is_same and all(map(exact.same_arrow, thawed.columns, value.columns))
         return [] if is_same else ["another table"]
-    wrong = [] if exact.same_frame(thawed, value) else ["another value"]
-    codec_named("Table").thaw(frozen)  # as a step may ask for it
+    differences = [] if exact.same_frame(thawed, value) else ["another value"]
+    codec_named("Table").thaw(frozen)  # a step may declare it as a Table
     if isinstance(value, pd.DataFrame) and value.shape[1]:
         first_column = format_named(record.format).read(path, (frozen.column_names[0],))
         if not exact.same_frame(codec.thaw(first_column), value.iloc[:, [0]]):
-            wrong.append("another column")
-    return wrong
+            differences.append("another column")
+    return differences
 
 
 def main() -> None:
-    """Read what another process wrote."""
+    """Read the files that another process wrote."""
     every, count, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

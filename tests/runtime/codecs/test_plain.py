@@ -92,7 +92,7 @@ def test_every_step_gets_a_dict_of_its_own() -> None:
 
 
 class Carrier(str):
-    """A str that is more than a str."""
+    """A subclass of str."""
 
 
 class Colour(enum.IntEnum):
@@ -100,7 +100,7 @@ class Colour(enum.IntEnum):
 
 
 class Zone(dt.tzinfo):
-    """A zone known to this program only."""
+    """A zone that only this program defines."""
 
     def utcoffset(self, moment: dt.datetime | None) -> dt.timedelta:
         return dt.timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""Nothing is committed that cannot be read back, even of kinds that nobody thought of."""
+"""No file is committed that cannot be read back, even of kinds that no list contains."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ FRAME, TABLE = codec_named("DataFrame"), codec_named("Table")
 FORMATS = ["arrow", "parquet"]
 
 
-def as_it_is(value: Any) -> Any:
+def unchanged(value: Any) -> Any:
     return value
 
 
-OWN = Codec("own", "own.Type", "table", as_it_is, as_it_is)
-"""A codec of a project's own, which lets everything pass."""
+OWN = Codec("own", "own.Type", "table", unchanged, unchanged)
+"""A codec of a project's own, which accepts every value."""
 
 
 def refusal(folder: Path, frozen: Any, codec: Codec, form: Format) -> str:
-    """Why a value is not committed."""
+    """The message of the error that refuses a value."""
     with pytest.raises(InexactValue) as caught:
         Commit(folder, PLENTY).write("made", frozen, codec, form)
     assert caught.value.step == "made"
@@ -41,10 +41,10 @@ def refusal(folder: Path, frozen: Any, codec: Codec, form: Format) -> str:
 
 
 def test_a_file_that_arrow_writes_and_cannot_read_is_no_commit(tmp_path: Path) -> None:
-    kinds = pa.array(["a", "b"]).dictionary_encode()
-    within = pa.DictionaryArray.from_arrays(pa.array([0, 1, 1]), kinds)
+    values = pa.array(["a", "b"]).dictionary_encode()
+    nested = pa.DictionaryArray.from_arrays(pa.array([0, 1, 1]), values)
     message = refusal(
-        tmp_path, pa.table({"fine": [1, 2, 3], "odd": within}), OWN, format_named("arrow")
+        tmp_path, pa.table({"fine": [1, 2, 3], "odd": nested}), OWN, format_named("arrow")
     )
     assert message.startswith(
         "`made`: column 'odd' cannot be kept as arrow and read back exactly (buffer_index out of "
@@ -64,8 +64,8 @@ def test_a_recipe_that_restores_nothing_is_no_commit(tmp_path: Path, form: str, 
     assert message.startswith(f"`made`: {place} cannot be kept as {form}")
 
 
-def less(write: Callable[[Any, BinaryIO], None]) -> Callable[[Any, BinaryIO], None]:
-    """A writer that loses the last of its rows."""
+def losing_last(write: Callable[[Any, BinaryIO], None]) -> Callable[[Any, BinaryIO], None]:
+    """A writer that does not write the last row, element or byte."""
     return lambda frozen, file: write(frozen[: len(frozen) - 1], file)
 
 
@@ -80,7 +80,7 @@ LOSSES: dict[str, tuple[Any, Codec, str]] = {
 def test_a_file_that_holds_less_is_no_commit(tmp_path: Path, loss: str) -> None:
     frozen, codec, name = LOSSES[loss]
     form = format_named(name)
-    losing = Format("losing", form.suffix, form.family, less(form.write), form.read)
+    losing = Format("losing", form.suffix, form.family, losing_last(form.write), form.read)
     assert "read back exactly" in refusal(tmp_path, frozen, codec, losing)
 
 
@@ -111,10 +111,10 @@ def test_only_a_sample_is_read_back_of_much(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"name": pd.Categorical.from_codes(np.arange(50_000)[::-1], names), "text": names}
     )
-    looked_at: list[int] = []
+    sizes: list[int] = []
 
     def thaw(frozen: Any) -> Any:
-        looked_at.append(frozen.nbytes)
+        sizes.append(frozen.nbytes)
         return FRAME.thaw(frozen)
 
     watched = Codec("watched", "own.Frame", "table", FRAME.freeze, thaw)
@@ -122,7 +122,7 @@ def test_only_a_sample_is_read_back_of_much(tmp_path: Path) -> None:
         Commit(tmp_path / form, PLENTY).write(
             "made", FRAME.freeze(frame), watched, format_named(form)
         )
-    assert max(looked_at) < 100_000 < frame.memory_usage().sum()
+    assert max(sizes) < 100_000 < frame.memory_usage().sum()
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -130,9 +130,9 @@ def test_only_a_sample_is_read_back_of_much(tmp_path: Path) -> None:
 def test_a_dictionary_that_is_longer_than_the_sample_is_committed(
     tmp_path: Path, form: str, index_type: Any
 ) -> None:
-    kinds = pa.array([f"name {number}" for number in range(3000)])
+    values = pa.array([f"name {number}" for number in range(3000)])
     codes = pa.array([None, 2999, 0, 1500], index_type)
-    table = TABLE.freeze(pa.table({"x": pa.DictionaryArray.from_arrays(codes, kinds)}))
+    table = TABLE.freeze(pa.table({"x": pa.DictionaryArray.from_arrays(codes, values)}))
     record = Commit(tmp_path, PLENTY).write("made", table, TABLE, format_named(form))
     assert format_named(form).read(tmp_path / record.file, None).equals(table)
 
@@ -165,22 +165,22 @@ def test_a_value_that_cannot_be_given_back_ends_the_run_by_name(
     project: Project, is_committed: bool
 ) -> None:
     project.write("src/demo/adapters.py", ADAPTERS)
-    made = """
+    producer = """
     from ..adapters import Odd
 
     @step
     def odd() -> Odd:
         return Odd()
     """
-    used = """
+    consumer = """
     @step
     def used(odd: Odd) -> int:
         return 1
     """
     if is_committed:
-        project.segments(s01=made, s02="    from ..adapters import Odd\n" + used)
+        project.segments(s01=producer, s02="    from ..adapters import Odd\n" + consumer)
     else:
-        project.segments(s01=made + used)
+        project.segments(s01=producer + consumer)
     record = project.run()
     assert record["exit_code"] == 5
     assert record["error"]["kind"] == "inexact_value"

@@ -1,4 +1,4 @@
-"""What would not come back exactly is refused, by column, with the way out."""
+"""Values that would not come back exactly are refused, with their column and a remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def objects(*values: Any) -> pd.Series[Any]:
 
 
 class Airport(str):
-    """A str that is more than a str."""
+    """A subclass of str."""
 
 
 class Carriers(pd.Index):
@@ -177,8 +177,8 @@ def test_a_moment_that_pandas_takes_for_nat_cannot_be_read_as_a_frame() -> None:
 
 
 def test_categories_that_parquet_cannot_keep_are_refused_by_column(tmp_path: Path) -> None:
-    kinds = pa.StructArray.from_arrays([pa.array([1, 2])], ["a"])
-    table = pa.table({"x": pa.DictionaryArray.from_arrays(pa.array([0, 1]), kinds)})
+    values = pa.StructArray.from_arrays([pa.array([1, 2])], ["a"])
+    table = pa.table({"x": pa.DictionaryArray.from_arrays(pa.array([0, 1]), values)})
     with (
         (tmp_path / "x.parquet").open("wb") as file,
         pytest.raises(InexactValue, match=r"column 'x' has categories of type struct"),

@@ -1,4 +1,4 @@
-"""Which type has which codec, and which codecs a project may add."""
+"""The codec of each type, and the codecs that a project may add."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Delay(TypedDict):
         (dict[str, list[float | None]], "json"),
         (list[Delay], "json"),
         (float | None, "json"),
-        (Optional[int], "json"),  # noqa: UP045 - the older spelling is to work as well
+        (Optional[int], "json"),  # noqa: UP045 - the older spelling must work as well
         (Literal["a", 1, None], "json"),
     ],
 )
@@ -78,8 +78,9 @@ def test_checkpoints_follow_the_preference_where_a_family_has_a_choice() -> None
 
 
 def test_outputs_are_files_that_others_can_read() -> None:
-    names = {family: codecs.output_format(family) for family in ("table", "array", "json", "path")}
-    assert {family: f and (f.name, f.suffix) for family, f in names.items()} == {
+    families = ("table", "array", "json", "path")
+    formats = {family: codecs.output_format(family) for family in families}
+    assert {family: f and (f.name, f.suffix) for family, f in formats.items()} == {
         "table": ("parquet", ".parquet"),
         "array": ("npy", ".npy"),
         "json": ("json", ".json"),

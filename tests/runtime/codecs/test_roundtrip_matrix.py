@@ -1,6 +1,6 @@
-"""Index kind × column kind × value kind × format: what is committed comes back exactly.
+"""Index kind × column kind × value kind × format: another process reads each value exactly.
 
-Or it is refused by name before it is committed: in another process, and never in silence.
+Or the value is refused by name before it is committed: no value changes without an error.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ REFUSED = {
     *(f"array: {name}" for name in kinds.REFUSED_ARRAYS),
     "arrow own type",
     "arrow dictionary of dictionaries",
-    # Chunks of these cannot be given one dictionary.
+    # Arrow cannot make a common dictionary for chunks of these.
     *("arrow dictionary with null", "arrow dictionary of nothing"),
     *("arrow dictionary of structs", "arrow dictionary of lists"),
-    # As labels, for which JSON has no words.
+    # As labels, which JSON cannot express.
     *("index of object bytes", "index of object Decimal"),
 }
 REFUSED_IN_PARQUET = {
@@ -40,10 +40,10 @@ REFUSED_IN_PARQUET = {
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder in memory where there is one, for thousands of files that are made durable."""
+    """A folder, in memory if possible, because each of thousands of files is synced to disk."""
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as made:
-        yield Path(made)
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as path:
+        yield Path(path)
 
 
 def require_exact_or_refused(outcomes: list[Outcome]) -> None:
@@ -52,7 +52,7 @@ def require_exact_or_refused(outcomes: list[Outcome]) -> None:
     assert [o for o in outcomes if o.result == "wrong"] == []
     refused = [o for o in outcomes if o.result == "refused"]
     assert [o for o in refused if not NAMED.search(o.message)] == []
-    # Two labels of the same category are one name, whatever the kind.
+    # Two labels of the same category have the same name, whatever the kind.
     of_kinds = [o for o in refused if o.kind and "would share its name" not in o.message]
     by_parquet = {o.kind for o in of_kinds if o.case.startswith("parquet")}
     assert by_parquet <= REFUSED | REFUSED_IN_PARQUET
@@ -62,8 +62,8 @@ def require_exact_or_refused(outcomes: list[Outcome]) -> None:
 def test_a_sample_of_the_matrix_is_exact_or_refused_by_name(folder: Path) -> None:
     outcomes = roundtrips.there_and_back(every=31, count=60, folder=folder)
     require_exact_or_refused(outcomes)
-    of_a_day = Counter(o.result for o in outcomes if o.kind == "ordinary")
-    assert of_a_day == {"exact": 2 * len(ordinary())}
+    ordinary_results = Counter(o.result for o in outcomes if o.kind == "ordinary")
+    assert ordinary_results == {"exact": 2 * len(ordinary())}
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A slice is written as what it is, whatever it was taken from; whole arrays are not copied."""
+"""The file of a slice does not depend on its base array; whole arrays are not copied."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KINDS: dict[str, tuple[list[Any], pa.DataType]] = {
 
 
 def whole(kind: str) -> Any:
-    """Rows of a kind, each with its own neighbours."""
+    """Rows of a kind; most equal rows have different neighbours."""
     items, arrow_type = KINDS[kind]
     return pa.array([items[n * n % 5] for n in range(ROWS)], arrow_type)
 

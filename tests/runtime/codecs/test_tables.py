@@ -59,7 +59,7 @@ def written(frozen: Any, format_name: str, folder: Path) -> Path:
     file = StoresFile()
     codecs.format_named(format_name).write(frozen, file)  # type: ignore[arg-type]
     path = folder / f"value.{format_name}"
-    # A new inode each time: earlier values may still be mapped.
+    # Use a new inode each time, because earlier values may still be mapped.
     path.unlink(missing_ok=True)
     path.write_bytes(file.content)
     return path
@@ -105,8 +105,8 @@ anything = st.recursive(
 def test_python_objects_come_back_exactly_or_are_refused_by_column(
     data: Any, format_name: str, folder: Path
 ) -> None:
-    alike = data.draw(st.sampled_from([anything, *exact.OBJECTS.values()]))
-    drawn = data.draw(st.lists(alike | anything | st.none(), max_size=3))
+    elements = data.draw(st.sampled_from([anything, *exact.OBJECTS.values()]))
+    drawn = data.draw(st.lists(elements | anything | st.none(), max_size=3))
     values = np.fromiter(drawn, object, len(drawn))
     frame = pd.DataFrame({"fine": range(len(drawn)), "odd": pd.Series(values, dtype=object)})
     refused = ""
@@ -266,8 +266,8 @@ def test_chosen_columns_come_in_the_order_asked_for_with_the_index(
     )
     loaded = through_file(FRAME.freeze(frame), format_name, folder, ("z", "x"))
     assert exact.same_frame(FRAME.thaw(loaded), frame[["z", "x"]])
-    chosen = codecs.select(FRAME.freeze(frame), ("z", "x"))
-    assert exact.same_frame(FRAME.thaw(chosen), frame[["z", "x"]])
+    selected = codecs.select(FRAME.freeze(frame), ("z", "x"))
+    assert exact.same_frame(FRAME.thaw(selected), frame[["z", "x"]])
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
@@ -291,9 +291,9 @@ def test_parquet_shows_nulls_to_others_where_pandas_has_nan_and_nat(folder: Path
         }
     )
     frozen = FRAME.freeze(frame)
-    others = pq.read_table(written(frozen, "parquet", folder))
-    assert {name: others.column(name).null_count for name in "xtdc"} == dict.fromkeys("xtdc", 1)
-    assert others.column("i").to_pylist()[1] == {"left": None, "right": None}
+    table = pq.read_table(written(frozen, "parquet", folder))
+    assert {name: table.column(name).null_count for name in "xtdc"} == dict.fromkeys("xtdc", 1)
+    assert table.column("i").to_pylist()[1] == {"left": None, "right": None}
     assert frozen.column("x").null_count == 0
 
 
@@ -304,9 +304,9 @@ def test_plain_pandas_reads_a_parquet_output_with_its_index_and_dtypes(folder: P
     )
     path = written(FRAME.freeze(frame), "parquet", folder)
     pd.testing.assert_frame_equal(pd.read_parquet(path), frame)
-    counted = frame.reset_index(drop=True)[::-1].reset_index(drop=True).loc[::-1]
-    path = written(FRAME.freeze(counted), "parquet", folder)
-    pd.testing.assert_frame_equal(pd.read_parquet(path), counted)
+    numbered = frame.reset_index(drop=True)[::-1].reset_index(drop=True).loc[::-1]
+    path = written(FRAME.freeze(numbered), "parquet", folder)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), numbered)
 
 
 def test_intervals_of_pd_cut_are_text_to_others_and_come_back_as_intervals(folder: Path) -> None:
@@ -426,9 +426,9 @@ def test_unused_categories_of_an_empty_frame_are_kept(folder: Path) -> None:
 def test_a_file_holds_its_rows_once_and_no_others(
     format_name: str, rows: int, folder: Path
 ) -> None:
-    chance = np.random.default_rng(1)
-    texts = [chance.bytes(10).hex() for _ in range(20_000)]
-    frame = pd.DataFrame({"x": chance.random(20_000), "text": texts}).iloc[:rows]
+    random = np.random.default_rng(1)
+    texts = [random.bytes(10).hex() for _ in range(20_000)]
+    frame = pd.DataFrame({"x": random.random(20_000), "text": texts}).iloc[:rows]
     frozen = FRAME.freeze(frame)
     path = written(frozen, format_name, folder)
     assert path.stat().st_size < rows * (8 + 8 + 20) * 1.1 + 10_000

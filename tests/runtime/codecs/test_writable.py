@@ -1,6 +1,6 @@
-"""A step may write to what it gets, and nobody else sees it."""
+"""A step may write to the values that it gets, without an effect on other steps."""
 
-# ruff: noqa: PD002, PD008 - in-place changes are what is tried here
+# ruff: noqa: PD002, PD008 - these tests try in-place changes
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def flights() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def mapped(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A value as a later part finds it: in a mapped file."""
+    """A value as a later part gets it: in a mapped file."""
     path = tmp_path_factory.mktemp("checkpoint") / "flights.arrow"
     with path.open("wb") as file:
         codecs.format_named("arrow").write(FRAME.freeze(flights()), file)
@@ -54,7 +54,7 @@ def mapped(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(params=["in memory", "mapped"])
 def frozen(request: pytest.FixtureRequest, mapped: Any) -> Any:
-    """A value as later steps find it: in the memory of this process, or in a mapped file."""
+    """A value as later steps get it: in the memory of this process, or in a mapped file."""
     return mapped if request.param == "mapped" else FRAME.freeze(flights())
 
 
@@ -183,12 +183,12 @@ def test_a_write_works_as_on_an_own_frame_and_stays_private(
     write: Callable[[pd.DataFrame], None], view: str, mapped: Any
 ) -> None:
     frame = FRAME.thaw(mapped)
-    # The step rebinds its parameter: the frame that it received dies before the write.
+    # The step rebinds its parameter: the frame that it received is freed before the write.
     frame = VIEWS[view](frame)
     write(frame)
-    own = VIEWS[view](flights())
-    write(own)
-    pd.testing.assert_frame_equal(frame, own)
+    expected = VIEWS[view](flights())
+    write(expected)
+    pd.testing.assert_frame_equal(frame, expected)
     assert exact.same_frame(FRAME.thaw(mapped), flights())
 
 
@@ -237,12 +237,12 @@ def test_raw_memory_of_a_column_is_read_only(frozen: Any) -> None:
 
 
 def test_who_keeps_the_frame_that_was_frozen_cannot_change_the_value() -> None:
-    kept = flights()
-    frozen = FRAME.freeze(kept)
-    kept.loc[10, "n"] = 99
-    kept["x"] += 1
-    kept.reset_index(inplace=True)
-    kept.loc[0, "key"] = 99
+    original = flights()
+    frozen = FRAME.freeze(original)
+    original.loc[10, "n"] = 99
+    original["x"] += 1
+    original.reset_index(inplace=True)
+    original.loc[0, "key"] = 99
     assert exact.same_frame(FRAME.thaw(frozen), flights())
 
 
@@ -259,14 +259,14 @@ def test_only_the_column_that_is_written_to_is_copied(frozen: Any) -> None:
 
 def test_a_step_can_free_what_it_was_handed() -> None:
     values = np.arange(10.0)
-    died = weakref.ref(values)
+    reference = weakref.ref(values)
     frozen = FRAME.freeze(pd.DataFrame({"x": values}, index=pd.Index(values), copy=False))
     del values
     frame = FRAME.thaw(frozen)
     del frozen
     frame = frame.rename(columns={"x": "y"})
     gc.collect()
-    assert died() is not None
+    assert reference() is not None
     del frame
     gc.collect()
-    assert died() is None
+    assert reference() is None

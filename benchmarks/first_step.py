@@ -13,21 +13,23 @@ from typing import Any
 def seconds_to_first_step(package: str) -> list[float]:
     """One figure a segment, in order; the processes that workers come from are up before."""
     runtime = f"{package}.checkpointing"
-    described = import_module(f"{runtime}.describing").describe_project(package)
-    runner, events = import_module(f"{runtime}.runner"), import_module(f"{runtime}.events")
-    found: list[float] = []
-    asked = 0.0
+    describing, running, events, messages = (
+        import_module(f"{runtime}.{module}")
+        for module in ("run.describing", "run.run", "run.events", "worker.messages")
+    )
+    seconds: list[float] = []
+    requested_at = 0.0
 
     def observe(event: Any) -> None:
-        nonlocal asked
+        nonlocal requested_at
         if isinstance(event, events.SegmentStarted):
-            asked = time.perf_counter()
-        elif isinstance(event, events.StepStarted) and asked:
-            found.append(time.perf_counter() - asked)
-            asked = 0.0
+            requested_at = time.perf_counter()
+        elif isinstance(event, messages.StepStarted) and requested_at:
+            seconds.append(time.perf_counter() - requested_at)
+            requested_at = 0.0
 
-    runner.run(described, runner.RunOptions(fresh=True), observe)
-    return found
+    running.run(describing.describe_project(package), running.RunOptions(fresh=True), observe)
+    return seconds
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,6 @@ from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.__project_slug}}"
-RUNTIME_TESTS = ROOT / "tests" / "runtime"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure coverage only in the processes of the runtime's tests that are not `unmeasured`.
-
-    Other tests start processes of baked projects, whose copies of the runtime the report leaves
-    out. Each measured process takes a tenth of a second more to start.
-    """
-    is_measured = item.path.is_relative_to(RUNTIME_TESTS)
-    if is_measured and item.get_closest_marker("unmeasured") is None:
-        return (yield)
-    with mock.patch.dict(os.environ):
-        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-        return (yield)
 
 
 @dataclass(frozen=True)

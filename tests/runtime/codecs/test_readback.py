@@ -18,8 +18,6 @@ from flight_delays.checkpointing.disk.commit import Commit
 from ..builders import PLENTY
 from ..conftest import Project
 
-pytestmark = pytest.mark.unmeasured
-
 FRAME, TABLE = codec_named("DataFrame"), codec_named("Table")
 FORMATS = ["arrow", "parquet"]
 

@@ -19,8 +19,6 @@ from flight_delays.checkpointing.base.names import new_number, temporary_name, v
 
 from ..conftest import Project, until
 
-pytestmark = pytest.mark.unmeasured
-
 # Part of the project under test: `arm` makes a process kill at its n-th call that touches a file.
 CRASH = """
 import json, multiprocessing, os, signal, time

@@ -15,8 +15,6 @@ from ..conftest import Project
 from .cutting import BUDGET, choose_cuts, contents, cuts_of, steps_of
 from .sketches import Sketch, sketches
 
-pytestmark = pytest.mark.unmeasured
-
 
 def sets_of_cuts(segments: dict[str, list[str]]) -> Iterator[set[str]]:
     """Every set of cuts within each segment, those of all segments side by side."""

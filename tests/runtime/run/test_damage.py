@@ -14,8 +14,6 @@ from flight_delays.checkpointing.disk.manifest import MANIFEST, read_manifest
 
 from ..conftest import Project, run_once
 
-pytestmark = pytest.mark.unmeasured
-
 SEGMENTS = {
     "s01": """
     @step

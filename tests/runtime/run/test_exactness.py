@@ -9,8 +9,6 @@ import pytest
 
 from ..conftest import Project
 
-pytestmark = pytest.mark.unmeasured
-
 # Part of the project under test: all there is to know of a value, as text.
 PORTRAIT = '''
 import numpy as np

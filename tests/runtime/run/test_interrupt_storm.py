@@ -24,8 +24,6 @@ import pytest
 
 from ..conftest import Project, until
 
-pytestmark = pytest.mark.unmeasured
-
 SEGMENTS = {
     "s01": """
     @step

@@ -17,8 +17,6 @@ from flight_delays.checkpointing.base import names
 from ..conftest import MEMORY_BUDGET, SHARED, Project, run_once, until
 from .surroundings import Surroundings
 
-pytestmark = pytest.mark.unmeasured
-
 SEGMENTS = {
     "s01": """
     import os, time

@@ -13,8 +13,6 @@ import pytest
 
 from ..conftest import MEMORY_BUDGET, Project
 
-pytestmark = pytest.mark.unmeasured
-
 Notebook = Callable[[str], str]
 
 FILES = {

@@ -11,10 +11,7 @@ from flight_delays.checkpointing.memory import meter
 from ..conftest import Project
 from .test_metering import sampled
 
-pytestmark = [
-    pytest.mark.unmeasured,
-    pytest.mark.skipif(not meter.ON_LINUX, reason="reads /proc"),
-]
+pytestmark = pytest.mark.skipif(not meter.ON_LINUX, reason="reads /proc")
 
 MB = 1_000_000
 BUDGET = 600 * MB  # more than any of the ways below holds, less than what their processes map

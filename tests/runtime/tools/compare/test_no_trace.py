@@ -18,8 +18,6 @@ from .comparing import (
     kept,
 )
 
-pytestmark = pytest.mark.unmeasured
-
 
 def test_checkpoints_outputs_and_run_records_stay_as_they_are(project: Project) -> None:
     project.segments(

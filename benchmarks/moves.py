@@ -1,4 +1,4 @@
-"""How far one `run` travels through the files of the runtime: `python benchmarks/moves.py`.
+"""How far one `run` travels through the files of the runtime, counted and not timed.
 
 It runs a pipeline of two segments of one step each, with a profile function in every process, and
 counts for each process the files of the runtime that it entered, and how often it moved from one to

@@ -139,19 +139,30 @@ def test(slow: bool, exhaustive: bool, arguments: Sequence[str]) -> None:
     python = dev()
     in_parallel = ("-m", "pytest", "-n", "auto", "--dist", "worksteal")
     further = "exhaustive or slow" if exhaustive else "slow and not exhaustive"
+    default = "not (slow or exhaustive or soak)"
     if arguments:  # a choice of tests says nothing about coverage
-        default = "not slow and not exhaustive"
         chosen = f"{further} or ({default})" if slow or exhaustive else default
         run(python, *in_parallel, "-m", chosen, *arguments)
         return
     shutil.rmtree(BUILD / "coverage", ignore_errors=True)
     (BUILD / "coverage").mkdir()
-    run(python, "-m", "coverage", "run", *in_parallel, "-m", "not slow and not exhaustive")
+    run(python, "-m", "coverage", "run", *in_parallel, "-m", default)
     run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=DEV)
     run(python, "-m", "coverage", "combine", "--quiet")
     run(python, "-m", "coverage", "report")
     if slow or exhaustive:
         run(python, *in_parallel, "-m", further)
+
+
+def soak(short: bool, arguments: Sequence[str]) -> None:
+    """Kills, damage, interrupts, edits, hostile settings and answers, in hundreds of rounds.
+
+    It prints how many rounds of each there were, the failures, and the seed of its random numbers:
+    with the same SOAK_SEED in the environment they are the same.
+    """
+    length = () if short else ("--long",)
+    in_parallel = ("-n", "auto", "--dist", "worksteal")
+    run(dev(), "-m", "pytest", "tests/soak", *in_parallel, "-m", "soak", *length, *arguments)
 
 
 def demo() -> None:
@@ -189,7 +200,7 @@ def main() -> None:
     """Run the command that was typed."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, dev, lint, test, bench, docs, clean):
+    for command in (demo, dev, lint, test, soak, bench, docs, clean):
         purpose = str(command.__doc__).splitlines()[0]
         commands.add_parser(command.__name__, help=purpose, description=purpose)
     more = "further arguments go to pytest, such as a file or -k WORD"
@@ -197,10 +208,15 @@ def main() -> None:
     tests.epilog = more
     tests.add_argument("--slow", action="store_true", help="all that holds before a merge")
     tests.add_argument("--exhaustive", action="store_true", help="every case, for nightly runs")
+    soaks = commands.choices["soak"]
+    soaks.epilog = more
+    soaks.add_argument("--short", action="store_true", help="some rounds of each, in minutes")
     chosen, arguments = parser.parse_known_args()
     match chosen.command:
         case "test":
             test(chosen.slow, chosen.exhaustive, arguments)
+        case "soak":
+            soak(chosen.short, arguments)
         case "bench":
             bench(arguments)
         case _ if arguments:

@@ -1,0 +1,1 @@
+"""Trouble, round after round: what `python3 dev.py soak` runs."""

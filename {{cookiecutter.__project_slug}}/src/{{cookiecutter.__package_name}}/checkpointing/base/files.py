@@ -113,6 +113,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, and make their names durable."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a small file so that a reader sees the former text or the new one, never a part."""
     with _written_beside(path, text) as temporary:
@@ -158,7 +166,7 @@ def publish(
     If the source or the former target is a folder, this takes two renames, and between them the
     target does not exist for a moment. `announce` is called with the copy just before.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     copy, former = (target.with_name(temporary_name(target.name)) for _ in range(2))
     try:
         copy_durably(source, copy)

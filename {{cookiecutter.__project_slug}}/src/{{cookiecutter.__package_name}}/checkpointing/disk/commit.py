@@ -180,7 +180,7 @@ class Commit:
         with storage_errors("Making a checkpoint's folder", self.folder):
             for folder in (segment, self.folder):
                 folder.mkdir(exist_ok=True)
-            sync_folder(segment)
+                sync_folder(folder.parent)
         self._has_folder = True
 
     def _spend(self, count: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import ConfigurationError
-from ..base.files import create_text, storage_errors, sync_folder
+from ..base.files import create_text, make_folder, storage_errors
 from ..base.names import is_temporary_name
 from ..base.settings import MEMORY_BUDGET_FILE, Settings
 from .owner import Owner, read_note
@@ -65,9 +65,8 @@ class Place:
         if self.is_ours():
             return
         with storage_errors(f"Making the folder of {self.holds}", self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             create_text(self.folder / MARK, self.owner.note(self.folder, self.holds).text())
-            sync_folder(self.folder.parent)
         self.is_ours()
 
     def give_up(self) -> None:

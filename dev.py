@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -33,11 +33,13 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "VIRTUA
 }
 
 
-def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> None:
+def run(
+    *command: str | Path, cwd: Path = ROOT, environment: Mapping[str, str] = ENVIRONMENT
+) -> None:
     """Print a command, run it, and stop everything with its exit code when it fails."""
     words = [str(word) for word in command]
     print("+", *words, *(["  in", cwd.relative_to(ROOT)] if cwd != ROOT else []), flush=True)
-    finished = subprocess.run(words, cwd=cwd, env=ENVIRONMENT | variables, check=False)
+    finished = subprocess.run(words, cwd=cwd, env=environment, check=False)
     if finished.returncode:
         sys.exit(finished.returncode)
 
@@ -146,12 +148,22 @@ def test(slow: bool, exhaustive: bool, arguments: Sequence[str]) -> None:
         return
     shutil.rmtree(BUILD / "coverage", ignore_errors=True)
     (BUILD / "coverage").mkdir()
-    run(python, "-m", "coverage", "run", *in_parallel, "-m", default)
+    run(python, *in_parallel, "-m", default, environment=measured())
     run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=DEV)
     run(python, "-m", "coverage", "combine", "--quiet")
     run(python, "-m", "coverage", "report")
     if slow or exhaustive:
         run(python, *in_parallel, "-m", further)
+
+
+def measured() -> dict[str, str]:
+    """The environment in which every Python process measures coverage; see tests/measuring."""
+    places = [str(ROOT / "tests" / "measuring"), os.environ.get("PYTHONPATH", "")]
+    return ENVIRONMENT | {
+        "PYTHONPATH": os.pathsep.join(filter(None, places)),
+        "MEASURED_BY": str(ROOT / "pyproject.toml"),
+        "MEASURED_INTO": str(BUILD / "coverage" / "data"),
+    }
 
 
 def soak(short: bool, arguments: Sequence[str]) -> None:

@@ -95,6 +95,11 @@ class Bakery:
 Refuse = Callable[..., str]
 
 
+def unmeasured() -> dict[str, str]:
+    """The environment of a process whose coverage is not measured; see tests/measuring."""
+    return {name: value for name, value in os.environ.items() if name != "MEASURED_BY"}
+
+
 @pytest.fixture
 def bakery(tmp_path: Path) -> Bakery:
     return Bakery(tmp_path)

@@ -14,7 +14,7 @@ from flight_delays.checkpointing.base.seal import OWNED, parts, with_parts
 
 from .checkouts import git, repository
 from .ci_jobs import FILES
-from .conftest import ROOT, TEMPLATE, Bakery, Project
+from .conftest import ROOT, TEMPLATE, Bakery, Project, unmeasured
 
 UNTIDY = 'import json\nx:int = "one"\n'  # unused, badly spaced, and no int
 MODULE = "src/flight_delays/checkpointing/base/units.py"
@@ -28,7 +28,7 @@ def attempt(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *words],
         cwd=project.folder,
-        env={key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")},
+        env=unmeasured(),
         capture_output=True,
         text=True,
         check=False,
@@ -107,7 +107,7 @@ def test_coverage_of_the_project_is_of_its_own_code(bakery: Bakery) -> None:
         told = subprocess.run(
             [sys.executable, "-m", "coverage", *words],
             cwd=project.folder,
-            env={k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")} | environment,
+            env=unmeasured() | environment,
             capture_output=True,
             text=True,
             check=True,

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from flight_delays.checkpointing.memory import meter
 
+from ...conftest import unmeasured
 from ..builders import write
 
 MB = 10**6
@@ -61,7 +62,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """
     process = subprocess.Popen(
         [sys.executable, *arguments],
-        env={name: value for name, value in os.environ.items() if "COVERAGE" not in name},
+        env=unmeasured(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

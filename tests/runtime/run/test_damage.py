@@ -102,7 +102,7 @@ def test_a_flipped_byte_in_any_file_is_noticed_and_the_segment_runs_again(
     expected = outputs(done)
     with done.session() as run:
         for number in range(len(files(done, segment))):
-            for share in (0.0, 0.3, 0.5, 0.9, 1.0):
+            for share in (0.3, 1.0):
                 path = files(done, segment)[number]
                 flip(path, share)
                 record = run()

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,7 +19,7 @@ import pytest
 
 from dev import scripts, uv
 
-from .conftest import ROOT, TEMPLATE, Bakery, Project
+from .conftest import ROOT, TEMPLATE, Bakery, Project, unmeasured
 
 RUNTIME = "src/{{cookiecutter.__package_name}}"
 
@@ -113,6 +114,50 @@ def test_pip_does_what_uv_does(with_pip: tuple[Project, Path]) -> None:
     project, programs = with_pip
     must(programs / "day-batch", "run", project=project)
     must(programs / "pytest", project=project)
+
+
+@pytest.mark.slow
+def test_the_projects_tests_run_no_step_of_the_team(bakery: Bakery) -> None:
+    project = bakery.bake()
+    sink = """
+
+@step
+def warehouse(flights: pd.DataFrame) -> None:
+    import pathlib
+    pathlib.Path("/tmp/warehouse").touch()
+""".replace("/tmp", str(bakery.folder))
+    with (project.package / "segments" / "s01_ingest.py").open("a", encoding="utf-8") as module:
+        module.write(sink)
+    shutil.rmtree(project.folder / "data")
+    tests = ("-m", "pytest", "-p", "no:cacheprovider", "tests/test_pattern.py")
+    done = subprocess.run(
+        [sys.executable, *tests],
+        cwd=project.folder,
+        env=unmeasured() | {"PYTHONPATH": str(project.folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (bakery.folder / "warehouse").exists()
+    assert not (project.folder / "checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_types_are_checked_whatever_is_left_of_the_sample(bakery: Bakery) -> None:
+    project = bakery.bake()
+    shutil.rmtree(project.folder / "scripts")
+    for test in project.folder.glob("tests/test_*.py"):
+        test.unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--cache-dir", os.devnull],
+        cwd=project.folder,
+        env=unmeasured() | {"PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_entry_point_imports_nothing_heavy(default_project: Project) -> None:

@@ -1,7 +1,8 @@
-"""The pattern itself, seen on this project: what makes its memory and its restarts predictable.
+"""The pattern itself: what makes memory and restarts predictable, seen on a small pipeline.
 
-Each test runs the whole pipeline, in real processes, in a copy of the project: your checkpoints are
-left alone. The tests name no segment and no step, so they go on holding when you change them.
+The small pipeline lives in a temporary folder and uses this project's own runtime, in real
+processes. Your steps are not run here: no sink of yours writes anywhere, and no data is copied.
+Your own steps have tests of their own, which call them with small frames.
 """
 
 import json
@@ -9,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,49 @@ import pytest
 
 MB = 1_000_000
 
-# Appended to a segment: which process runs it, and the memory it holds before its first step.
-REPORT = """
+# Each segment prints which process runs it, and the memory that it holds before its first step.
+FIRST = '''
 import os
+
 import psutil
 
-print(__name__, os.getpid(), psutil.Process().memory_full_info().uss)
-"""
+from ..checkpointing import step
 
-# Appended to the first segment: memory that nothing ever frees.
-LEAK = """
-_LEAK = b"x" * 300_000_000
-"""
+print("first", os.getpid(), psutil.Process().memory_full_info().uss)
+_LEAK = b"x" * 300_000_000  # memory that nothing ever frees
+
+
+@step
+def numbers() -> list[int]:
+    """A value that only this segment needs."""
+    return list(range(1000))
+
+
+@step
+def total(numbers: list[int]) -> int:
+    """A value that the next segment needs."""
+    return sum(numbers)
+'''
+
+SECOND = '''
+import os
+import time
+from pathlib import Path
+
+import psutil
+
+from ..checkpointing import step
+
+print("second", os.getpid(), psutil.Process().memory_full_info().uss)
+
+
+@step
+def doubled(total: int) -> int:
+    """A value that nothing reads: an output."""
+    while Path("wait").exists():
+        time.sleep(0.01)
+    return 2 * total
+'''
 
 GREEDY = '''
 from ..checkpointing import step
@@ -47,34 +78,43 @@ def greedy(modest: list[int]) -> int:
     return len(b"x" * 5_000_000_000) + len(modest)
 '''
 
-ONLY_GREEDY = """
-from .checkpointing import Pipeline
-from .segments import greedy
-
-PIPELINE = Pipeline(greedy)
+BUDGET = """
+[cluster]
+ram = "100 GB"
+quota = "50 %"
 """
 
 
-class Copy:
-    """A copy of this project that a test may run and change."""
+class Small:
+    """A small project, which a test may run and change."""
 
-    def __init__(self, original: Path, folder: Path, package: str) -> None:
+    def __init__(self, folder: Path, runtime: Path, **segments: str) -> None:
         self.folder = folder
-        self.package = folder / "src" / package
-        junk = shutil.ignore_patterns("__pycache__", "out")
-        for name in ("src", "data", "pipeline.toml", "memory_budget.toml"):
-            if (original / name).is_dir():
-                shutil.copytree(original / name, folder / name, ignore=junk)
-            else:
-                shutil.copy(original / name, folder / name)
+        package = folder / "src" / "small"
+        (package / "segments").mkdir(parents=True)
+        shutil.copytree(
+            runtime, package / "checkpointing", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        for name in ("cli.py", "__main__.py"):
+            shutil.copy(runtime.parent / name, package)
+        for name, source in segments.items():
+            (package / "segments" / f"{name}.py").write_text(source, encoding="utf-8")
+        names = ", ".join(segments)
+        pipeline = (
+            f"from .checkpointing import Pipeline\nfrom .segments import {names}\n\n"
+            f"PIPELINE = Pipeline({names})\n"
+        )
+        (package / "pipeline.py").write_text(pipeline, encoding="utf-8")
+        (folder / "pipeline.toml").touch()
+        (folder / "memory_budget.toml").write_text(BUDGET, encoding="utf-8")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `run`."""
         environment = {k: v for k, v in os.environ.items() if k != "MEMORY_BUDGET"}
         return subprocess.Popen(
-            [sys.executable, "-m", self.package.name, "run", *arguments],
+            [sys.executable, "-m", "small", "run", *arguments],
             cwd=self.folder,
-            env=environment | {"PYTHONPATH": str(self.package.parent)},
+            env=environment | {"PYTHONPATH": str(self.folder / "src")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,10 +127,11 @@ class Copy:
         record: dict[str, Any] = json.loads(out)
         return record
 
-    def checkpoints(self) -> Iterator[dict[str, Any]]:
-        """The manifest of every checkpoint."""
-        for path in (self.folder / "checkpoints").glob("*/*/*/manifest.json"):
-            yield json.loads(path.read_text(encoding="utf-8"))
+    def written(self) -> dict[str, set[str]]:
+        """The values that each segment's checkpoint keeps for later segments."""
+        manifests = (self.folder / "checkpoints").glob("*/*/*/manifest.json")
+        read = [json.loads(path.read_text(encoding="utf-8")) for path in manifests]
+        return {manifest["segment"]: set(manifest["values"]) for manifest in read}
 
     def log(self) -> list[str]:
         """What the steps of the only run printed, line by line."""
@@ -99,15 +140,14 @@ class Copy:
 
 
 @pytest.fixture
-def project(pytestconfig: pytest.Config, tmp_path: Path, package: str) -> Copy:
-    return Copy(pytestconfig.rootpath, tmp_path, package)
+def runtime(pytestconfig: pytest.Config, package: str) -> Path:
+    """This project's own runtime."""
+    return pytestconfig.rootpath / "src" / package / "checkpointing"
 
 
 @pytest.fixture
-def segments(package: str) -> dict[str, Any]:
-    """The segments of the pipeline by name, in their order."""
-    pipeline = import_module(f"{package}.pipeline").PIPELINE
-    return {segment.name: segment for segment in pipeline.segments}
+def small(tmp_path: Path, runtime: Path) -> Small:
+    return Small(tmp_path / "small", runtime, first=FIRST, second=SECOND)
 
 
 def statuses(record: dict[str, Any]) -> dict[str, str]:
@@ -115,59 +155,44 @@ def statuses(record: dict[str, Any]) -> dict[str, str]:
     return {segment["name"]: segment["status"] for segment in record["segments"]}
 
 
-def test_a_second_run_reuses_every_segment(project: Copy, segments: dict[str, Any]) -> None:
-    assert statuses(project.run()) == dict.fromkeys(segments, "ran")
-    assert statuses(project.run()) == dict.fromkeys(segments, "reused")
+def test_your_pipeline_can_be_built(package: str) -> None:
+    assert import_module(f"{package}.pipeline").PIPELINE.segments
 
 
-def test_each_segment_has_a_process_of_its_own_and_starts_from_empty_ram(
-    project: Copy, segments: dict[str, Any]
-) -> None:
-    for number, name in enumerate(segments):
-        with (project.package / "segments" / f"{name}.py").open("a", encoding="utf-8") as module:
-            module.write(REPORT + (LEAK if number == 0 else ""))
-
-    record = project.run()
-    reports = [line.split() for line in project.log() if ".segments." in line]
-    processes = {process for _, process, _ in reports}
-    at_start = [int(held) for *_, held in reports]
-
-    assert len(reports) == len(processes) == len(segments)
-    assert record["segments"][0]["peak_bytes"] > at_start[0] + 300 * MB
-    assert max(at_start) - min(at_start) < 50 * MB
+def test_a_second_run_reuses_every_segment(small: Small) -> None:
+    assert statuses(small.run()) == {"first": "ran", "second": "ran"}
+    assert statuses(small.run()) == {"first": "reused", "second": "reused"}
 
 
-def test_only_values_that_a_later_segment_needs_are_written(
-    project: Copy, segments: dict[str, Any]
-) -> None:
-    project.run()
-    written = {made["segment"]: set(made["values"]) for made in project.checkpoints()}
+def test_each_segment_has_a_process_of_its_own_and_starts_from_empty_ram(small: Small) -> None:
+    record = small.run()
+    reports = {line.split()[0]: line.split()[1:] for line in small.log()}
+    (process, held), (other, held_by_other) = reports["first"], reports["second"]
 
-    needed: set[str] = set()
-    for name, segment in reversed(segments.items()):
-        assert written[name] == {step.name for step in segment.steps} & needed
-        needed |= {parameter.name for step in segment.steps for parameter in step.parameters}
+    assert process != other
+    assert record["segments"][0]["peak_bytes"] > int(held) + 300 * MB
+    assert abs(int(held) - int(held_by_other)) < 50 * MB
 
 
-def test_after_a_kill_the_next_run_goes_on_where_the_last_one_was(
-    project: Copy, segments: dict[str, Any]
-) -> None:
-    *before, last = segments
-    run = project.start()
+def test_only_values_that_a_later_segment_needs_are_written(small: Small) -> None:
+    small.run()
+    assert small.written() == {"first": {"total"}, "second": set()}
+
+
+def test_after_a_kill_the_next_run_resumes_where_the_last_one_was(small: Small) -> None:
+    (small.folder / "wait").touch()
+    run = small.start()
     assert run.stderr is not None
-    next(line for line in run.stderr if line.startswith(f"{last}: step"))
+    next(line for line in run.stderr if line.startswith("second: step"))
     run.kill()
     run.communicate()
 
-    assert statuses(project.run()) == dict.fromkeys(before, "reused") | {last: "ran"}
+    (small.folder / "wait").unlink()
+    assert statuses(small.run()) == {"first": "reused", "second": "ran"}
 
 
-def test_a_step_that_holds_more_than_the_budget_is_stopped(project: Copy) -> None:
-    (project.package / "segments" / "greedy.py").write_text(GREEDY, encoding="utf-8")
-    (project.package / "pipeline.py").write_text(ONLY_GREEDY, encoding="utf-8")
-    (project.folder / "pipeline.toml").write_text("", encoding="utf-8")
-
-    run = project.start("--budget", "500MB")
+def test_a_step_that_holds_more_than_the_budget_is_stopped(tmp_path: Path, runtime: Path) -> None:
+    run = Small(tmp_path / "small", runtime, greedy=GREEDY).start("--budget", "500MB")
     _, message = run.communicate()
 
     assert run.returncode == 3

@@ -7,6 +7,7 @@ mapped, for which the kernel walks all its pages. Here the two become one figure
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -46,8 +47,10 @@ class _Look:
     faults: dict[int, int] = field(default_factory=dict)
     blur: int = 0
 
-    def least(self, now: dict[int, Reading]) -> int:
+    def least(self, now: dict[int, Reading], objects: int = 0) -> int:
         """The least that is held when this is mapped; all of it is, unless sharing has changed.
+
+        `objects` is the size of the objects of shared memory, which are held mapped or not.
 
         What a process has mapped since is its own, and what it shared can only have become less.
         A process that came since counts as nothing. Of a process that has ended nothing counts,
@@ -60,11 +63,11 @@ class _Look:
             own += reading.anonymous
             shared -= max(0, seen.shared - reading.shared)
         largest = max((reading.shared for reading in now.values()), default=0)
-        return max(0, own) + max(shared, largest)
+        return max(0, own) + max(shared, largest, objects)
 
-    def most(self, now: dict[int, Reading]) -> int:
+    def most(self, now: dict[int, Reading], objects: int = 0) -> int:
         """The most that can be held when this is mapped, by the pages that were touched since."""
-        held = self.least(now)
+        held = self.least(now, objects)
         for pid in self.mapped.keys() | now.keys():
             seen, reading = self.mapped.get(pid, _NOTHING), now.get(pid, _NOTHING)
             if pid in self.faults:
@@ -73,7 +76,7 @@ class _Look:
                 held += seen.bytes + reading.bytes
             else:
                 held += abs(reading.shared - seen.shared)
-        return min(held, _mapped(now))
+        return min(held, _mapped(now, objects))
 
     def differs_from(self, former: _Look) -> bool:
         """Whether others share, or share otherwise, than in a former look."""
@@ -100,7 +103,8 @@ class Gauge:
     are, the sooner comes the next look; a process that only computes has no faults and is not
     looked at again. Nothing is above the limit unless a look at that moment says so.
     Pages that a process outside of the tree maps too count by the share of the tree, but shared
-    memory never less than the most that one process of the tree maps.
+    memory never less than the most that one process of the tree maps, nor than the objects of the
+    tree take, which may be mapped by no process.
 
     Args:
         root: the process.
@@ -109,7 +113,8 @@ class Gauge:
         limit: bytes above which `suspect` is about to be killed. It is held still for the look that
             decides it: a process fills 8 MB in a millisecond.
         alone: count all that the tree has mapped, also what it shares with the process from which
-            `root` was forked.
+            `root` was forked; what the tree detached from itself, that process adopted: it counts.
+        objects: tells the size of the objects of shared memory that the tree has made, in bytes.
         between_steps: there a reading is one of few, so more of the time may go into looks, and it
             looks whenever a process came or ended: what a pool shared is its parent's now.
     """
@@ -123,6 +128,7 @@ class Gauge:
         suspect: int | None = None,
         alone: bool = False,
         between_steps: bool = False,
+        objects: Callable[[], int] = lambda: 0,
     ) -> None:
         self._root = root
         self._count: Count = count
@@ -131,7 +137,8 @@ class Gauge:
         self._between_steps = between_steps
         self._looking = LOOKING_BETWEEN_STEPS if between_steps else LOOKING
         self._sees_sharing = meter.ON_LINUX and count == "held"
-        self._origin = procfs.parent(root) if alone and self._sees_sharing else 0
+        self._origin = procfs.parent(root) if alone and meter.ON_LINUX else 0
+        self._objects = objects
         self._last = _Look()
         self._looked_at = -float("inf")
         self._look_seconds = 0.0
@@ -139,18 +146,37 @@ class Gauge:
 
     def sample(self) -> int:
         """What is held now, in bytes: the least that is certain, by the last look or a new one."""
-        now = meter.tree_readings(self._root, self._count)
+        now, objects = self._readings(self._count), self._objects()
         if not self._sees_sharing:
-            return _mapped(now)
-        least = self._last.least(now)
+            return _mapped(now, objects)
+        least = self._last.least(now, objects)
         if self._limit is not None and least > self._limit:
             with meter.paused(self._suspect) if self._suspect else nullcontext():
                 return self._look_again(is_final=True)
         # What is mapped tells at once that there is little to find; faults take some more reading.
-        mapped = _mapped(now)
-        if self._is_due(now, least, mapped) and self._is_due(now, least, self._last.most(now)):
+        mapped = _mapped(now, objects)
+        if self._is_due(now, least, mapped) and self._is_due(
+            now, least, self._last.most(now, objects)
+        ):
             return self._look_again()
         return least
+
+    def unmapped(self) -> int:
+        """What the objects of shared memory add to what is mapped, in bytes."""
+        if not (objects := self._objects()):
+            return 0
+        now = self._readings(self._count)
+        if not self._sees_sharing:
+            return _mapped(now, objects) - _mapped(now)
+        return self._last.least(now, objects) - self._last.least(now)
+
+    def _readings(self, count: Count = "held") -> dict[int, Reading]:
+        readings = meter.tree_readings(self._root, count)
+        if self._origin:
+            for pid in procfs.children(self._origin):
+                if pid != self._root:
+                    readings |= meter.tree_readings(pid, count)
+        return readings
 
     def _look_again(self, *, is_final: bool = False) -> int:
         """Look, and tell what is held. A blurred look is of no use, unless it is all there is."""
@@ -158,7 +184,7 @@ class Gauge:
         self._fruitless = 0 if look.differs_from(self._last) else self._fruitless + 1
         if is_final or look.blur <= _CLOSE * _mapped(now):
             self._last = look
-        return self._last.least(now)
+        return self._last.least(now, self._objects())
 
     def _is_due(self, now: dict[int, Reading], least: int, most: int) -> bool:
         """Whether the bounds are wide enough for the time that has passed since the last look."""
@@ -181,7 +207,7 @@ class Gauge:
         Also returns what is mapped after the kernel has answered.
         """
         started = time.thread_time()
-        mapped = meter.tree_readings(self._root)
+        mapped = self._readings()
         faults = {pid: procfs.faults(pid) for pid in mapped}
         shares = {
             pid: procfs.share(pid) or Share(shared=reading.shared)
@@ -190,7 +216,7 @@ class Gauge:
         spared = sum(share.spared for share in shares.values())
         if self._origin:
             spared -= (procfs.share(self._origin) or Share()).common
-        now = meter.tree_readings(self._root)
+        now = self._readings()
         blur = sum((mapped.get(pid) or now[pid]).bytes for pid in mapped.keys() ^ now.keys())
         for pid in mapped.keys() & now.keys():
             let_go = mapped[pid].bytes - now[pid].bytes
@@ -207,5 +233,6 @@ class Gauge:
         return look, now
 
 
-def _mapped(readings: dict[int, Reading]) -> int:
-    return sum(reading.bytes for reading in readings.values())
+def _mapped(readings: dict[int, Reading], objects: int = 0) -> int:
+    shared = sum(reading.shared for reading in readings.values())
+    return sum(reading.anonymous for reading in readings.values()) + max(shared, objects)

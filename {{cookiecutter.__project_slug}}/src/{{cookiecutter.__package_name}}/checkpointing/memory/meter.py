@@ -33,7 +33,10 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if ON_LINUX else 4096
 
 _LIBC = ctypes.CDLL(None) if ON_LINUX else None
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_CHILD_SUBREAPER = 36
 _STOP: int | None = getattr(signal, "SIGSTOP", None)
+_CONTINUE: int | None = getattr(signal, "SIGCONT", None)
+_TRACKER = "resource_tracker import main"
 _KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
@@ -67,18 +70,35 @@ def process_tree(pid: int) -> Iterator[int]:
         yield from (child.pid for child in psutil.Process(pid).children(recursive=True))
 
 
-def kill_tree(pid: int) -> None:
-    """Kill a process and all its descendants."""
-    _kill(process_tree(pid))
+def kill_tree(pid: int, *, patient: bool = False) -> None:
+    """Kill a process and all its descendants.
+
+    Args:
+        patient: leave the trackers of resources: each removes what its processes registered as
+            soon as these have ended, and then ends itself.
+    """
+    _kill(process_tree(pid), patient=patient)
 
 
-def kill_children(pid: int) -> None:
-    """Kill all descendants of a process, but not the process itself."""
-    _kill(member for member in process_tree(pid) if member != pid)
+def kill_children(pid: int, *, patient: bool = False) -> None:
+    """Kill all descendants of a process, but not the process itself; `patient` as above."""
+    _kill((member for member in process_tree(pid) if member != pid), patient=patient)
 
 
-def _kill(members: Iterable[int]) -> None:
-    """Kill processes that come parents first.
+def stop_tree(pid: int) -> None:
+    """Hold a process and all its descendants still, which are about to be killed."""
+    _stopped(process_tree(pid))
+
+
+def _kill(members: Iterable[int], *, patient: bool) -> None:
+    stopped = _stopped(members)
+    spared = [member for member in stopped if patient and _is_tracker(member)]
+    _send([member for member in stopped if member not in spared], _KILL)
+    _send(spared, _CONTINUE)
+
+
+def _stopped(members: Iterable[int]) -> list[int]:
+    """Stop processes that come parents first.
 
     Each is stopped before its children are listed, so that it cannot start another meanwhile, or
     end and hand its children to another parent.
@@ -87,7 +107,15 @@ def _kill(members: Iterable[int]) -> None:
     for member in members:
         _send([member], _STOP)
         stopped.append(member)
-    _send(stopped, _KILL)
+    return stopped
+
+
+def _is_tracker(pid: int) -> bool:
+    """Whether a process is a tracker of resources, of multiprocessing or of joblib."""
+    try:
+        return _TRACKER in " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
 
 
 @contextmanager
@@ -129,6 +157,12 @@ def die_with_parent() -> None:
             os.close(server._forkserver_alive_fd)
             server._forkserver_alive_fd = None
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Ask the kernel to make this process the parent of its descendants whose parent has ended."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def give_back_memory() -> None:

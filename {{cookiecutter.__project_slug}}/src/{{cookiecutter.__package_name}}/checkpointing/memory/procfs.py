@@ -16,8 +16,11 @@ if TYPE_CHECKING:  # for real it would load pydantic before the fork server is s
     from ..base.units import Count
 
 # A name begins a line: a process may call itself "PPid:", but not with a line break.
-_ANONYMOUS = {"held": (b"\nRssAnon:", b"\nVmSwap:"), "rss": (b"\nVmRSS:", b"\nVmSwap:")}
-_SHARED = {"held": (b"\nRssShmem:",), "rss": ()}
+_COUNTED = {
+    "held": (b"\nRssAnon:", b"\nRssShmem:", b"\nVmSwap:"),
+    "rss": (b"\nVmRSS:", b"\nVmSwap:"),
+}
+_SHARED = b"\nRssShmem:"
 _PARENT = b"\nPPid:"
 _SHARE = re.compile(
     rb"^(?:Pss_Anon|Pss_Shmem|Private_Dirty|Anonymous|Swap|SwapPss): +(\d+)", re.MULTILINE
@@ -27,8 +30,8 @@ _SHARE = re.compile(
 class Reading(NamedTuple):
     """What a process has mapped, in bytes.
 
-    `anonymous` is memory of its own, or that it shares with processes by fork; `shared` is what
-    several map on purpose. Counted as "rss", all of it is `anonymous`.
+    `shared` is what several map on purpose; `anonymous` is all else that counts: memory of its
+    own, or that it shares with processes by fork, and for "rss" also pages of mapped files.
     """
 
     anonymous: int
@@ -59,7 +62,7 @@ def readings(root: int, count: Count) -> dict[int, Reading]:
     readings: dict[int, Reading] = {}
     seen: dict[bytes, int] = {}
     for pid in tree(root):
-        status = _read(f"/proc/{pid}/status")
+        status = contents(f"/proc/{pid}/status")
         if b"\nRssAnon:" not in status:
             continue  # it is gone, or a zombie
         # Between vfork and exec a child has all of its parent's memory, and it is the same memory,
@@ -74,13 +77,13 @@ def readings(root: int, count: Count) -> dict[int, Reading]:
 
 def reading(pid: int, count: Count) -> Reading:
     """What a process has mapped."""
-    status = _read(f"/proc/{pid}/status")
+    status = contents(f"/proc/{pid}/status")
     return _reading(status, count) if b"\nRssAnon:" in status else Reading(0)
 
 
 def faults(pid: int) -> int:
     """How often a process touched a page that was not there, or not its own to write to."""
-    numbers = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()  # a name may hold spaces
+    numbers = contents(f"/proc/{pid}/stat").rpartition(b")")[2].split()  # a name may hold spaces
     return int(numbers[7]) + int(numbers[9]) if numbers else 0
 
 
@@ -106,7 +109,7 @@ def share(pid: int) -> Share | None:
 
 def parent(pid: int) -> int:
     """The process that a process was forked from; 0 when it is gone."""
-    status = _read(f"/proc/{pid}/status")
+    status = contents(f"/proc/{pid}/status")
     return _parent(status) if status else 0
 
 
@@ -116,17 +119,24 @@ def tree(root: int) -> Iterator[int]:
     while waiting:
         pid = waiting.pop()
         yield pid
-        try:
-            tasks = os.listdir(f"/proc/{pid}/task")
-        except OSError:
-            continue  # it ended while we looked
-        for task in tasks:
-            waiting += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
+        waiting += children(pid)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started or adopted, those that ended unnoticed too."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []  # it ended while we looked
+    found: list[int] = []
+    for task in tasks:
+        found += map(int, contents(f"/proc/{pid}/task/{task}/children").split())
+    return found
 
 
 def _reading(status: bytes, count: Count) -> Reading:
-    anonymous = sum(_bytes(status, name) for name in _ANONYMOUS[count])
-    return Reading(anonymous, sum(_bytes(status, name) for name in _SHARED[count]))
+    shared = _bytes(status, _SHARED)
+    return Reading(sum(_bytes(status, name) for name in _COUNTED[count]) - shared, shared)
 
 
 def _bytes(status: bytes, name: bytes) -> int:
@@ -139,7 +149,8 @@ def _parent(status: bytes) -> int:
     return int(status[start : status.index(b"\n", start)])
 
 
-def _read(path: str) -> bytes:
+def contents(path: str) -> bytes:
+    """What a file of the kernel says now; nothing if it is gone, or not for us."""
     parts = []
     try:
         descriptor = os.open(path, os.O_RDONLY)

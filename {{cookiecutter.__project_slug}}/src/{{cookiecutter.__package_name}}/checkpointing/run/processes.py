@@ -20,6 +20,10 @@ from ..base.interrupts import Held, held
 from ..base.location import RUNTIME_NAME
 from ..memory import meter
 from ..memory.gauge import Gauge
+from ..worker.messages import with_held
+from ..worker.registrations import enter
+from .events import Noticed
+from .leftovers import Leftovers, remove_all, server_pid
 
 if TYPE_CHECKING:
     from ..base.units import Count
@@ -33,6 +37,7 @@ PRELOADED = (
     "pyarrow.parquet",
     "pyarrow.dataset",
     f"{RUNTIME_NAME}.worker.main",
+    f"{RUNTIME_NAME}.worker.server",
 )
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # the order of sets of strings must be the same in every run
@@ -91,6 +96,7 @@ def end_children() -> None:
     This removes the folder of the fork server's socket too, which `os._exit` would leave.
     """
     meter.kill_children(os.getpid())
+    remove_all()
     shutil.rmtree(multiprocessing.util.get_temp_dir(), ignore_errors=True)
 
 
@@ -117,17 +123,25 @@ def run_worker(
         alone: leave this process out, and count the worker's pages as if it shared none with it.
 
     Limits: this is no hard limit. A worker may allocate 8 MB a millisecond between two samples,
-    so an overshoot is seen after the fact, and the machine needs room for it. A process that a
-    step detaches from its process tree is not watched.
+    so an overshoot is seen after the fact, and the machine needs room for it. Outside of Linux
+    a process that a step detaches from its process tree is neither watched nor ended.
 
-    Any exception here, Ctrl-C included, leaves no worker behind. An interrupt is raised between
-    two looks at the worker, so it never cuts off a message.
+    However this ends, by an exception too, it leaves neither the worker nor a process that this
+    started, nor the shared memory that they made (see `Leftovers`); what it cannot end or does
+    not remove, it says by a message `Noticed`. An interrupt is raised between two looks at the
+    worker, so it never cuts off a message.
     """
     warm_up()
     try:
-        with held() as interrupt, _worker(target, arguments, interrupt) as (process, ours):
+        with (
+            held() as interrupt,
+            Leftovers(lambda note: on_message(Noticed(note))) as left,
+            _worker(target, arguments, interrupt, left) as (process, ours),
+        ):
             root = process.pid if alone else os.getpid()
-            gauge = Gauge(root, count, limit=limit, suspect=process.pid, alone=alone)
+            gauge = Gauge(
+                root, count, limit=limit, suspect=process.pid, alone=alone, objects=left.bytes
+            )
             next_sample = time.monotonic()
             while True:
                 interrupt.check()
@@ -137,11 +151,12 @@ def run_worker(
                         message = ours.recv()
                     except (EOFError, OSError):
                         return _died(process, interrupt)
+                    left.look()  # the next step may let go of what this one made
                     if is_last(message):
                         _let_end(process, interrupt)
                         return Finished(message)
                     # Before the sample, which belongs to the step that begins now.
-                    answer = on_message(message)
+                    answer = on_message(with_held(message, gauge.unmapped()))
                     if answer is not None:
                         _send(ours, answer)
                 elif process.sentinel in ready:
@@ -159,7 +174,7 @@ def run_worker(
 
 @contextmanager
 def _worker(
-    target: Callable[..., None], arguments: tuple[Any, ...], interrupt: Held
+    target: Callable[..., None], arguments: tuple[Any, ...], interrupt: Held, left: Leftovers
 ) -> Iterator[tuple[Any, Connection]]:
     """A started worker and the connection to it; both are closed at the end.
 
@@ -168,18 +183,21 @@ def _worker(
     context = multiprocessing.get_context(meter.START_METHOD)
     ours, theirs = context.Pipe()
     process = context.Process(  # type: ignore[attr-defined]  # every context has one
-        target=target, args=(theirs, *arguments)
+        target=enter, args=(left.registrar, target, theirs, *arguments)
     )
     try:
         with _environment(_ENVIRONMENT), _without_main(), interrupt.let_through():
             _start(process)
+        left.begin(process.pid)
         theirs.close()
         yield process, ours
     finally:
         if process.pid is None:
             _end_fork_server()
         elif process.is_alive():
-            meter.kill_tree(process.pid)
+            meter.stop_tree(process.pid)
+            left.look()
+            meter.kill_tree(process.pid, patient=True)
             process.join(_EXIT_SECONDS)  # a process in a disk wait cannot even be killed
         theirs.close()
         ours.close()
@@ -222,13 +240,11 @@ def _end_fork_server() -> None:
     The next worker starts another server. Wait for the end of this one: until then it counts as
     running, and a request to it would fail.
     """
-    if meter.START_METHOD != "forkserver":
-        return
-    from multiprocessing import forkserver
+    if (pid := server_pid()) is not None:
+        from multiprocessing import forkserver
 
-    server: Any = forkserver._forkserver
-    if server._forkserver_pid is not None:
-        meter.kill_tree(server._forkserver_pid)
+        server: Any = forkserver._forkserver
+        meter.kill_tree(pid)
         server._stop()
 
 

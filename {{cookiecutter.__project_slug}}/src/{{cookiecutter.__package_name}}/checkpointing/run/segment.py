@@ -206,6 +206,9 @@ class SegmentRun:
         The worker stops before a step that is not expected to fit, and a new process takes over. A
         step that was never measured is expected to need as much as the largest so far.
         """
+        if isinstance(message, Noticed):
+            self._notice(message.message)
+            return None
         watch.on_message(message)
         if not isinstance(message, StepEnded):
             return None

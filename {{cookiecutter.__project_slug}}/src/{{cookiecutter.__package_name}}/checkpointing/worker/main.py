@@ -38,8 +38,6 @@ def run_part(connection: Connection, order: Order) -> None:
         connection.send(DamageFound(str(damage)))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
         connection.send(as_failure(error, part.current, order.root))
-    finally:
-        meter.kill_children(os.getpid())  # what a step started and left would hold memory
 
 
 def as_failure(error: BaseException, step: str | None, root: Path) -> PartFailed:
@@ -116,5 +114,5 @@ def _listen(connection: Connection, answers: SimpleQueue[Any]) -> None:
         while True:
             answers.put(connection.recv())
     except (EOFError, OSError):
-        meter.kill_children(os.getpid())
+        meter.kill_children(os.getpid(), patient=True)
         os._exit(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,14 @@ class WriteStarted:
 
     held_bytes: int
     """Held memory of the process tree."""
+
+
+def with_held(message: Any, more: int) -> Any:
+    """The message of a worker with more held memory than it knows of, in bytes."""
+    match message:
+        case StepStarted() | StepEnded() | CommitStarted() | WriteStarted() if more:
+            return replace(message, held_bytes=message.held_bytes + more)
+    return message
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from ...base.units import Count
 from ...codecs import codec_named
 from ...disk.commit import Commit, files_of
 from ...graph.steps import WORKDIR, Parameter, Segment, Step
-from ...memory import meter
 from ...memory.gauge import Gauge
 from ...worker.forks import children_end_here
 from ...worker.main import as_failure, settle_in
@@ -80,8 +79,6 @@ def run_script(connection: Connection, order: ScriptOrder) -> None:
             connection.send(OutputsHashed(script.identities()))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
         connection.send(as_failure(error, script.current, order.root))
-    finally:
-        meter.kill_children(os.getpid())
 
 
 class Script:

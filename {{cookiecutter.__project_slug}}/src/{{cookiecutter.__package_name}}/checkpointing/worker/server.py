@@ -1,0 +1,25 @@
+"""The fork server of a run: it adopts what steps detach, and takes it along when it ends itself.
+
+The fork server imports this module before it forks a worker, and nothing else does: the import
+changes the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import warnings
+
+from ..memory import meter
+from ..memory.orphans import end_adopted
+
+
+def _end(server: int) -> None:
+    """End all workers and what they left; a process that the server forked ends alone."""
+    if os.getpid() == server:
+        end_adopted(server)
+
+
+meter.adopt_orphans()
+warnings.filterwarnings("ignore", "forkserver: waitpid returned unexpected pid")
+atexit.register(_end, os.getpid())

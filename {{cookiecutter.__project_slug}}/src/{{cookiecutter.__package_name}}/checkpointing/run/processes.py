@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing.util
+import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import time
@@ -15,13 +14,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from ..base import interrupts
+from ..base import interrupts, safe_path
+from ..base.errors import ConfigurationError
 from ..base.interrupts import Held, held
 from ..base.location import RUNTIME_NAME
 from ..memory import meter
 from ..memory.gauge import Gauge
 from ..worker.messages import with_held
 from ..worker.registrations import enter
+from . import starting
 from .events import Noticed
 from .leftovers import Leftovers, remove_all, server_pid
 
@@ -77,15 +78,30 @@ class _NotStarted(Exception):
 
 
 def warm_up() -> None:
-    """Start the fork server, so that it imports libraries while this process continues."""
+    """Start the fork server, so that it imports libraries while this process continues.
+
+    What prevents its start is reported when it is needed.
+    """
+    with suppress(OSError, ConfigurationError):
+        _prepare()
+
+
+def _prepare() -> None:
+    """Make this process ready to start workers. Raises ConfigurationError, OSError."""
+    starting.occupy_standard_streams()
+    interrupts.end_others_by(end_children)
     if meter.START_METHOD != "forkserver":
         return
     from multiprocessing import forkserver, resource_tracker
 
+    server: Any = forkserver._forkserver
+    starting.forget_lost_server(server)
+    if server._forkserver_pid is not None:
+        return
     forkserver.set_forkserver_preload(list(PRELOADED))
-    interrupts.end_others_by(end_children)
-    with held(), _environment(_ENVIRONMENT):
+    with held(), _environment():
         resource_tracker.ensure_running()  # it unblocks signals, so it has to come first
+        starting.choose_socket_folder()
         with _deaf_to_interrupts():
             forkserver.ensure_running()
 
@@ -97,7 +113,7 @@ def end_children() -> None:
     """
     meter.kill_children(os.getpid())
     remove_all()
-    shutil.rmtree(multiprocessing.util.get_temp_dir(), ignore_errors=True)
+    starting.remove_socket_folder()
 
 
 def run_worker(
@@ -131,7 +147,7 @@ def run_worker(
     not remove, it says by a message `Noticed`. An interrupt is raised between two looks at the
     worker, so it never cuts off a message.
     """
-    warm_up()
+    _prepare()
     try:
         with (
             held() as interrupt,
@@ -183,10 +199,10 @@ def _worker(
     context = multiprocessing.get_context(meter.START_METHOD)
     ours, theirs = context.Pipe()
     process = context.Process(  # type: ignore[attr-defined]  # every context has one
-        target=enter, args=(left.registrar, target, theirs, *arguments)
+        target=enter, args=(left.registrar, target, theirs, *arguments), daemon=False
     )
     try:
-        with _environment(_ENVIRONMENT), _without_main(), interrupt.let_through():
+        with _environment(), _without_main(), interrupt.let_through():
             _start(process)
         left.begin(process.pid)
         theirs.close()
@@ -206,7 +222,8 @@ def _worker(
 def _start(process: Any) -> None:
     """Let the fork server start a worker; a broken `__init__.py` of the project ends it."""
     try:
-        process.start()
+        with starting.children_allowed():
+            process.start()
     except (EOFError, ConnectionError) as error:
         raise _NotStarted from error
 
@@ -282,7 +299,9 @@ def _without_main() -> Iterator[None]:
 
 
 @contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def _environment() -> Iterator[None]:
+    """The environment in which the Python processes of a run start."""
+    variables = _ENVIRONMENT | {safe_path.VARIABLE: safe_path.value()}
     former = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

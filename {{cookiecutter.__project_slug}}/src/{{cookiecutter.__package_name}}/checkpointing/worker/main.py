@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from ..base import safe_path
 from ..base.errors import BudgetExceeded, CheckpointingError, ConfigurationError, StepFailed
 from ..base.interrupts import SIGNALS
 from ..disk.store import Damaged, Store
@@ -93,6 +94,7 @@ def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]
     """
     answers: SimpleQueue[Any] = SimpleQueue()
     meter.die_with_parent()
+    safe_path.lift()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     if hasattr(signal, "pthread_sigmask"):  # blocked so far, and so it would be in its children
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

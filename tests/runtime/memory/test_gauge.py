@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from flight_delays.checkpointing.base.units import Count
 from flight_delays.checkpointing.memory import meter
 from flight_delays.checkpointing.memory.gauge import Gauge
 
@@ -60,6 +61,27 @@ with open(sys.argv[1], "r+b") as file:
 sum(shared[::4096])
 print("ready", flush=True)
 input()
+"""
+
+# A process with a child that has detached 60 MB; it says the child's number.
+ADOPTING = """
+import os, time
+from flight_delays.checkpointing.memory import meter
+
+meter.adopt_orphans()
+holds, held = os.pipe()
+if (script := os.fork()) == 0:
+    if os.fork() == 0:
+        if os.fork() == 0:
+            kept = bytearray(b"x") * 60_000_000
+            os.write(held, b".")
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
+    time.sleep(600)
+os.read(holds, 1)
+print("ready", script, sep="\\n", flush=True)
+time.sleep(600)
 """
 
 pytestmark = pytest.mark.skipif(not meter.ON_LINUX, reason="reads /proc")
@@ -175,6 +197,27 @@ def test_one_alone_counts_all_that_it_shares_with_the_process_that_it_was_forked
 
         assert Gauge(child).sample() < whole - held.nbytes / 3
         assert Gauge(child, alone=True).sample() == pytest.approx(whole, abs=4 * MB)
+
+
+@pytest.mark.parametrize("count", ["held", "rss"])
+def test_objects_of_shared_memory_add_what_no_process_has_mapped(count: Count) -> None:
+    shared = mmap.mmap(-1, 32 * MB)
+    shared[:] = b"x" * len(shared)
+    mapped = meter.process_bytes(os.getpid(), count) - len(shared)
+    gauge = Gauge(os.getpid(), count, objects=lambda: 100 * MB)
+
+    assert gauge.unmapped() == pytest.approx(100 * MB - len(shared), abs=8 * MB)
+    assert gauge.sample() >= mapped + 100 * MB - 8 * MB
+    assert Gauge(os.getpid(), count, objects=lambda: 8 * MB).unmapped() == 0
+
+
+def test_one_alone_counts_what_it_has_detached() -> None:
+    with started("-c", ADOPTING) as adopter:
+        assert adopter.stdout is not None
+        script = int(adopter.stdout.readline())
+
+        assert Gauge(script, alone=True).sample() < 60 * MB
+        assert Gauge(script, alone=True, adopter=adopter.pid).sample() > 60 * MB
 
 
 def test_resident_memory_is_added_up(family: Family) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -158,6 +159,25 @@ def test_before_the_run_begins_it_can_be_stopped_too(project: Project, number: i
     assert json.loads(out)["error"]["kind"] == "interrupted"
     assert "Traceback" not in err
     assert project.processes() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_a_script_is_in_the_record_first(project: Project, number: int) -> None:
+    """The script has no handler of its own, and nothing of the runtime's once the run is over."""
+    project.segments(**SEGMENTS)
+    project.write("wait_at.txt", "a step")
+    script = project.write("script.py", "from demo.pipeline import PIPELINE; PIPELINE.run()")
+    process = subprocess.Popen(
+        [sys.executable, str(script)], cwd=project.folder, env=project.environment()
+    )
+    reached = project.folder / "reached.txt"
+    until(reached.exists, "the step")
+    process.send_signal(number)
+    assert process.wait(timeout=60) == -number
+    until(lambda: not project.processes(), "the end of all processes")
+    [record] = (project.folder / "runs").glob("*/record.json")
+    assert json.loads(record.read_text())["error"]["kind"] == "interrupted"
+    assert project.strays() == []
 
 
 def test_a_second_run_is_refused_while_the_first_is_at_work(

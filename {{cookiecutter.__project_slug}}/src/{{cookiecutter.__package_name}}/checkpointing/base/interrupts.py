@@ -133,6 +133,34 @@ def end_others() -> None:
     _state.end_others()
 
 
+@contextmanager
+def ending_later() -> Iterator[None]:
+    """Have a signal that would end this program interrupt this code first, and then end it.
+
+    A program that is no command line does not listen. There a closed terminal or a SIGTERM would
+    end it in the middle: here it raises KeyboardInterrupt, so that the code can clean up. Only the
+    main thread can do so, and only for signals that the program leaves to the system.
+    """
+    came: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        came.append(number)
+        _on_signal(number, frame)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    ours = SIGNALS if is_main and not _state.listening else ()
+    ours = tuple(number for number in ours if signal.getsignal(number) is signal.SIG_DFL)
+    for number in ours:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+        if came:
+            signal.raise_signal(came[0])
+
+
 class _Interruptible:
     """The code in which a command answers interrupts: there they raise KeyboardInterrupt.
 

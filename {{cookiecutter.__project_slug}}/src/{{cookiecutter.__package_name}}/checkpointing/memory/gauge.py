@@ -113,7 +113,9 @@ class Gauge:
         limit: bytes above which `suspect` is about to be killed. It is held still for the look that
             decides it: a process fills 8 MB in a millisecond.
         alone: count all that the tree has mapped, also what it shares with the process from which
-            `root` was forked; what the tree detached from itself, that process adopted: it counts.
+            `root` was forked.
+        adopter: the process to whose children what the tree detaches belongs; 0 if that is in the
+            tree, or nobody knows. All its children count.
         objects: tells the size of the objects of shared memory that the tree has made, in bytes.
         between_steps: there a reading is one of few, so more of the time may go into looks, and it
             looks whenever a process came or ended: what a pool shared is its parent's now.
@@ -127,6 +129,7 @@ class Gauge:
         limit: int | None = None,
         suspect: int | None = None,
         alone: bool = False,
+        adopter: int = 0,
         between_steps: bool = False,
         objects: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -137,7 +140,8 @@ class Gauge:
         self._between_steps = between_steps
         self._looking = LOOKING_BETWEEN_STEPS if between_steps else LOOKING
         self._sees_sharing = meter.ON_LINUX and count == "held"
-        self._origin = procfs.parent(root) if alone and meter.ON_LINUX else 0
+        self._origin = procfs.parent(root) if alone and self._sees_sharing else 0
+        self._adopter = adopter
         self._objects = objects
         self._last = _Look()
         self._looked_at = -float("inf")
@@ -172,10 +176,9 @@ class Gauge:
 
     def _readings(self, count: Count = "held") -> dict[int, Reading]:
         readings = meter.tree_readings(self._root, count)
-        if self._origin:
-            for pid in procfs.children(self._origin):
-                if pid != self._root:
-                    readings |= meter.tree_readings(pid, count)
+        for pid in procfs.children(self._adopter) if self._adopter else ():
+            if pid not in readings:
+                readings |= meter.tree_readings(pid, count)
         return readings
 
     def _look_again(self, *, is_final: bool = False) -> int:

@@ -27,6 +27,7 @@ from ..worker.registrations import Registrations
 
 _CLOCK_SECONDS = 0.05  # for so long after a change another may have the same time
 _FIRST_LOOK, _LAST_LOOK = 0.01, 1.0  # seconds until the next look for who has an object open
+_NAMED = 5
 _TRACKED = re.compile(r"/[\w.-]{1,250}", re.ASCII)  # what a message to a tracker can name
 
 _lock = threading.RLock()
@@ -128,25 +129,29 @@ class Leftovers:
         self._registered.read()
         if not meter.ON_LINUX:
             self._registered.remove()
+        if not (self._list() or self._own):
+            return []
+        elsewhere = shm.used(map(int, filter(str.isdigit, os.listdir("/proc"))))
+        silent = self._registered.places()
+        stays = {each for each in self._own if each.place in elsewhere}
+        gone = {each for each in self._own - stays if each.place not in silent}
+        unclear = {each for each in self._unclear if each.place not in elsewhere}
         notes = []
-        if self._list() or self._own:
-            elsewhere = shm.used(map(int, filter(str.isdigit, os.listdir("/proc"))))
-            for each in sorted(self._own):
-                told = f"{each.place} ({size(each.bytes)}), which a step made,"
-                if each.place in elsewhere:
-                    notes.append(f"{told} stays: another process has it open")
-                    continue
-                each.remove()
-                if each.place not in self._registered.places():
-                    notes.append(f"{told} is removed: shared memory ends with its part")
-            notes += [
-                f"{each.place} ({size(each.bytes)}) came while the part ran and stays: it is not "
-                f"known whether a step made it. If one did, it has to remove it"
-                for each in sorted(self._unclear)
-                if each.place not in elsewhere
-            ]
-            self._own.clear()
-            self._track()
+        if stays:
+            notes.append(
+                f"shared memory of a step stays, for another process uses it: {_all(stays)}"
+            )
+        if gone:
+            notes.append(f"shared memory that a step left is removed with its part: {_all(gone)}")
+        if unclear:
+            notes.append(
+                f"shared memory came while the part ran, and stays: {_all(unclear)}. Nobody can "
+                f"tell whether a step made it. If so, the step has to remove it"
+            )
+        for each in self._own - stays:
+            each.remove()
+        self._own.clear()
+        self._track()
         return notes
 
     def _list(self) -> bool:
@@ -192,6 +197,14 @@ def server_pid() -> int | None:
     server: Any = forkserver._forkserver
     pid: int | None = server._forkserver_pid
     return pid
+
+
+def _all(objects: set[Object]) -> str:
+    """The objects by name and size, the largest first, at most as many as one can take in."""
+    sizes = sorted(((each.bytes, each.place) for each in objects), reverse=True)
+    named = [f"{place} ({size(count)})" for count, place in sizes[:_NAMED]]
+    more = [f"and {len(sizes) - _NAMED} more"] if len(sizes) > _NAMED else []
+    return ", ".join(named + more)
 
 
 def _process_name(pid: int) -> str:

@@ -156,7 +156,13 @@ def run_worker(
         ):
             root = process.pid if alone else os.getpid()
             gauge = Gauge(
-                root, count, limit=limit, suspect=process.pid, alone=alone, objects=left.bytes
+                root,
+                count,
+                limit=limit,
+                suspect=process.pid,
+                alone=alone,
+                adopter=server_pid() or 0 if alone else 0,
+                objects=left.bytes,
             )
             next_sample = time.monotonic()
             while True:

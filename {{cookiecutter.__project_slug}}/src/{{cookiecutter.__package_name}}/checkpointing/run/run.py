@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigurationError, Interrupted, StorageError, nearest, recorded
-from ..base.interrupts import held
+from ..base.interrupts import ending_later, held
 from ..base.settings import Settings
 from ..disk.manifest import Manifest
 from ..disk.place import claim_places
@@ -78,27 +78,28 @@ def run(
     def stopped() -> Interrupted:
         return Interrupted("stopped. Finished segments will be reused.", segment=_open(record))
 
-    try:
-        with recorded(record, stopped):
-            project = describe_again(declared) if isinstance(declared, Graph) else declared
-            record.pipeline = project.graph.name
-            settings = project.settings
-            budget = effective_budget(settings.memory, machine_limits(), options.budget)
-            record.budget_bytes, record.budget_source = budget.bytes, budget.source
-            record.count, record.environment = budget.count, environment()
-            forced = _forced(project.graph, options)
-            store = Store(settings.checkpoints / project.graph.name)
-            require_targets(settings)
-            claim_places(settings, project.graph.name)
-            with store.lock():
-                folder = new_run(settings.runs)
-                with _swept(store, settings):
-                    bound = bind(project, options.params)
-                    log = folder / LOG
-                    Run(bound, budget, forced, record, log, timeline.observe).go(options.only)
-    finally:
-        with held():
-            _keep(record, timeline, folder, time.monotonic() - started)
+    with ending_later():
+        try:
+            with recorded(record, stopped):
+                project = describe_again(declared) if isinstance(declared, Graph) else declared
+                record.pipeline = project.graph.name
+                settings = project.settings
+                budget = effective_budget(settings.memory, machine_limits(), options.budget)
+                record.budget_bytes, record.budget_source = budget.bytes, budget.source
+                record.count, record.environment = budget.count, environment()
+                forced = _forced(project.graph, options)
+                store = Store(settings.checkpoints / project.graph.name)
+                require_targets(settings)
+                claim_places(settings, project.graph.name)
+                with store.lock():
+                    folder = new_run(settings.runs)
+                    with _swept(store, settings):
+                        bound = bind(project, options.params)
+                        log = folder / LOG
+                        Run(bound, budget, forced, record, log, timeline.observe).go(options.only)
+        finally:
+            with held():
+                _keep(record, timeline, folder, time.monotonic() - started)
     return record
 
 

@@ -21,6 +21,7 @@ from ...base.units import Count
 from ...codecs import codec_named
 from ...disk.commit import Commit, files_of
 from ...graph.steps import WORKDIR, Parameter, Segment, Step
+from ...memory import meter
 from ...memory.gauge import Gauge
 from ...worker.forks import children_end_here
 from ...worker.main import as_failure, settle_in
@@ -91,7 +92,8 @@ class Script:
         self.values: dict[str, Any] = {}
         self.steps = {step.name: step for segment in order.segments for step in segment.steps}
         self.files = Commit(order.folder, allowance=sys.maxsize)
-        self.gauge = Gauge(os.getpid(), order.count, alone=True, between_steps=True)
+        server = os.getppid() if meter.START_METHOD == "forkserver" else 0
+        self.gauge = Gauge(os.getpid(), order.count, alone=True, adopter=server, between_steps=True)
 
     def run(self) -> None:
         """Call every step in order with the results of earlier steps, and keep its result.

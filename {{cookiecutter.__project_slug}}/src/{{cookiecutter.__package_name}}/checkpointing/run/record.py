@@ -152,8 +152,8 @@ def new_run(runs: Path) -> Path:
     that were killed.
     """
     moment = datetime.now(UTC)
-    if former := run_folders(runs):
-        moment = max(moment, moment_of(former[-1].name) + timedelta(seconds=1))
+    if earlier := run_folders(runs):
+        moment = max(moment, moment_of(earlier[-1].name) + timedelta(seconds=1))
     folder = runs / run_name(moment, new_number())
     with storage_errors("Making the run's folder", runs):
         folder.mkdir()

@@ -130,6 +130,7 @@ def commit(
     values: dict[str, pa.Table] | None = None,
     params: dict[str, str] | None = None,
     committed_at: str = "2026-01-01T00:00:00.000000+00:00",
+    use: int = 0,
 ) -> Manifest:
     """A real checkpoint, committed to a store."""
     store.folder.mkdir(parents=True, exist_ok=True)
@@ -146,6 +147,7 @@ def commit(
         outputs={},
         committed_at=committed_at,
         seconds=0.5,
+        use=use,
     )
     making.finish(manifest)
     return manifest

@@ -63,6 +63,8 @@ def test_everything_that_is_written_counts(tmp_path: Path) -> None:
         format = "parquet"
         keep = 0
         max_disk = "1 TB"
+        [runs]
+        path = "/var/log/demo"
         """,
     )
 
@@ -72,6 +74,7 @@ def test_everything_that_is_written_counts(tmp_path: Path) -> None:
     assert memory.checkpoints.path == Path("elsewhere")
     assert memory.checkpoints.format == "parquet"
     assert (memory.checkpoints.keep, memory.checkpoints.max_disk) == (0, 10**12)
+    assert memory.runs.path == Path("/var/log/demo")
 
 
 def test_a_pipeline_file_may_be_empty(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def test_both_places_of_a_run_are_claimed_or_none(root: Path) -> None:
     assert not settings.runs.exists()
 
     mine.rename(settings.runs)
-    with pytest.raises(ConfigurationError, match="keeps its records in a folder `runs` of its own"):
+    with pytest.raises(ConfigurationError, match=r"Name another \[runs\] path"):
         claim_places(settings, "demo")
     assert list((settings.checkpoints / "demo").iterdir()) == []
 

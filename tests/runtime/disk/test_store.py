@@ -68,18 +68,37 @@ def test_a_damaged_manifest_is_no_missing_one(store: Store) -> None:
         store.find("s01", "key")
 
 
-def test_checkpoints_are_listed_with_the_last_used_first(store: Store) -> None:
-    for number, key in enumerate(["a", "c", "b"]):
-        manifest = commit(store, key)
-        os.utime(store.path("s01", key) / MANIFEST, ns=(number, number))
+@pytest.mark.parametrize("times", [(1, 2, 3), (3, 2, 1), (2, 2, 2)])
+def test_checkpoints_are_listed_with_the_last_used_first_whatever_their_times(
+    store: Store, times: tuple[int, ...]
+) -> None:
+    for key, time in zip("acb", times, strict=True):
+        manifest = commit(store, key, use=store.next_use("s01"))
+        os.utime(store.path("s01", key) / MANIFEST, ns=(time, time))
     assert keys(store) == ["b", "c", "a"]
 
     store.mark_used(store.all_of("s01")[-1])
     assert keys(store) == ["a", "b", "c"]
+    os.utime(store.path("s01", "c") / MANIFEST)
+    store.mark_used(store.all_of("s01")[0])
+    assert keys(store) == ["a", "b", "c"]
     store.mark_used(replace(manifest, key="gone"))
+    assert not store.path("s01", "gone").exists()
 
 
-def test_of_checkpoints_used_at_one_time_the_last_made_is_listed_first(store: Store) -> None:
+def test_checkpoints_of_a_former_runtime_are_older_and_listed_by_their_times(store: Store) -> None:
+    for number, key in enumerate(["a", "c", "b"]):
+        commit(store, key)
+        os.utime(store.path("s01", key) / MANIFEST, ns=(number, number))
+    commit(store, "new", use=store.next_use("s01"))
+    os.utime(store.path("s01", "new") / MANIFEST, ns=(0, 0))
+    assert keys(store) == ["new", "b", "c", "a"]
+
+    store.mark_used(store.all_of("s01")[-1])
+    assert keys(store) == ["a", "new", "b", "c"]
+
+
+def test_of_former_checkpoints_used_at_one_time_the_last_made_is_listed_first(store: Store) -> None:
     for year, key in ((2025, "a"), (2027, "c"), (2026, "b")):
         commit(store, key, committed_at=f"{year}-01-01T00:00:00.000000+00:00")
         os.utime(store.path("s01", key) / MANIFEST, ns=(0, 0))

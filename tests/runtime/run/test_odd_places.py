@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ..conftest import Project
+from ..conftest import MEMORY_BUDGET, Project
 
 # What the step sees of the folders for temporary files.
 SEEN = """
@@ -184,3 +190,167 @@ def program(project: Project, code: str) -> subprocess.CompletedProcess[str]:
     done = python(project, code, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     return done
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(asking: Project, closed: str) -> None:
+    asking.write("program.py", PROGRAM)
+    code = "import program; record = program.PIPELINE.run(); open('done', 'w').write(str(record))"
+    words = f'"{sys.executable}" -c "{code}" {closed}'
+    subprocess.run(["sh", "-c", words], cwd=asking.folder, env=asking.environment(), check=True)
+    assert "status='ran'" in (asking.folder / "done").read_text()
+
+
+def test_another_file_may_have_the_number_of_a_closed_stream(asking: Project) -> None:
+    code = """
+    import os
+    os.close(1)
+    kept = os.open("kept", os.O_CREAT | os.O_WRONLY)
+    assert kept == 1
+    import program
+    program.PIPELINE.run()
+    os.write(kept, repr(program.PIPELINE.load("answer")).encode())
+    """
+    program(asking, code)
+    assert (asking.folder / "kept").read_text() == "42"
+
+
+def test_a_user_needs_no_home_and_no_entry_in_the_list_of_users(looking: Project) -> None:
+    unshare = ["unshare", "--user", "--map-user=54321"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"]).returncode:
+        pytest.skip("this system makes no user namespace")
+    kept = {k: v for k, v in looking.environment().items() if k in ("PATH", "PYTHONPATH")}
+    for words in (["run", "--fresh"], ["report"]):
+        done = subprocess.run(
+            [*unshare, sys.executable, "-m", "demo", *words],
+            cwd=looking.folder,
+            env=kept | {"PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (words, done.returncode) == (words, 0), done.stderr
+
+
+@pytest.fixture
+def as_owner() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command of a project by a user whom modes of files restrict, which root is not."""
+    drop_override = [
+        *(sys.executable, "-c"),
+        "import ctypes, os, sys\n"
+        "PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1\n"
+        "ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'demo', *sys.argv[1:]])",
+    ]
+
+    def run(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*drop_override, *words],
+            cwd=project.folder,
+            env=project.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@contextmanager
+def write_protected(*folders: Path) -> Iterator[None]:
+    """Folders, and all in them, in which nobody may write."""
+    members = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+    modes = {path: path.stat().st_mode for path in members if not path.is_symlink()}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222)
+    try:
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def test_another_user_s_checkpoints_can_be_read_and_a_run_says_why_it_cannot(
+    looking: Project, as_owner: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    assert looking.run()["exit_code"] == 0
+    with write_protected(looking.folder / "checkpoints", looking.folder / "runs"):
+        assert as_owner(looking, "show", "seen").returncode == 0
+        assert "reused" in as_owner(looking, "status").stdout
+        done = as_owner(looking, "run")
+    assert done.returncode == 5
+    assert done.stderr.startswith("error: Taking the lock in ")
+    assert "Check who owns the folder and may write there." in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_read_only_project_keeps_its_files_elsewhere(
+    project: Project, tmp_path: Path, as_owner: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    project.segments(s01=SEEN)
+    with write_protected(project.folder):
+        done = as_owner(project, "run")
+    assert done.returncode == 5
+    assert "Name another [runs] path in memory_budget.toml." in done.stderr
+    assert done.stderr.count("\n") == 1
+
+    elsewhere = f'[checkpoints]\npath = "{tmp_path}/made"\n[runs]\npath = "{tmp_path}/records"\n'
+    project.write("memory_budget.toml", MEMORY_BUDGET + elsewhere)
+    with write_protected(project.folder):
+        for words in (["run"], ["status"], ["clean", "--runs"]):
+            done = as_owner(project, *words)
+            assert (words, done.returncode) == (words, 0), done.stderr
+    assert not (project.folder / "runs").exists()
+    assert list((tmp_path / "made").rglob("manifest.json")) == []
+
+
+def test_an_installed_copy_of_the_package_works_in_the_project_s_folder(
+    project: Project, tmp_path: Path
+) -> None:
+    project.segments(s01=SEEN)
+    venv.create(tmp_path / "venv", symlinks=True)
+    [libraries] = (tmp_path / "venv").glob("lib/*/site-packages")
+    project.package.rename(libraries / "demo")
+    (libraries / "ours.pth").write_text(sysconfig.get_path("purelib"))
+
+    def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [tmp_path / "venv" / "bin" / "python", "-m", "demo", *words],
+            cwd=folder,
+            env=project.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for words in (["run"], ["show", "seen"]):
+        done = command(project.folder, *words)
+        assert (words, done.returncode) == (words, 0), done.stderr
+    assert (project.folder / "runs").is_dir()
+
+    done = command(tmp_path, "run")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: no pipeline.toml in {tmp_path} or above it. Run the command in the project's "
+        f"folder.\n"
+    )
+
+
+def test_a_clock_that_went_back_leaves_the_last_run_the_last(project: Project) -> None:
+    project.segments(
+        s01="""
+        @step
+        def day(which: str) -> str:
+            return which
+        """
+    )
+    project.write("pipeline.toml", '[params]\nwhich = "1"')
+    with project.session() as run:
+        for which in "123":
+            assert "error" not in run(params={"which": which})
+            for path in project.checkpoints().rglob("manifest.json"):
+                ahead = 4_000_000_000 - int(which) * 1_000_000
+                os.utime(path, (ahead, ahead))
+        assert project.load("day") == "'3'"
+        assert run(params={"which": "1"})["segments"][0]["status"] == "reused"
+    assert project.load("day") == "'1'"

@@ -51,6 +51,15 @@ def test_runs_of_one_second_have_folders_of_their_own(tmp_path: Path) -> None:
     assert len({new_run(tmp_path) for _ in range(5)}) == 5
 
 
+def test_runs_stay_in_their_order_when_the_clock_goes_back(tmp_path: Path) -> None:
+    ahead = tmp_path / name_of("20990101T235959-a")
+    ahead.mkdir()
+    later = [new_run(tmp_path) for _ in range(3)]
+
+    assert run_folders(tmp_path) == [ahead, *later]
+    assert later[0].name.startswith("20990102T000000-")
+
+
 def test_the_oldest_runs_go(tmp_path: Path) -> None:
     former = [tmp_path / name_of(f"2020010{n // 24 + 1}T{n % 24:02}0000-a") for n in range(52)]
     for folder in former:

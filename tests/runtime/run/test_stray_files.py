@@ -14,8 +14,8 @@ import pytest
 
 from ..conftest import Project
 
-# Modules that multiprocessing, pandas or the runtime import, needed or only tried. What Python itself
-# imports to run a module with `-m`, such as functools, is beyond our reach.
+# Modules that multiprocessing, pandas or the runtime import, needed or only tried. What Python
+# itself imports to run a module with `-m`, such as functools, is beyond our reach.
 STRAYS = (
     *("calendar", "random", "json", "signal", "socket", "selectors", "typing", "dataclasses"),
     *("tempfile", "multiprocessing", "pickle", "logging", "inspect", "copy"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import xxhash
@@ -66,7 +66,7 @@ def is_aside_name(segment: str, name: str) -> bool:
 
 
 def run_name(moment: datetime, number: str) -> str:
-    """The name of a run's folder: sorted by name, runs are in the order in which they started."""
+    """The name of a run's folder, for a moment in UTC; names are sorted by it."""
     text = f"{moment:%Y%m%dT%H%M%S}"
     return f"{text}-{_sealed(number, 'run', text)}"
 
@@ -75,6 +75,11 @@ def is_run_name(name: str) -> bool:
     """Whether we gave this name to the folder of a run."""
     match = _RUN.fullmatch(name)
     return match is not None and _is_sealed(match, "run", match["moment"])
+
+
+def moment_of(run: str) -> datetime:
+    """The moment in the name of a run's folder."""
+    return datetime.strptime(run.partition("-")[0], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
 
 
 def checkpoint_key(folder: Path) -> str:

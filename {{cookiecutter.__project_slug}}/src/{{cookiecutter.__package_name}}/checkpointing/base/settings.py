@@ -115,6 +115,13 @@ class Checkpoints(_Table):
     """The most disk that all checkpoints of the project may take."""
 
 
+class Runs(_Table):
+    """Where the records and logs of runs are stored."""
+
+    path: Path = Path("runs")
+    """Their folder, relative to the project's."""
+
+
 class MemoryBudget(_Table):
     """memory_budget.toml, owned by the architects."""
 
@@ -122,6 +129,7 @@ class MemoryBudget(_Table):
     budget: Budget = Budget()
     segment: Segments = Segments()
     checkpoints: Checkpoints = Checkpoints()
+    runs: Runs = Runs()
 
 
 class Wiring(_Table):
@@ -151,7 +159,7 @@ class Settings:
 
     @property
     def runs(self) -> Path:
-        return self.root / "runs"
+        return self.root / self.memory.runs.path
 
 
 def load_settings(root: Path) -> Settings:
@@ -166,11 +174,12 @@ def load_settings(root: Path) -> Settings:
     return Settings(root, memory, wiring)
 
 
-def find_root(start: Path) -> Path | None:
-    """The nearest folder, from `start` upwards, that contains a pipeline.toml."""
-    for folder in (start, *start.parents):
-        if (folder / PIPELINE_FILE).is_file():
-            return folder
+def find_root(*places: Path) -> Path | None:
+    """The nearest folder, from the first place that has one upwards, with a pipeline.toml."""
+    for place in places:
+        for folder in (place, *place.parents):
+            if (folder / PIPELINE_FILE).is_file():
+                return folder
     return None
 
 

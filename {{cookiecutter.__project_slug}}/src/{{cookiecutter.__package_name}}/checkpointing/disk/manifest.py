@@ -60,7 +60,8 @@ class Manifest:
 
     `steps` are the steps that ran: all of the segment's, or those of its finished parts. `params`
     are those that it depends on, also through the values of earlier segments. `seconds` is the time
-    of the steps, without the commit.
+    of the steps, without the commit. `use` is highest for the checkpoint of a segment that a run
+    made or reused last; a former runtime left it 0.
     """
 
     pipeline: str
@@ -73,6 +74,7 @@ class Manifest:
     committed_at: str
     seconds: float
     params: dict[str, str] = field(default_factory=dict)
+    use: int = 0
 
     def records(self) -> list[tuple[str, FileRecord]]:
         """All files with the names of their values."""

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..base.errors import ConfigurationError
+from ..base.errors import ConfigurationError, StorageError
 from ..base.files import create_text, make_folder, storage_errors
 from ..base.names import is_temporary_name
 from ..base.settings import MEMORY_BUDGET_FILE, Settings
@@ -64,9 +64,12 @@ class Place:
         """
         if self.is_ours():
             return
-        with storage_errors(f"Making the folder of {self.holds}", self.folder):
-            make_folder(self.folder)
-            create_text(self.folder / MARK, self.owner.note(self.folder, self.holds).text())
+        try:
+            with storage_errors(f"Making the folder of {self.holds}", self.folder):
+                make_folder(self.folder)
+                create_text(self.folder / MARK, self.owner.note(self.folder, self.holds).text())
+        except StorageError as error:  # the project may be read-only as a whole
+            raise StorageError(f"{error.message} {self.instead}") from error
         self.is_ours()
 
     def give_up(self) -> None:
@@ -110,7 +113,7 @@ def runs_place(settings: Settings) -> Place:
         settings.runs,
         "runs",
         Owner(settings.root, None),
-        "Every project keeps its records in a folder `runs` of its own.",
+        f"Name another [runs] path in {MEMORY_BUDGET_FILE}.",
     )
 
 

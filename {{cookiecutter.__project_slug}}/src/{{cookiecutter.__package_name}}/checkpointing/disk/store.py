@@ -13,6 +13,7 @@ import os
 import socket
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -110,7 +111,9 @@ class Store:
     def all_of(self, segment: str) -> list[Manifest]:
         """The checkpoints of a segment with a sound manifest, the last made or reused first.
 
-        A copy of one in a folder of another name does not count.
+        The order is that of `use`, because clocks go wrong and copies have new times. Only among
+        checkpoints of a former runtime, which did not count uses, times decide. A copy in a folder
+        of another name does not count.
         """
         dated = []
         for folder in _folders(self.folder / segment):
@@ -118,14 +121,22 @@ class Store:
                 manifest = read_manifest(folder)
                 if manifest and (manifest.segment, manifest.key) == (segment, folder.name):
                     used = (folder / MANIFEST).stat().st_mtime_ns
-                    dated.append((used, manifest.committed_at, manifest))
-        dated.sort(key=lambda entry: entry[:2], reverse=True)
+                    dated.append((manifest.use, used, manifest.committed_at, manifest))
+        dated.sort(key=lambda entry: entry[:3], reverse=True)
         return [manifest for *_, manifest in dated]
 
+    def next_use(self, segment: str) -> int:
+        """The `use` of a checkpoint that is made or reused now."""
+        return 1 + max((manifest.use for manifest in self.all_of(segment)), default=0)
+
     def mark_used(self, manifest: Manifest) -> None:
-        """Record that a run reused a checkpoint, by the mtime of its manifest."""
-        with contextlib.suppress(OSError):  # only the order of checkpoints depends on it
-            os.utime(self.path(manifest.segment, manifest.key) / MANIFEST)
+        """Record that a run reused a checkpoint, if another one was used since."""
+        former = self.all_of(manifest.segment)
+        keys = [each.key for each in former]
+        if manifest.key in keys[1:]:
+            with contextlib.suppress(OSError):  # only the order of checkpoints depends on it
+                marked = replace(manifest, use=1 + former[0].use)
+                marked.write(self.path(manifest.segment, manifest.key))
 
     def damaged(self, manifest: Manifest, *, hash_all: bool = False) -> list[str]:
         """Values whose files are not as they were committed.

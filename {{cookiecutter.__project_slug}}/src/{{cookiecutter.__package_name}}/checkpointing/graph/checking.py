@@ -14,13 +14,19 @@ from .steps import WORKDIR, Parameter, Segment, Step
 
 
 def root_of(name: str, segments: Sequence[Segment]) -> Path:
-    """The folder of the project that a pipeline's first step lies in. Raises ConfigurationError."""
+    """The folder of the project that a pipeline's first step lies in. Raises ConfigurationError.
+
+    Of an installed copy of the project's package it is that of the current folder.
+    """
     steps = [step for segment in segments for step in segment.steps]
     if not steps:
         raise ConfigurationError(f"pipeline `{name}` has no steps.")
-    root = find_root(Path(steps[0].file).parent)
+    root = find_root(Path(steps[0].file).parent, Path.cwd())
     if root is None:
-        raise ConfigurationError(f"no pipeline.toml in a folder above {steps[0].file}.")
+        raise ConfigurationError(
+            f"no pipeline.toml in a folder above {steps[0].file}, nor in {Path.cwd()} or above it. "
+            f"Run the command in the project's folder."
+        )
     return root
 
 

@@ -106,9 +106,10 @@ def _describe(source: str | Graph, homes: Iterable[Home], root: Path) -> Project
 def _project_root(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     places = [Path(spec.origin).parent] if spec and spec.origin else []
-    for place in [*places, Path.cwd()]:
-        if (root := find_root(place)) is not None:
-            return root
-    raise ConfigurationError(
-        f"no {PIPELINE_FILE} in {Path.cwd()} or above it. Run the command in the project's folder."
-    )
+    root = find_root(*places, Path.cwd())
+    if root is None:
+        raise ConfigurationError(
+            f"no {PIPELINE_FILE} in {Path.cwd()} or above it. Run the command in the project's "
+            f"folder."
+        )
+    return root

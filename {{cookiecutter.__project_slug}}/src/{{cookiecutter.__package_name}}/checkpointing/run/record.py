@@ -8,14 +8,14 @@ import json
 import os
 import platform
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from ..base.files import replace_text, storage_errors
-from ..base.names import is_run_name, new_number, run_name
+from ..base.names import is_run_name, moment_of, new_number, run_name
 from ..disk.sweeping import Cleared, sweep_temporaries
 from ..memory.profile import PROFILE
 
@@ -147,9 +147,14 @@ def environment() -> dict[str, Any]:
 def new_run(runs: Path) -> Path:
     """Make a folder for one run, named by its time, and remove the oldest. Raises StorageError.
 
-    This also removes the temporary files of runs that were killed.
+    The time in the name is at least a second after that of the last run, also if the clock went
+    back: sorted by name, runs are in their order. This also removes the temporary files of runs
+    that were killed.
     """
-    folder = runs / run_name(datetime.now(UTC), new_number())
+    moment = datetime.now(UTC)
+    if earlier := run_folders(runs):
+        moment = max(moment, moment_of(earlier[-1].name) + timedelta(seconds=1))
+    folder = runs / run_name(moment, new_number())
     with storage_errors("Making the run's folder", runs):
         folder.mkdir()
         for former in run_folders(runs)[:-_KEPT_RUNS]:

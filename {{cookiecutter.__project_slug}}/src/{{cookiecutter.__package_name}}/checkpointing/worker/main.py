@@ -95,6 +95,9 @@ def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]
     answers: SimpleQueue[Any] = SimpleQueue()
     meter.die_with_parent()
     safe_path.lift()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the parent has none, like a program of pythonw
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 as long as this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     if hasattr(signal, "pthread_sigmask"):  # blocked so far, and so it would be in its children
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

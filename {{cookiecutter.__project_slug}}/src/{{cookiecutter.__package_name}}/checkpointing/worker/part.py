@@ -219,6 +219,7 @@ class Part:
             committed_at=datetime.now(UTC).isoformat(timespec="microseconds"),
             seconds=seconds + (before.seconds if before else 0),
             params=order.params,
+            use=Store(order.store).next_use(order.segment.name),
         )
         commit.finish(manifest, partial=not order.is_complete(stop))
         return manifest

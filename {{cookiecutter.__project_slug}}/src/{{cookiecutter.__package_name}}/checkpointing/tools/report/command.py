@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -45,9 +46,21 @@ def _page(content: Content) -> str:
             f"the page needs libraries that are not installed ({', '.join(missing)}). Type "
             f"`uv sync`, or `pip install -e '.[report]'`; `report --markdown` needs none."
         )
+    _have_a_home()
     from .page import page
 
     return page(content)
+
+
+def _have_a_home() -> None:
+    """Name a home folder for a user who has none, as in containers: the import of altair asks.
+
+    Nothing is written there: a report loads none of the data that altair would keep.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = os.sep
 
 
 def _write(target: Path, text: str) -> None:

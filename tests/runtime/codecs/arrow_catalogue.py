@@ -181,9 +181,7 @@ def _fixed_list(kind: Any, values: list[Any]) -> Any:
 
 def _offsets(values: list[Any], number: Any) -> Any:
     ends = itertools.accumulate((len(value or []) for value in values), initial=0)
-    starts = [
-        None if n < len(values) and values[n] is None else end for n, end in enumerate(ends)
-    ]
+    starts = [None if n < len(values) and values[n] is None else end for n, end in enumerate(ends)]
     return pa.array(starts, number)
 
 

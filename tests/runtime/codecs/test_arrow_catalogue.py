@@ -56,9 +56,7 @@ def outcome(column: Any, codec: Codec, form: str, folder: Path) -> str:
     value: Any = pa.table({"fine": pa.array(range(length), pa.int8()), "x": column})
     if codec is FRAME:
         column = value["x"]
-        value = pd.DataFrame(
-            {"fine": range(length), "x": pd.arrays.ArrowExtensionArray(column)}
-        )
+        value = pd.DataFrame({"fine": range(length), "x": pd.arrays.ArrowExtensionArray(column)})
     try:
         back = through_file(value, codec, form, folder)
     except InexactValue as refusal:
@@ -154,7 +152,8 @@ def test_a_table_of_rows_without_columns_is_refused() -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize(
-    "index", [pd.RangeIndex(3, 9, 2), pd.Index(["a", "b"]), pd.MultiIndex.from_product([[1], ["a"]])]
+    "index",
+    [pd.RangeIndex(3, 9, 2), pd.Index(["a", "b"]), pd.MultiIndex.from_product([[1], ["a"]])],
 )
 def test_a_frame_of_rows_without_columns_keeps_its_index(
     index: Any, form: str, folder: Path

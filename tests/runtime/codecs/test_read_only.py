@@ -1,5 +1,7 @@
 """Nobody can write to the memory of a value, fresh or from a file, by any way that NumPy offers."""
 
+# ruff: noqa: PD011 - these tests look at the memory of columns
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -67,11 +69,9 @@ def frozen_from(source: str, frozen: Any, family: str, folder: Path) -> Any:
 
 
 def attack(array: Any) -> None:
-    """Write zeros to an array whose memory belongs to the value, if NumPy allows it."""
-    if array.size:
-        with pytest.raises(ValueError, match="WRITEABLE|read-only"):
-            array.flags.writeable = True
-            array[...] = array.dtype.type(0)
+    """Make an array writeable whose memory belongs to the value, if NumPy allows it."""
+    with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
+        array.flags.writeable = True
 
 
 NUMBERED = {name: array for name, array in kinds.ARRAYS.items() if array.size and array.itemsize}
@@ -115,9 +115,7 @@ RAW: dict[str, Callable[[pd.DataFrame], list[Any]]] = {
         *(df["x"].array._ndarray, df["t"].array._ndarray, df["zoned"].array._ndarray),
         *(df["whole"].array._data, df["kind"].array._ndarray, df["bin"].array.left.values),
     ],
-    "pandas' blocks": lambda df: [
-        block.values for block in df[["x", "y"]]._mgr.blocks
-    ],
+    "pandas' blocks": lambda df: [block.values for block in df[["x", "y"]]._mgr.blocks],
     "Arrow's buffers": lambda df: [
         np.frombuffer(buffer, "u1")
         for name in ("text", "arrow")
@@ -149,7 +147,7 @@ def buffers(array: Any) -> list[Any]:
 def test_the_buffers_of_a_table_between_steps_are_read_only(
     made: str, source: str, tmp_path: Path
 ) -> None:
-    value = table() if made == "table" else frame()
+    value: Any = table() if made == "table" else frame()
     if source == "parquet" and made == "table":
         value = value.drop_columns("inner")
     codec = TABLE if made == "table" else FRAME

@@ -94,7 +94,7 @@ def test_other_values_in_the_file_are_no_commit(tmp_path: Path) -> None:
     frozen = FRAME.freeze(pd.DataFrame({"fine": [1.0, np.nan], "odd": [np.nan, 1.25]}))
     message = refusal(tmp_path, frozen, FRAME, losing)
     assert message.startswith("`made`: column 'odd' cannot be kept as losing")
-    assert "other values in 'odd'" in message
+    assert "(other values)" in message
 
 
 def test_what_parquet_refuses_names_the_value_too(tmp_path: Path) -> None:

@@ -251,6 +251,13 @@ def frozen_bytes(frozen: Any) -> int:
     return int(getattr(frozen, "nbytes", 0))
 
 
+def file_bytes(frozen: Any) -> int:
+    """The approximate size of the file of a frozen form: of a slice, that of the slice only."""
+    if _library(frozen) == "pyarrow":
+        return int(_late("table.arrow", "own_bytes")(frozen))
+    return frozen_bytes(frozen)
+
+
 def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
     """The allocations that a frozen value keeps alive; see `table.pieces`."""
     allocations: set[Piece] = _late("table.pieces", "pieces")(frozen, is_mapped)

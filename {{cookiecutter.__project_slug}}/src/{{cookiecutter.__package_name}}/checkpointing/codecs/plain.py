@@ -16,18 +16,16 @@ from typing import Any, BinaryIO
 from ..base.errors import InexactValue
 from .zones import zone_from_plain, zone_to_plain
 
+# A value that is read deep in a call stack must not fail there: each level takes three frames of
+# the 1,000 that Python allows.
+_MOST_LEVELS = 250
 # int() and json refuse to read decimal integers of more than 4300 digits.
 _MOST_BITS_IN_DECIMAL = 14_000
 
 
 def freeze(value: Any) -> bytes:
     """The value as UTF-8 JSON; raises InexactValue with the path of a part that is not kept."""
-    try:
-        return json.dumps(to_plain(value), ensure_ascii=False, allow_nan=False).encode()
-    except RecursionError:
-        raise InexactValue(
-            "the result holds itself, or is nested too deeply for JSON; return a flatter value"
-        ) from None
+    return json.dumps(to_plain(value), ensure_ascii=False, allow_nan=False).encode()
 
 
 def thaw(frozen: bytes) -> Any:
@@ -47,12 +45,18 @@ def read(path: Path, columns: tuple[str, ...] | None) -> bytes:
     return path.read_bytes()
 
 
-def to_plain(value: Any, path: str = "result") -> Any:
+def to_plain(value: Any, path: str = "result", level: int = 0) -> Any:
     """The value in JSON's own types, with tagged objects for all other types.
 
-    `path` is the name of the value in messages. Raises InexactValue.
+    `path` is the name of the value in messages, `level` its depth within another value. Raises
+    InexactValue.
     """
     kind = type(value)
+    if level > _MOST_LEVELS:
+        raise InexactValue(
+            f"the result holds itself, or is nested more than {_MOST_LEVELS} levels deep, which "
+            "JSON does not keep; return a flatter value"
+        )
     if value is None or kind is bool:
         return value
     if kind is int:
@@ -62,9 +66,12 @@ def to_plain(value: Any, path: str = "result") -> Any:
     if kind is str:
         return _text(value, path)
     if kind is list:
-        return [to_plain(item, f"{path}[{i}]") for i, item in enumerate(value)]
+        return [to_plain(item, f"{path}[{i}]", level + 1) for i, item in enumerate(value)]
     if kind is dict:
-        plain = {_key(key, path): to_plain(v, f"{path}[{key!r}]") for key, v in value.items()}
+        plain = {
+            _key(key, path): to_plain(item, f"{path}[{key!r}]", level + 1)
+            for key, item in value.items()
+        }
         return {"$dict": plain} if _looks_tagged(plain) else plain
     if kind is date:
         return {"$date": value.isoformat()}
@@ -128,9 +135,11 @@ def _read_datetime(content: list[Any]) -> datetime:
 
 def _numpy_scalar(value: Any, path: str) -> list[Any]:
     """The dtype's name and the number: an integer for dates, so that the unit is kept."""
-    dtype = getattr(value, "dtype", None)
-    if dtype is None or getattr(value, "shape", None) != () or not hasattr(value, "item"):
+    import numpy as np
+
+    if not isinstance(value, np.generic):  # an array without dimensions would become a scalar
         raise _refusal(value, path)
+    dtype = value.dtype
     if dtype.kind in "mM":
         return [dtype.str, value.astype("int64").item()]
     if dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize <= 8):

@@ -31,7 +31,14 @@ _ELEMENTS = 100_000
 
 
 class _Differs(Exception):
-    """The value that was read back differs from the value that was written."""
+    """The value that was read back differs from the value that was written.
+
+    `place` names the column, if it is known.
+    """
+
+    def __init__(self, difference: str, place: str | None = None) -> None:
+        super().__init__(difference)
+        self.place = place
 
 
 @contextlib.contextmanager
@@ -50,7 +57,9 @@ def exactly(value: str, path: Path, frozen: Any, codec: Codec, form: Format) -> 
     except Exception as error:  # writers and readers may raise any type
         if isinstance(error, OSError) and error.errno:
             raise
-        place, reason = _culprit(path, frozen, codec, form), " ".join(str(error).split())
+        known = error.place if isinstance(error, _Differs) else None
+        place = known or _culprit(path, frozen, codec, form)
+        reason = " ".join(str(error).split())
         raise InexactValue(
             f"`{value}`: {place} cannot be kept as {form.name} and read back exactly "
             f"({reason or type(error).__name__}). Nothing was committed. Convert it to a plainer "
@@ -104,7 +113,7 @@ def _require_same_rows(stored: Any, frozen: Any, codec: Codec) -> None:
     columns = zip(expected.column_names, first.columns, expected.columns, strict=True)
     for name, stored_column, column in columns:
         if not _is_same(stored_column, column):
-            raise _Differs(f"other values in {name!r}")
+            raise _Differs("other values", f"column {name!r}")
 
 
 def _require_same_elements(stored: npt.NDArray[Any], frozen: npt.NDArray[Any]) -> None:
@@ -127,15 +136,15 @@ def _is_same(left: Any, right: Any) -> bool:
 
 def _bytes(table: Any) -> int:
     """The bytes of a table and of the recipe in its metadata."""
-    return int(table.nbytes) + sum(map(len, (table.schema.metadata or {}).values()))
+    return tables.own_bytes(table) + sum(map(len, (table.schema.metadata or {}).values()))
 
 
 def _first_rows(table: Any) -> Any:
     """The first rows, with as many entries of each dictionary, as a table of its own."""
     columns = [_cut_dictionary(one_chunk(column)) for column in table.slice(0, _ROWS).columns]
     first = pa.Table.from_arrays(columns, schema=table.schema)
-    rows = first.num_rows  # without rows, nbytes of a union would end the process
-    while rows > 1 and first.slice(0, rows).nbytes > _MOST_BYTES:
+    rows = first.num_rows
+    while rows > 1 and tables.own_bytes(first.slice(0, rows)) > _MOST_BYTES:
         rows //= 2
     return tables.slice_rows(first, rows)
 
@@ -162,10 +171,9 @@ def _culprit(path: Path, frozen: Any, codec: Codec, form: Format) -> str:
     places: dict[str, tuple[str, ...]] = {f"column {name!r}": (name,) for name in names}
     if recipe is not None:
         places = {"the index": ()} | places
-    first = _first_rows(frozen)
     for place, columns in places.items():
         try:
-            selection = tables.select(first, columns)
+            selection = _first_rows(tables.select(frozen, columns))
             with _written(selection, path, form) as written:
                 require_same(written, selection, codec, form)
         except MemoryError:

@@ -25,7 +25,16 @@ from ..base.files import (
 )
 from ..base.names import new_number, value_name
 from ..base.units import size
-from ..codecs import Codec, Format, describe, exactly, output_format, require_same, working_format
+from ..codecs import (
+    Codec,
+    Format,
+    describe,
+    exactly,
+    file_bytes,
+    output_format,
+    require_same,
+    working_format,
+)
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
 from .sweeping import discard
 
@@ -225,4 +234,4 @@ def likely_bytes(frozen: Any) -> int:
     """The approximate size of a value's file: its own part of the memory that it may only view."""
     if isinstance(frozen, Path):
         return total_bytes(frozen)
-    return len(frozen) if isinstance(frozen, bytes) else int(getattr(frozen, "nbytes", 0))
+    return file_bytes(frozen)

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from ...base.errors import InexactValue
-from .arrow_types import require_kept
-from .buffers import Recipe, one_chunk, write_batches
+from .arrow_types import require_kept, within
+from .buffers import Recipe, one_chunk, read_only, write_batches
 from .indexes import level_recipes, pack_index, unpack_index
 from .sentinels import as_nulls
 
@@ -31,15 +31,21 @@ def freeze(value: Any) -> Any:
             f"the step promised a pyarrow.Table and returned {kind.__module__}."
             f"{kind.__qualname__}; annotate what it returns, or convert it"
         )
+    if value.num_rows and not value.num_columns:
+        raise InexactValue(
+            f"the table has {value.num_rows} rows and no columns, and a file gives back no rows "
+            "without columns; keep a column, or return the number of rows"
+        )
     for field in value.schema:
         require_kept(field.type, f"column {field.name!r}")
     table = without_recipe(value)
     try:
-        return table.unify_dictionaries()
+        table = table.unify_dictionaries()
     except pa.ArrowException:
         for name in table.column_names:
             _require_one_dictionary(table, name)
         raise
+    return pa.Table.from_arrays(list(map(read_only, table.columns)), schema=table.schema)
 
 
 def _require_one_dictionary(table: Any, name: str) -> None:
@@ -114,6 +120,19 @@ def slice_rows(frozen: Any, rows: int) -> Any:
     start, _, step = recipe["index"]["range"]
     index = recipe["index"] | {"range": [start, start + step * first.num_rows, step]}
     return with_recipe(first, recipe | {"index": index})
+
+
+def own_bytes(table: Any) -> int:
+    """The bytes of a table's rows: of a slice, those of the slice only, if Arrow can count them."""
+    return sum(
+        column.get_total_buffer_size() if _has_union(column.type) else column.nbytes
+        for column in table.columns
+    )
+
+
+def _has_union(arrow_type: Any) -> bool:
+    # Counting the bytes of some unions, such as those of a slice, would end the process.
+    return any(pa.types.is_union(component) for component in within(arrow_type))
 
 
 def recipe_of(frozen: Any) -> Recipe | None:

@@ -15,13 +15,23 @@ def require_kept(arrow_type: Any, where: str) -> None:
 
     `where` names the column in messages.
     """
-    for component in _within(arrow_type):
+    for component in within(arrow_type):
         # A process has an extension type of Python only after it has imported its module: another
         # process would read the plain values. Every process has Arrow's own extension types.
         if isinstance(component, pa.ExtensionType):
             raise InexactValue(
                 f"{where} holds the extension type {component}, which another process need not "
                 "know; use its plain values, with column.cast(column.type.storage_type)"
+            )
+        if pa.types.is_run_end_encoded(component) and component is not arrow_type:
+            raise InexactValue(
+                f"{where} holds run ends within another type ({arrow_type}), of which Arrow cannot "
+                "make an array without rows; use the plain values within it"
+            )
+        if pa.types.is_map(component) and not _has_usual_names(component):
+            raise InexactValue(
+                f"{where} holds a map whose fields have names of their own ({component}), which "
+                "no file gives back; cast it to pyarrow.map_(key_type, item_type)"
             )
         if pa.types.is_dictionary(component) and has_dictionary(component.value_type):
             raise InexactValue(
@@ -32,16 +42,22 @@ def require_kept(arrow_type: Any, where: str) -> None:
 
 def has_dictionary(arrow_type: Any) -> bool:
     """Whether a type is a dictionary type or contains a dictionary type."""
-    return any(pa.types.is_dictionary(component) for component in _within(arrow_type))
+    return any(pa.types.is_dictionary(component) for component in within(arrow_type))
 
 
-def _within(arrow_type: Any) -> Iterator[Any]:
+def _has_usual_names(arrow_type: Any) -> bool:
+    key, item = arrow_type.key_field.with_name("key"), arrow_type.item_field.with_name("value")
+    usual = pa.map_(key, item, keys_sorted=arrow_type.keys_sorted)
+    return bool(arrow_type.equals(usual, check_metadata=True))
+
+
+def within(arrow_type: Any) -> Iterator[Any]:
     """A type and all types that it consists of."""
     yield arrow_type
     if isinstance(arrow_type, pa.BaseExtensionType):
-        yield from _within(arrow_type.storage_type)
+        yield from within(arrow_type.storage_type)
     elif pa.types.is_dictionary(arrow_type) or pa.types.is_run_end_encoded(arrow_type):
-        yield from _within(arrow_type.value_type)
+        yield from within(arrow_type.value_type)
     else:
         for position in range(arrow_type.num_fields):
-            yield from _within(arrow_type.field(position).type)
+            yield from within(arrow_type.field(position).type)

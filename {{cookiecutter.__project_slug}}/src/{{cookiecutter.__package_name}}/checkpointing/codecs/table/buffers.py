@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from .arrow_types import has_dictionary
 from .pieces import buffer_of
 from .slices import own
 
@@ -21,6 +22,34 @@ def one_chunk(column: Any) -> Any:
     if column.num_chunks == 0:
         return pa.nulls(0, column.type)
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def read_only(column: Any) -> Any:
+    """The same column, in the same memory, to which nobody can write, not even through NumPy."""
+    if isinstance(column, pa.ChunkedArray):
+        return pa.chunked_array(map(read_only, column.chunks), column.type)
+    if pa.types.is_dictionary(column.type):
+        parts = read_only(column.indices), read_only(column.dictionary)
+        return pa.DictionaryArray.from_arrays(*parts, ordered=column.type.ordered, safe=False)
+    is_flat = not has_dictionary(column.type)
+    if is_flat and not any(buffer is not None and buffer.is_mutable for buffer in column.buffers()):
+        return column
+    return with_type(column, column.type)
+
+
+def with_type(array: Any, arrow_type: Any) -> Any:
+    """The same array, in the same memory, as a type that differs only in names within it."""
+    return pa.array(_Exported(array, arrow_type))
+
+
+class _Exported:
+    """An array as any library receives it by Arrow's protocol: a reader of its memory."""
+
+    def __init__(self, array: Any, arrow_type: Any) -> None:
+        self._array, self._type = array, arrow_type
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[Any, Any]:
+        return self._type.__arrow_c_schema__(), self._array.__arrow_c_array__()[1]
 
 
 def write_batches(writer: Any, table: Any) -> None:
@@ -54,7 +83,7 @@ def from_numpy(values: npt.NDArray[Any], arrow_type: Any, valid: Any = None) -> 
     not null, or is None if none is null. Elements that are null keep their bits, too.
     """
     data = buffer_of(np.ascontiguousarray(values))
-    bitmap = None if valid is None or valid.all() else pa.array(valid).buffers()[1]
+    bitmap = None if valid is None or valid.all() else read_only(pa.array(valid)).buffers()[1]
     return pa.Array.from_buffers(arrow_type, len(values), [bitmap, data])
 
 

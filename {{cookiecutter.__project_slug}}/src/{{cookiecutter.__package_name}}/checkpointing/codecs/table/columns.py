@@ -211,6 +211,11 @@ def _from_arrow_column(values: Any, where: str) -> tuple[Any, Recipe]:
     except pa.ArrowInvalid:
         # More than 2 GiB of text with 32-bit offsets has to stay in chunks.
         return column, {"as": "arrow"}
+    except pa.ArrowNotImplementedError as reason:
+        raise InexactValue(
+            f"{where} is in chunks that Arrow cannot make one ({reason}); use "
+            "column.astype(...) with the type of its plain values"
+        ) from None
 
 
 _TO_ARROW: list[tuple[tuple[type, ...], Callable[[Any, str], tuple[Any, Recipe]]]] = [

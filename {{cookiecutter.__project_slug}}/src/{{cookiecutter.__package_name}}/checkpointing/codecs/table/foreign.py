@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,8 @@ from ..zones import zone_to_plain
 from .buffers import Recipe, one_chunk
 from .indexes import pack_index
 from .sentinels import NAT, as_sentinels
+
+_TEXT: Any = pd.StringDtype("pyarrow", na_value=np.nan)  # "str" would depend on pandas' options
 
 
 def adopt(table: Any) -> tuple[Any, Recipe]:
@@ -27,7 +30,7 @@ def adopt(table: Any) -> tuple[Any, Recipe]:
         for name, column in zip(names, table.columns, strict=True)
     ]
     recipe = {
-        "labels": pack_index(pd.Index(names, dtype="str"), "the index of the columns"),
+        "labels": pack_index(pd.Index(names, dtype=_TEXT), "the index of the columns"),
         "columns": [column for _, column in pairs],
         "index": {"range": [0, table.num_rows, 1], "name": None},
         "attrs": {},
@@ -85,10 +88,18 @@ def _adopt_moments(array: Any, where: str) -> tuple[Any, Recipe]:
 
 def _adopt_dictionary(array: Any, where: str) -> tuple[Any, Recipe]:
     values = array.dictionary
-    if values.null_count or len(values.unique()) < len(values):
+    is_float = pa.types.is_floating(values.type)
+    if (
+        values.null_count
+        or len(values.unique()) < len(values)
+        or (is_float and pc.any(pc.is_nan(values)).as_py())  # no category of pandas is missing
+    ):
         return _adopt_column(array.dictionary_decode(), where)
+    codes = array.indices
+    if pa.types.is_unsigned_integer(codes.type):  # pandas marks missing ones by the code -1
+        codes = codes.cast(pa.int64())
     dictionary, categories = _adopt_column(values, where)
     ordered = array.type.ordered
     recipe = {"as": "category", "ordered": ordered, "categories": categories | {"name": None}}
-    array = pa.DictionaryArray.from_arrays(array.indices, dictionary, ordered=ordered)
+    array = pa.DictionaryArray.from_arrays(codes, dictionary, ordered=ordered)
     return as_sentinels(array, recipe), recipe

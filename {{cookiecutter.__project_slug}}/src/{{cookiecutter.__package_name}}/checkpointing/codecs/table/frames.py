@@ -10,7 +10,7 @@ import pyarrow as pa
 from ...base.errors import InexactValue
 from ..plain import from_plain, to_plain
 from .arrow import recipe_of, with_recipe
-from .buffers import Recipe
+from .buffers import Recipe, read_only
 from .columns import column_from_arrow, column_to_arrow
 from .copy_on_write import share
 from .foreign import adopt
@@ -91,7 +91,7 @@ def _assemble(value: Any, names: list[str], pairs: list[Any], recipe: Recipe) ->
     }
     if levels:
         names = names + level_names(value.index, set(names))
-    arrays = [array for array, _ in pairs] + levels
+    arrays = list(map(read_only, [array for array, _ in pairs] + levels))
     share(value)
     return with_recipe(pa.Table.from_arrays(arrays, names=names), recipe)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...base.errors import InexactValue
@@ -45,4 +46,5 @@ def label_from_plain(plain: Any) -> Any:
         return (
             moment if zone is None else moment.tz_localize("UTC").tz_convert(zone_from_plain(zone))
         )
-    return from_plain(plain)
+    label = from_plain(plain)
+    return np.nan if isinstance(label, float) and label != label else label  # for `is np.nan`

@@ -33,7 +33,7 @@ _TYPES: dict[type, Any] = {
 }
 _INFERRED = {Decimal, list, dict}
 _COMPARED = _INFERRED | {time, datetime, timedelta}
-_MISSING: dict[str, Any] = {"None": None, "nan": float("nan"), "NaT": pd.NaT, "NA": pd.NA}
+_MISSING: dict[str, Any] = {"None": None, "nan": np.nan, "NaT": pd.NaT, "NA": pd.NA}
 _REMEDIES: dict[str, str] = {
     "int": "these integers need more than 64 bits; use str, or pd.ArrowDtype(pa.decimal128(38))",
     "str": "some text is no valid Unicode; decode it with errors='replace' where it is read",
@@ -82,6 +82,8 @@ def objects_from_arrow(array: Any, recipe: dict[str, Any]) -> npt.NDArray[Any]:
         values = array.to_numpy(zero_copy_only=False)
     else:
         values = np.fromiter(array.to_pylist(), object, len(array))
+    if pa.types.is_floating(array.type):
+        values[[value != value for value in values]] = np.nan  # people compare with `is np.nan`
     if recipe["missing"] != "None" and array.null_count:
         values[array.is_null().to_numpy(zero_copy_only=False)] = _MISSING[recipe["missing"]]
     return np.asarray(values, object)

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 
 from ...base.errors import InexactValue
 from .arrow import column_recipes, recipe_of, select, with_nulls, with_recipe
-from .arrow_types import has_dictionary
-from .buffers import Recipe, no_rows, one_chunk
+from .arrow_types import has_dictionary, within
+from .buffers import Recipe, no_rows, one_chunk, read_only, with_type
 from .columns import index_from_arrow
 from .frames import thaw_frame
 from .packing import pack_table, unpack_table
@@ -57,6 +57,10 @@ def write(frozen: Any, file: BinaryIO) -> None:
                 f"column {name!r} holds dictionaries within {column.type}, of which Parquet keeps "
                 "neither order nor unused values; cast it to a type without dictionaries"
             )
+        for component in within(column.type):
+            if pa.types.is_fixed_size_list(component) and component.list_size == 0:
+                # Writing some of these would end the process.
+                raise _refusal(name, f"it holds lists of the fixed size 0 ({component})")
         columns.append(column)
     restoring = {"schema": pack_table(no_rows(frozen.schema)), "dictionaries": dictionaries}
     table = pa.Table.from_arrays(columns, names=names)
@@ -98,12 +102,19 @@ def _restore(table: Any, empty: Any, dictionaries: dict[str, str]) -> Any:
         if field.name in dictionaries:
             values, written = unpack_table(dictionaries[field.name]).columns
             column = _decode(one_chunk(column), field.type, one_chunk(values), one_chunk(written))
-        elif not column.type.equals(field.type, check_metadata=True):
+        elif column.type != field.type:
             column = column.cast(field.type)
         if column_recipe is not None and column_recipe["as"] != "arrow":
             column = as_sentinels(one_chunk(column), column_recipe)
-        arrays.append(column)
+        arrays.append(read_only(_named(column, field.type)))
     return pa.Table.from_arrays(arrays, schema=empty.schema)
+
+
+def _named(column: Any, arrow_type: Any) -> Any:
+    """The column with the names of the type: Parquet gives the items of maps another name."""
+    if not isinstance(column, pa.ChunkedArray) or str(column.type) == str(arrow_type):
+        return column
+    return pa.chunked_array([with_type(chunk, arrow_type) for chunk in column.chunks], arrow_type)
 
 
 def _recipes(table: Any, recipe: Recipe | None) -> Sequence[Recipe | None]:
@@ -196,7 +207,7 @@ def _refusal_of_column(table: Any, error: Exception) -> Exception:
     return error
 
 
-def _refusal(name: str, reason: Exception) -> InexactValue:
+def _refusal(name: str, reason: Exception | str) -> InexactValue:
     return InexactValue(
         f"column {name!r} cannot be kept in Parquet: {reason}; "
         "convert it with astype(...), or drop it"

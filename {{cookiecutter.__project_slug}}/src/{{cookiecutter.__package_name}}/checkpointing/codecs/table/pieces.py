@@ -39,18 +39,27 @@ def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
 def buffer_of(values: npt.NDArray[Any]) -> Any:
     """A contiguous array's memory as a buffer whose parent is the allocation that it keeps alive.
 
-    Arrow shows the parent of a slice, but not the owner of a buffer that came from Python.
+    Arrow shows the parent of a slice, but not the owner of a buffer that came from Python. Nobody
+    can write to the buffer, nor to an array that is made of it: its `flags.writeable` stays False.
+    From now on the array and its owner are read-only too, for code that still refers to them.
     """
     root = _base_array(values)
+    if not values.nbytes:
+        return pa.py_buffer(b"")
     if isinstance(root.base, pa.Buffer):
         whole, start = root.base, root.base.address
-    elif values.nbytes and (root.flags.c_contiguous or root.flags.f_contiguous):
-        whole, start = pa.py_buffer(root.ravel(order="K").view(np.uint8)), root.ctypes.data
+    elif root.flags.c_contiguous or root.flags.f_contiguous:
+        whole, start = _read_only_bytes(root), root.ctypes.data
         _number_owner(root)
     else:
         _number_owner(values)
-        return pa.py_buffer(values)
+        return _read_only_bytes(values)
     return whole.slice(values.ctypes.data - start, values.nbytes)
+
+
+def _read_only_bytes(array: npt.NDArray[Any]) -> Any:
+    array.flags.writeable = False
+    return pa.py_buffer(array.ravel(order="K").view(np.uint8))
 
 
 def _arrow_pieces(array: Any, is_mapped: Callable[[int], bool]) -> Iterator[Piece]:

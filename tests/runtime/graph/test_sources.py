@@ -24,7 +24,7 @@ print(demo.checkpointing.step is s01.step)
 """
 
 
-def test_the_modules_that_a_key_covers_are_read_once_and_no_others(
+def test_first_party_modules_are_read_once_wherever_they_lie_and_no_others(
     project: Project, tmp_path: Path
 ) -> None:
     project.write("src/demo/helper.py", "")
@@ -37,7 +37,7 @@ def test_the_modules_that_a_key_covers_are_read_once_and_no_others(
         "demo True",
         "demo.segments.s01 True",
         "beside True",
-        "elsewhere False",
+        "elsewhere True",
         "demo.checkpointing False",
         "json False",
         "True",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import shutil
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flight_delays.checkpointing.base.errors import ConfigurationError
-from flight_delays.checkpointing.base.files import checksum
+from flight_delays.checkpointing.reuse.hashes import HashCache
 from flight_delays.checkpointing.reuse.inputs import (
-    HashCache,
     Input,
     argument,
     check_names,
@@ -20,9 +22,7 @@ from flight_delays.checkpointing.reuse.inputs import (
     find_inputs,
 )
 
-from ..builders import FIRST_LINE, pipeline, write
-
-LONG_AGO = 10**18  # nanoseconds since 1970: a file that has settled
+from ..builders import FIRST_LINE, link, pipeline, write
 
 
 def the_input(folder: Path, text: str, annotation: str = "Path", **changed: str) -> Input:
@@ -150,103 +150,236 @@ def test_the_digest_follows_contents_and_names_but_not_the_projects_place(
     )
 
 
-def settled(path: Path, content: str, moment: int = LONG_AGO) -> Path:
-    """A file whose last change is long past."""
-    write(path, content)
-    os.utime(path, ns=(moment, moment))
+def digest(folder: Path, text: str = "data") -> str:
+    return the_input(folder, text).digest
+
+
+def test_two_places_with_equal_bytes_are_two_inputs(tmp_path: Path) -> None:
+    for day in ("day=01", "day=02"):
+        write(tmp_path / "data" / day / "x.csv", "1")
+
+    for below in ("", "/x.csv", "/*.csv"):
+        assert digest(tmp_path, f"data/day=01{below}") != digest(tmp_path, f"data/day=02{below}")
+
+
+def test_one_place_has_one_digest_however_it_is_written(tmp_path: Path) -> None:
+    write(tmp_path / "data/x.csv", "1")
+
+    spellings = ("data", "data/", "./data", "data/../data", f"{tmp_path}/data")
+    assert len({digest(tmp_path, text) for text in spellings}) == 1
+
+
+def project_with_links(folder: Path) -> Path:
+    """A project whose input has links to a file, to folders, to nothing, and to itself."""
+    write(folder / "elsewhere/far.csv", "1")
+    write(folder / "elsewhere/deep/x.csv", "2")
+    write(folder / "data/a.csv", "3")
+    link(folder / "data/file.csv", "../elsewhere/far.csv")
+    link(folder / "data/part", "../elsewhere")
+    link(folder / "data/whole", ".")
+    link(folder / "data/inner/up", "../..")
+    link(folder / "data/self", "self")
+    link(folder / "data/nothing", "../gone.csv")
+    (folder / "data/empty").mkdir()
+    pipe(folder / "data/pipe")
+    return folder
+
+
+def test_a_folder_is_all_that_can_be_read_in_it_links_followed(tmp_path: Path) -> None:
+    files = the_input(project_with_links(tmp_path), "data", "list[Path]").files
+
+    assert [path.relative_to(tmp_path / "data").as_posix() for path in files] == [
+        "a.csv",
+        "file.csv",
+        "inner/up/elsewhere/deep/x.csv",
+        "inner/up/elsewhere/far.csv",
+        "inner/up/memory_budget.toml",
+        "inner/up/pipeline.toml",
+        "inner/up/s01.py",
+        "part/deep/x.csv",
+        "part/far.csv",
+    ]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["data/**", "data/**/*.csv", "data/**/x.csv", "data/*/**/?ar.csv", "**/.h/*", "data/**/.*"],
+)
+def test_a_glob_matches_what_python_matches(tmp_path: Path, pattern: str) -> None:
+    for name in ("a.csv", "b/x.csv", "b/.h/x.csv", ".h/y.csv", "b/c/far.csv", "b/.z.csv", "x.txt"):
+        write(tmp_path / "data" / name, name)
+    link(tmp_path / "data/part", "b")
+    matches = glob.glob(pattern, root_dir=tmp_path, recursive=True)
+    files = {tmp_path / match for match in matches if (tmp_path / match).is_file()}
+
+    assert set(the_input(tmp_path, pattern, "list[Path]").files) == files
+
+
+def test_a_folder_with_links_only_is_not_empty(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere/x.csv", "1")
+    link(tmp_path / "data/part", "../elsewhere")
+
+    assert the_input(tmp_path, "data").files == (tmp_path / "data/part/x.csv",)
+
+
+def remove(path: Path) -> Path:
+    path.unlink()
     return path
 
 
-def test_a_file_that_has_not_changed_is_not_hashed_again(tmp_path: Path) -> None:
-    path = settled(tmp_path / "x", "one")
-    cache = HashCache(tmp_path / "hashes.json")
-    first = cache.checksum(path)
-    cache.save()
-    settled(path, "two")  # the same size, time and inode: not to be told from the former
-
-    assert first != checksum(path)
-    assert HashCache(tmp_path / "hashes.json").checksum(path) == first
+def relink(path: Path, target: str) -> Path:
+    path.unlink()
+    path.symlink_to(target)
+    return path
 
 
-def test_a_cache_makes_no_folder_to_lie_in(tmp_path: Path) -> None:
-    cache = HashCache(tmp_path / "gone/hashes.json")
-    cache.checksum(settled(tmp_path / "x", "one"))
-    cache.save()
-
-    assert not (tmp_path / "gone").exists()
+def pipe(path: Path) -> Path:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    return path
 
 
-@pytest.mark.parametrize("change", ["size", "time", "inode"])
-def test_a_file_that_may_have_changed_is_hashed_again(tmp_path: Path, change: str) -> None:
-    path = settled(tmp_path / "x", "one")
-    cache = HashCache(tmp_path / "hashes.json")
-    first = cache.checksum(path)
-    match change:
-        case "size":
-            settled(path, "three")
-        case "time":
-            settled(path, "two", LONG_AGO + 1)
-        case "inode":
-            os.replace(settled(tmp_path / "y", "two"), path)
-
-    assert cache.checksum(path) == checksum(path) != first
-
-
-def test_a_file_that_has_just_changed_is_hashed_each_time(tmp_path: Path) -> None:
-    cache = HashCache(tmp_path / "hashes.json")
-    path = tmp_path / "x"
-    ahead = 2 * 10**18  # a clock that runs ahead must not make a file look settled
-    first = cache.checksum(settled(path, "one", ahead))
-
-    assert cache.checksum(settled(path, "two", ahead)) != first
-    cache.save()
-    assert not (tmp_path / "hashes.json").exists()
-
-
-def test_only_the_last_checksum_of_a_file_is_kept(tmp_path: Path) -> None:
-    cache = HashCache(tmp_path / "hashes.json")
-    cache.checksum(settled(tmp_path / "x", "one"))
-    cache.checksum(settled(tmp_path / "xy", "one"))
-    cache.checksum(settled(tmp_path / "x", "three"))
-    cache.save()
-    kept = json.loads((tmp_path / "hashes.json").read_text())
-
-    assert {path: stamp.split("|")[0] for path, (stamp, _) in kept.items()} == {
-        str(tmp_path / "x"): "5",
-        str(tmp_path / "xy"): "3",
-    }
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "a file behind a link": lambda p: write(p / "elsewhere/far.csv", "9"),
+    "a file in a linked folder": lambda p: write(p / "elsewhere/deep/x.csv", "9"),
+    "a file added in a linked folder": lambda p: write(p / "elsewhere/deep/y.csv", ""),
+    "a file removed in a linked folder": lambda p: remove(p / "elsewhere/deep/x.csv"),
+    "a link to another folder of the same files": lambda p: (
+        shutil.copytree(p / "elsewhere", p / "other"),
+        relink(p / "data/part", "../other"),
+    ),
+    "a link to another file of the same bytes": lambda p: (
+        write(p / "day=02.csv", "1"),
+        relink(p / "data/file.csv", "../day=02.csv"),
+    ),
+    "a link to nothing, changed": lambda p: relink(p / "data/nothing", "../lost.csv"),
+    "a link to nothing, mended": lambda p: write(p / "gone.csv", ""),
+    "a link to itself, removed": lambda p: remove(p / "data/self"),
+    "a loop, removed": lambda p: remove(p / "data/whole"),
+    "an empty folder, removed": lambda p: (p / "data/empty").rmdir(),
+    "an empty folder, added": lambda p: (p / "data/more").mkdir(),
+    "an empty file, added": lambda p: write(p / "data/new.csv", ""),
+    "a pipe, removed": lambda p: remove(p / "data/pipe"),
+    "a pipe in place of a file": lambda p: pipe(p / "data/a.csv"),
+    "a hidden file": lambda p: write(p / "data/.hidden", ""),
+    "a file renamed": lambda p: (p / "data/a.csv").rename(p / "data/b.csv"),
+    "the bytes of two files swapped": lambda p: (
+        write(p / "data/a.csv", "1"),
+        write(p / "elsewhere/far.csv", "3"),
+    ),
+}
 
 
-def test_a_cache_with_nothing_new_is_not_written_again(tmp_path: Path) -> None:
-    path = settled(tmp_path / "x", "one")
-    cache = HashCache(tmp_path / "hashes.json")
-    cache.checksum(path)
-    cache.save()
-    (tmp_path / "hashes.json").unlink()
-    cache.checksum(path)
-    cache.save()
+@pytest.mark.parametrize("change", CHANGES)
+def test_all_that_a_step_can_read_in_a_folder_counts(tmp_path: Path, change: str) -> None:
+    before = digest(project_with_links(tmp_path))
+    assert digest(tmp_path) == before
+    CHANGES[change](tmp_path)
 
-    assert not (tmp_path / "hashes.json").exists()
+    assert digest(tmp_path) != before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
-def test_a_damaged_cache_is_an_empty_one(tmp_path: Path, text: str) -> None:
-    write(tmp_path / "hashes.json", text)
-    cache = HashCache(tmp_path / "hashes.json")
-    path = settled(tmp_path / "x", "one")
+@pytest.mark.parametrize("text", ["data", "data/part", "data/file.csv", "data/**/*.csv"])
+def test_a_project_that_moves_as_a_whole_keeps_its_digests(tmp_path: Path, text: str) -> None:
+    before = digest(project_with_links(tmp_path / "here"), text)
+    (tmp_path / "here").rename(tmp_path / "there")
 
-    assert cache.checksum(path) == checksum(path)
-    cache.save()
-    assert len(json.loads((tmp_path / "hashes.json").read_text())) == 1
+    assert digest(tmp_path / "there", text) == before
 
 
-def test_a_cache_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
-    blocked = write(tmp_path / "file", "") / "hashes.json"
-    cache = HashCache(blocked)
-    cache.checksum(settled(tmp_path / "x", "one"))
-    cache.save()
+def test_a_folder_that_nobody_may_list_counts_by_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "data/x.csv", "1")
+    (tmp_path / "data/lost+found").mkdir(mode=0)
 
-    assert blocked.parent.is_file()
+    assert the_input(tmp_path, "data").files == (tmp_path / "data/x.csv",)
+
+
+@pytest.mark.parametrize("name", ["x.csv~", ".DS_Store", "#x.csv#", "x.lock", "a/.nfs01", "x.tmp"])
+def test_litter_neither_counts_nor_is_handed_over(tmp_path: Path, name: str) -> None:
+    wiring = '[inputs]\nsource = "data"\n[reuse]\nignore = ["*.tmp"]\n'
+    path = write(tmp_path / "data/a/x.csv", "1")
+
+    def look() -> Input:
+        built = pipeline(tmp_path, "@step\ndef one(source: Path) -> int: ...\n", wiring=wiring)
+        return find_inputs(built, built.settings, {}, HashCache(tmp_path / "none"))["source"]
+
+    before = look()
+    write(tmp_path / "data" / name, "litter")
+
+    assert look().digest == before.digest
+    assert look().files == (path,)
+
+
+def test_an_input_with_nothing_but_litter_is_refused_with_the_list_that_says_so(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "data/x.bak", "1")
+
+    for text in ("data", "data/*.bak"):
+        with pytest.raises(ConfigurationError, match=r"\[reuse\] ignore` in pipeline.toml and"):
+            the_input(tmp_path, text)
+    assert the_input(tmp_path, "data/x.bak").files == (tmp_path / "data/x.bak",)
+
+
+def test_checkpoints_and_records_within_an_input_do_not_count(tmp_path: Path) -> None:
+    write(tmp_path / "data/x.csv", "1")
+    before = the_input(tmp_path, ".")
+    write(tmp_path / "checkpoints/demo/owner.json", "{}")
+    write(tmp_path / "runs/owner.json", "{}")
+
+    assert the_input(tmp_path, ".").digest == before.digest
+
+
+def published(folder: Path, text: str, target: str) -> Input:
+    wiring = f'[inputs]\nsource = "{text}"\n[outputs]\nmade = "{target}"\n'
+    source = "@step\ndef made(source: list[Path]) -> int: ...\n"
+    built = pipeline(folder, source, wiring=wiring)
+    return find_inputs(built, built.settings, {}, HashCache(folder / "none"))["source"]
+
+
+def test_an_output_is_not_published_into_an_input_by_way_of_a_link(tmp_path: Path) -> None:
+    write(tmp_path / "data/x.csv", "1")
+    link(tmp_path / "out", "data")
+
+    with pytest.raises(ConfigurationError, match=r"\[outputs\] `made` would be published to"):
+        published(tmp_path, "data", "out/made.json")
+
+
+def test_a_glob_does_not_match_what_the_pipeline_publishes(tmp_path: Path) -> None:
+    path = write(tmp_path / "data/x.json", "1")
+    before = published(tmp_path, "data/*.json", "data/made.json")
+    write(tmp_path / "data/made.json", "2")
+    after = published(tmp_path, "data/*.json", "data/made.json")
+
+    assert (after.files, after.digest) == ((path,), before.digest)
+
+
+EDITS: dict[str, Callable[[Path], object]] = {
+    "written": lambda p: write(p / "data/a.csv", "9"),
+    "written with the same times": lambda p: in_place(p / "data/a.csv"),
+    "added": lambda p: write(p / "data/new.csv", ""),
+    "removed": lambda p: remove(p / "data/a.csv"),
+    "written behind a link": lambda p: write(p / "elsewhere/far.csv", "9"),
+    "relinked": lambda p: relink(p / "data/nothing", "a.csv"),
+}
+
+
+def in_place(path: Path) -> None:
+    times = path.stat()
+    path.write_text("9")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_of_an_input_shows(tmp_path: Path, edit: str) -> None:
+    tree = the_input(project_with_links(tmp_path), "data").tree
+    assert tree is not None
+    assert tree.changed() == []
+    write(tmp_path / "data/x.csv~", "an editor at work")
+    assert tree.changed() == []
+    EDITS[edit](tmp_path)
+
+    assert tree.changed() != []
 
 
 def params(folder: Path, annotation: str, text: str, **changed: Any) -> dict[str, Any]:

@@ -299,8 +299,8 @@ def test_a_pipeline_is_described_with_the_code_of_each_segment(
     assert described.graph.segments == built.segments
     assert described.settings == built.settings
     assert {name: list(code.modules) for name, code in described.code.items()} == {
-        "s01": ["described.s01"],
-        "s02": ["described.s02"],
+        "s01": ["described.s01", "flight_delays"],
+        "s02": ["described.s02", "flight_delays"],
     }
 
 

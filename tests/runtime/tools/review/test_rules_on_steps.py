@@ -483,6 +483,26 @@ FIRES = {
                 return np.load(names_file, allow_pickle=True).tolist()
         """,
     },
+    "CKP207": {
+        "a name that is made of a param": """
+            import importlib
+            @step
+            def rates(region: str) -> dict[str, float]:
+                return importlib.import_module(f"demo.rates_{region}").RATES
+        """,
+        "another name of the function": """
+            from importlib import import_module as load
+            MODULES = [load(name) for name in ("demo.a", "demo.b")]
+        """,
+        "the built-in": """
+            NAME = "json"
+            TOOL = __import__(NAME)
+        """,
+        "a file": """
+            import importlib.util
+            SPEC = importlib.util.spec_from_file_location("old", "old.py")
+        """,
+    },
     "CKP301": {
         "a table that a module reads": """
             COUNTRIES = pd.read_csv("countries.csv", index_col=0)["name"].to_dict()
@@ -541,6 +561,12 @@ FIRES = {
 }
 
 SILENT = {
+    "imports by literal names": """
+        import importlib
+        TOOL = importlib.import_module("json")
+        SAME = importlib.import_module(name=".helpers", package=__package__)
+        OTHER = __import__("json")
+    """,
     "files of inputs": """
         @step
         def table(table_file: Path) -> pd.DataFrame:

@@ -17,6 +17,9 @@ from .names import temporary_name
 
 _CHUNK = 1 << 22  # bytes hashed at a time
 
+Stamp = tuple[int, int, int, int, int]
+"""Size in bytes, mtime and ctime in ns, inode, device: what a change of a file changes."""
+
 
 class Hash(Protocol):
     """The methods of a hash that a checksum needs."""
@@ -79,10 +82,26 @@ def checksum(path: Path) -> str:
         for member in files_in(path):
             digest.update(member.relative_to(path).as_posix().encode() + b"\0")
             digest.update(checksum(member).encode())
-    else:
-        with open(path, "rb", buffering=0) as file:
-            _hash_all(file, digest)
+        return digest.hexdigest()
+    with open(path, "rb", buffering=0) as file:
+        return checksum_of(file)
+
+
+def checksum_of(file: BinaryIO) -> str:
+    """xxh3_128 of what an unbuffered file contains from here on; it is read in pieces."""
+    digest: Hash = xxhash.xxh3_128()
+    _hash_all(file, digest)
     return digest.hexdigest()
+
+
+def stamp_of(stat: os.stat_result) -> Stamp:
+    """The stamp of a file.
+
+    Programs set the mtime as they like, but not the ctime, the time of the last change. On Windows
+    that field is the time of creation, so there a change in place of the same size and mtime does
+    not change the stamp.
+    """
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -132,6 +132,17 @@ class MemoryBudget(_Table):
     runs: Runs = Runs()
 
 
+class Reuse(_Table):
+    """What a key leaves out."""
+
+    ignore: tuple[Annotated[str, Field(pattern=r"^!?[^!]")], ...] = ()
+    """Names of files and folders that do not count in inputs and in the package, such as `"*.tmp"`.
+
+    A pattern with a slash applies to the path within an input or a package; `!` before a pattern
+    takes back one of the list in `base/litter.py`, or of this one. The last match decides.
+    """
+
+
 class Wiring(_Table):
     """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
 
@@ -143,6 +154,8 @@ class Wiring(_Table):
 
     outputs: dict[str, str] = {}
     """Where a value is published: whole or not at all, to a path that `clean` never touches."""
+
+    reuse: Reuse = Reuse()
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,8 @@ class Manifest:
     `steps` are the steps that ran: all of the segment's, or those of its finished parts. `params`
     are those that it depends on, also through the values of earlier segments. `seconds` is the time
     of the steps, without the commit. `use` is highest for the checkpoint of a segment that a run
-    made or reused last; a former runtime left it 0.
+    made or reused last; a former runtime left it 0. `further` are the file and the digest of modules
+    that ran and that the key does not contain, by name.
     """
 
     pipeline: str
@@ -75,6 +76,7 @@ class Manifest:
     seconds: float
     params: dict[str, str] = field(default_factory=dict)
     use: int = 0
+    further: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def records(self) -> list[tuple[str, FileRecord]]:
         """All files with the names of their values."""
@@ -115,7 +117,10 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
             raise ValueError("its checksum does not match")
         for kind in ("values", "outputs"):
             content[kind] = {name: FileRecord(**r) for name, r in content[kind].items()}
-        return Manifest(**content | {"steps": tuple(content["steps"])})
+        further = {
+            name: (file, digest) for name, (file, digest) in content.get("further", {}).items()
+        }
+        return Manifest(**content | {"steps": tuple(content["steps"]), "further": further})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

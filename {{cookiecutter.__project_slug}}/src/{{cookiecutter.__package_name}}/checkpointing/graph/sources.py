@@ -1,4 +1,4 @@
-"""The project's own modules, read once each, so that the hashed code is the code that runs.
+"""First-party modules, read once each, so that the hashed code is the code that runs.
 
 Python reads a module's file when it imports it, or takes a `.pyc` that was made from a file of the
 same size and mtime. If the file was read again for the key, that could be the key of other code,
@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
@@ -21,6 +21,7 @@ from types import ModuleType
 
 from ..base.location import FOLDER_NAME, PACKAGE_NAME, RUNTIME, RUNTIME_NAME
 from ..codecs import forget_adapters
+from .modules import file_of, is_own
 
 _read: dict[Path, bytes] | None = None  # in a worker: the bytes of each file that it has read
 
@@ -34,17 +35,6 @@ class Home:
 
     folder: Path
     packages: frozenset[str]
-
-    def file_of(self, module: str) -> Path | None:
-        """The file of a module, if it lies in this folder."""
-        place = self.folder.joinpath(*module.split("."))
-        candidates = (place.with_name(place.name + ".py"), place / "__init__.py")
-        return next((path for path in candidates if path.is_file()), None)
-
-    def has(self, package: str) -> bool:
-        """Whether first-party imports of this top-level name are found here."""
-        is_here = self.file_of(package) is not None or (self.folder / package).is_dir()
-        return is_here and self.counts(package)
 
     def counts(self, package: str) -> bool:
         """Whether a top-level name in this folder is the project's, and not a library."""
@@ -72,7 +62,10 @@ def read(path: Path) -> bytes:
 
 
 def read_once(homes: Iterable[Home]) -> None:
-    """From now on, read each file of these homes once, to import it and to hash it."""
+    """From now on, read each file of first-party code once, to import it and to hash it.
+
+    The packages of `homes` are first-party, also where they are installed as distributions.
+    """
     global _read
     _read = {}
     sys.meta_path.insert(0, _OwnCode(homes))
@@ -81,17 +74,21 @@ def read_once(homes: Iterable[Home]) -> None:
             listing.invalidate_caches()  # it may be as old as the fork server
 
 
-def import_afresh() -> None:
-    """Remove the modules that are read once from now on from those that were imported before.
+def import_afresh(names: Collection[str] = ()) -> None:
+    """Import the project's package anew, and remove what was imported of its homes before.
 
     The fork server has imported the project's package, because the runtime lies in it: as it was
     when the server started, which may be long ago. The runtime's own modules stay.
+
+    Args:
+        names: first-party modules of other places to remove as well.
     """
     finder = next(finder for finder in sys.meta_path if isinstance(finder, _OwnCode))
     former = sys.modules[PACKAGE_NAME]
     forget_adapters()
     for name, module in list(sys.modules.items()):
-        if finder.owns(name, getattr(module, "__file__", None)):
+        file = file_of(module)
+        if finder.owns(name, file) and (name in names or finder.is_at_home(name, file)):
             del sys.modules[name]
     try:
         importlib.import_module(PACKAGE_NAME)
@@ -101,20 +98,21 @@ def import_afresh() -> None:
 
 
 class _OwnCode(MetaPathFinder):
-    """Finds modules where Python does, and makes `_ReadOnce` load the project's own ones."""
+    """Finds modules where Python does, and makes `_ReadOnce` load first-party ones."""
 
     def __init__(self, homes: Iterable[Home]) -> None:
         self._homes = [(home, os.path.normpath(home.folder) + os.sep) for home in homes]
+        self._packages = frozenset[str]().union(*(home.packages for home, _ in self._homes))
 
     def owns(self, name: str, file: str | None) -> bool:
         """Whether a key would contain this file for this module."""
-        if file is None or f"{name}.".startswith(f"{RUNTIME_NAME}."):
-            return False
-        file = os.path.normpath(file)
+        return is_own(name, file, self._packages)
+
+    def is_at_home(self, name: str, file: str | None) -> bool:
+        """Whether this file lies where the project's own imports start."""
+        path = os.path.normpath(file or "")
         return any(
-            file.startswith(folder)
-            and _is_address(file.removeprefix(folder), name)
-            and home.counts(name.partition(".")[0])
+            path.startswith(folder) and home.counts(name.partition(".")[0])
             for home, folder in self._homes
         )
 
@@ -127,12 +125,6 @@ class _OwnCode(MetaPathFinder):
         if spec and type(spec.loader) is SourceFileLoader and self.owns(name, spec.origin):
             spec.loader = _ReadOnce(name, str(spec.origin))
         return spec
-
-
-def _is_address(path: str, name: str) -> bool:
-    """Whether a path below a home is the file of the module of that name."""
-    place = name.replace(".", os.sep)
-    return path in (f"{place}.py", os.path.join(place, "__init__.py"))
 
 
 class _ReadOnce(SourceFileLoader):

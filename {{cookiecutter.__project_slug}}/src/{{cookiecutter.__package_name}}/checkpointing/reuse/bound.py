@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..base.errors import ConfigurationError
+from ..base.litter import in_packages
+from ..base.location import RUNTIME
 from ..base.settings import Settings
 from ..codecs import is_own
 from ..disk.manifest import FileRecord, Manifest
@@ -15,8 +19,10 @@ from ..disk.store import Store
 from ..graph.checking import require_sound, settings_of
 from ..graph.graph import Graph
 from ..graph.steps import Segment
-from .inputs import HashCache, Input, argument, check_names, check_params, find_inputs
+from .hashes import HashCache
+from .inputs import Input, argument, check_names, check_params, find_inputs
 from .key import Code, Ingredients, adapters_code, code_of
+from .trees import Scope, Tree, read_tree
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,15 @@ class Project:
 
 @dataclass(frozen=True)
 class Bound:
-    """Everything that a segment's key depends on, except the values of earlier segments."""
+    """Everything that a segment's key depends on, except the values of earlier segments.
+
+    `data` are the data files in each folder of first-party code.
+    """
 
     graph: Graph
     settings: Settings
     code: dict[str, Code]
+    data: dict[Path, Tree]
     inputs: dict[str, Input]
     params: dict[str, Any]
     store: Store
@@ -60,10 +70,11 @@ def describe(declared: Graph) -> Project:
     return Project(graph, settings, code, adapters_code() if any(map(is_own, codecs)) else {})
 
 
-def bind(project: Project, changed: Mapping[str, Any]) -> Bound:
-    """Find inputs and params; those in `changed` replace the configured ones.
+def bind(project: Project, changed: Mapping[str, Any], *, hash_all: bool = False) -> Bound:
+    """Find inputs, params and data files; those in `changed` replace the configured ones.
 
-    Checksums of inputs are saved for later if a run has claimed the place of the checkpoints.
+    Checksums are saved for later if a run has claimed the place of the checkpoints. With `hash_all`
+    no saved checksum is trusted.
 
     Raises:
         ConfigurationError: an input is missing, a param does not fit its annotation, or the place
@@ -74,19 +85,30 @@ def bind(project: Project, changed: Mapping[str, Any]) -> Bound:
     is_claimed = place.is_ours()
     check_names(settings.wiring, changed)
     params = check_params(graph, settings.wiring, changed)
-    cache = HashCache(place.folder / "hashes.json")
+    cache = HashCache(place.folder / "hashes.json", verify=hash_all)
     inputs = find_inputs(graph, settings, changed, cache)
+    folders = {folder for code in project.code.values() for folder in code.folders}
+    data = {folder: data_files(folder, settings, cache) for folder in folders}
     if is_claimed:
         cache.save()
     store = Store(place.folder)
-    return Bound(graph, settings, project.code, inputs, params, store, cache)
+    return Bound(graph, settings, project.code, data, inputs, params, store, cache)
+
+
+def data_files(folder: Path, settings: Settings, cache: HashCache) -> Tree:
+    """The data files in a folder of first-party code. Raises ConfigurationError."""
+    ignore = in_packages(settings.wiring.reuse.ignore)
+    left_out = frozenset({os.path.realpath(RUNTIME)})
+    try:
+        return read_tree(Scope(str(folder), settings.root, ignore, left_out, True), cache)
+    except OSError as error:
+        raise ConfigurationError(f"a data file cannot be read: {error}.") from None
 
 
 def input_bytes(bound: Bound, segment: Segment, values: Iterable[FileRecord]) -> int:
     """The size of all that a segment reads: its input files, and values of earlier segments."""
-    return sum(path.stat().st_size for path in stamps(bound, segment)) + sum(
-        value.bytes for value in values
-    )
+    read = (source.tree.bytes for source in _inputs(bound, segment).values() if source.tree)
+    return sum(read) + sum(value.bytes for value in values)
 
 
 def known_input_bytes(bound: Bound, upstream: Mapping[str, Manifest]) -> dict[Segment, int]:
@@ -116,25 +138,21 @@ def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
     return received
 
 
-def stamps(bound: Bound, segment: Segment) -> dict[Path, tuple[int, int]]:
-    """Every input file that a segment reads, with its stamp from when it was hashed."""
-    names = {parameter.name for step in segment.steps for parameter in step.parameters}
-    sources = [source for name, source in bound.inputs.items() if name in names]
-    return {
-        file: stamp
-        for source in sources
-        for file, stamp in zip(source.files, source.stamps, strict=True)
-    }
+def trees(bound: Bound, segment: Segment) -> tuple[Tree, ...]:
+    """All files besides code that a segment reads, as they were when they were hashed."""
+    sources = _inputs(bound, segment).values()
+    data = (bound.data[folder] for folder in bound.code[segment.name].folders)
+    return *(source.tree for source in sources if source.tree), *data
 
 
 def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingredients:
     names = {parameter.name for step in segment.steps for parameter in step.parameters}
     code = bound.code[segment.name]
     return Ingredients(
-        code=code.modules,
+        code=dict(sorted((code.modules | _data_digests(bound, code)).items())),
         libraries=code.libraries,
         params={name: repr(value) for name, value in bound.params.items() if name in names},
-        inputs={name: source.digest for name, source in bound.inputs.items() if name in names},
+        inputs={name: source.digest for name, source in _inputs(bound, segment).items()},
         values=values,
         steps=tuple(step.name for step in segment.steps),
     )
@@ -143,3 +161,20 @@ def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> In
 def as_json(ingredients: Ingredients) -> dict[str, Any]:
     """Ingredients as a manifest contains them."""
     return asdict(ingredients)
+
+
+def _inputs(bound: Bound, segment: Segment) -> dict[str, Input]:
+    names = {parameter.name for step in segment.steps for parameter in step.parameters}
+    return {name: source for name, source in bound.inputs.items() if name in names}
+
+
+def _data_digests(bound: Bound, code: Code) -> dict[str, str]:
+    """What each data file contains; parts of a namespace package may have files of one name."""
+    digests: dict[str, str] = {}
+    for folder in code.folders:
+        tree = bound.data[folder]
+        for name, entry in tree.entries.items():
+            digest = tree.checksums.get(name, f"{entry.kind} {entry.leads_to}")
+            shown = f"{folder.name}/{name}"
+            digests[shown] = f"{digests[shown]} {digest}" if shown in digests else digest
+    return digests

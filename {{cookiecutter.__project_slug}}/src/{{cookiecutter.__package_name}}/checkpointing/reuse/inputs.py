@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
-import json
-import time
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,68 +13,29 @@ import xxhash
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from ..base.errors import ConfigurationError, nearest
-from ..base.files import checksum, files_in, replace_text, stamp
+from ..base.litter import Ignore, in_inputs
 from ..base.settings import PIPELINE_FILE, Settings, Wiring
 from ..graph.graph import Graph
-
-_SETTLED_NS = 50_000_000  # a younger file may change again within one tick of its mtime
+from .hashes import HashCache
+from .trees import Scope, Tree, read_tree
 
 
 @dataclass(frozen=True)
 class Input:
     """One entry of [inputs]: the path or URL as configured, its files, a hash of their contents.
 
-    The contents behind a URL are not hashed: `digest` is of the address. `stamps`, one for each
-    file, show whether the file may have changed since it was hashed.
+    The contents behind a URL are not hashed: `digest` is of the address, and there is no `tree`.
     """
 
     text: str
     place: Path | str
     files: tuple[Path, ...]
     digest: str
-    stamps: tuple[tuple[int, int], ...] = ()
+    tree: Tree | None = None
 
     @property
     def is_url(self) -> bool:
         return isinstance(self.place, str)
-
-
-class HashCache:
-    """Checksums of files that were hashed before, valid while size, mtime and inode are the same.
-
-    It does not notice a change that keeps all three, such as bytes written in place by a program
-    that sets the mtime back; `status --verify` hashes everything. A file that was modified a
-    moment ago is hashed again next time: the clock is coarse, so another change may get the same
-    mtime. Two processes may each save their checksums, and the last save replaces the other: the
-    files whose checksums are lost are hashed again.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._changed = False
-        self._known: dict[str, tuple[str, str]] = {}  # by path: a stamp, the checksum
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):  # may be lost
-            known = json.loads(path.read_text()).items()
-            self._known |= {name: (str(at), str(digest)) for name, (at, digest) in known}
-
-    def checksum(self, path: Path) -> str:
-        """xxh3_128 of a file, hashed only when it may have changed."""
-        stat = path.stat()
-        stamp = f"{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
-        known_at, digest = self._known.get(str(path), ("", ""))
-        if known_at != stamp:
-            digest = checksum(path)
-            if time.time_ns() - stat.st_mtime_ns >= _SETTLED_NS:
-                self._known[str(path)] = stamp, digest
-                self._changed = True
-        return digest
-
-    def save(self) -> None:
-        """Save new checksums for the next run, if the disk has space for them."""
-        if self._changed:
-            with contextlib.suppress(OSError):  # on a full disk, `clean` still has to work
-                replace_text(self._path, json.dumps(self._known, indent=0))
-            self._changed = False
 
 
 def find_inputs(
@@ -85,11 +44,12 @@ def find_inputs(
     """Every input that a step reads; those in `changed` replace the configured ones.
 
     Raises:
-        ConfigurationError: a file is missing, or a glob matches nothing.
+        ConfigurationError: a file is missing, a glob matches nothing, or an output is published
+            into the folder of an input.
     """
     used = {parameter.name for step in graph.steps for parameter in step.parameters}
     return {
-        name: _find(name, str(changed.get(name, text)), settings.root, cache)
+        name: _find(name, str(changed.get(name, text)), settings, cache)
         for name, text in settings.wiring.inputs.items()
         if name in used
     }
@@ -140,37 +100,40 @@ def argument(source: Input, annotation: Any) -> Any:
     return list(source.files) if annotation == list[Path] else source.place
 
 
-def _find(name: str, text: str, root: Path, cache: HashCache) -> Input:
+def _find(name: str, text: str, settings: Settings, cache: HashCache) -> Input:
     if "://" in text:
         return Input(text, text, (), xxhash.xxh3_128_hexdigest(text.encode()))
-    place = root / text
-    if place.is_dir():
-        files = files_in(place)
-    elif place.is_file():
-        files = [place]
-    else:
-        matches = glob.glob(text, root_dir=root, recursive=True)
-        files = sorted(root / match for match in matches if (root / match).is_file())
-    if not files:
-        raise ConfigurationError(
-            f"input `{name}`: {place} {_absence(place, text)}. Correct [inputs] in "
-            f"{PIPELINE_FILE}, or name another with `--set {name}=PATH`."
-        )
-    base = place
-    while not base.is_dir():
-        base = base.parent
+    targets = {os.path.realpath(settings.root / t): v for v, t in settings.wiring.outputs.items()}
+    ours = {os.path.realpath(folder) for folder in (settings.checkpoints, settings.runs)}
+    is_glob = glob.has_magic(text) and not (settings.root / text).exists()
+    ignore = in_inputs(settings.wiring.reuse.ignore)
+    left_out = frozenset(ours | targets.keys() if is_glob else ours)
+    scope = Scope(text, settings.root, ignore, left_out)
+    place = scope.place
     try:
-        stamps = tuple(stamp(file) for file in files)
-        parts = [f"{file.relative_to(base).as_posix()}\0{cache.checksum(file)}" for file in files]
+        tree = read_tree(scope, cache)
     except OSError as error:
         raise ConfigurationError(f"input `{name}` cannot be read: {error}.") from None
-    digest = xxhash.xxh3_128_hexdigest("\0".join(parts).encode())
-    return Input(text, place, tuple(files), digest, stamps)
+    if not (tree.entries if place.is_dir() else tree.files):
+        raise ConfigurationError(
+            f"input `{name}`: {place} {_absence(scope)}. Correct [inputs] in "
+            f"{PIPELINE_FILE}, or name another with `--set {name}=PATH`."
+        )
+    for target, value in targets.items():
+        if place.is_dir() and Path(target).is_relative_to(os.path.realpath(place)):
+            raise ConfigurationError(
+                f"[outputs] `{value}` would be published to {target}, which lies in input "
+                f"`{name}`: each run would change what it reads. Name another path in "
+                f"{PIPELINE_FILE}."
+            )
+    return Input(text, place, tree.files, tree.digest, tree)
 
 
-def _absence(place: Path, text: str) -> str:
-    if glob.has_magic(text):
+def _absence(scope: Scope) -> str:
+    if replace(scope, ignore=Ignore(())).look():
+        return f"holds only what `[reuse] ignore` in {PIPELINE_FILE} and base/litter.py leave out"
+    if glob.has_magic(scope.text):
         return "matches no file"
-    if place.is_dir():
+    if scope.place.is_dir():
         return "is an empty folder"
-    return "does not exist"
+    return "is no regular file" if scope.place.exists() else "does not exist"

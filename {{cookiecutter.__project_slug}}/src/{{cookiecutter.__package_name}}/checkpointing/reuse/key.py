@@ -1,30 +1,32 @@
 """The key of a segment: everything its values depend on, found and hashed.
 
 A key covers the code of the segment's module and of every first-party module that it imports,
-transitively, without comments, docstrings and formatting; the package's data files; the params it
-uses; the contents of the inputs and of the values it reads; and the minor versions of Python and
-of the libraries that the code imports. The runtime counts by its FORMAT_VERSION alone.
+transitively, without comments, docstrings and formatting; the data files of their packages; the
+params it uses; the contents of the inputs and of the values it reads; and the minor versions of
+Python and of the libraries that the code imports. The runtime counts by its FORMAT_VERSION alone.
 """
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib.metadata
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import xxhash
 
 from ..base.errors import ConfigurationError
+from ..base.files import checksum
 from ..base.location import RUNTIME
+from ..graph.modules import Module, Modules, folder_of, is_own, pinned
 from ..graph.sources import OWN_HOME, Home, home_of, read
 from ..graph.steps import Segment
+from .syntax import Parsed, parsed
 
 FORMAT_VERSION = 1
 
@@ -33,10 +35,16 @@ _ALWAYS_USED = ("numpy", "pandas", "pyarrow")  # codecs use them, whatever the s
 
 @dataclass(frozen=True)
 class Code:
-    """The code of a segment: digests of modules and data files, versions of libraries."""
+    """The code of a segment: digests of modules, and versions of libraries."""
 
     modules: dict[str, str]
     libraries: dict[str, str]
+
+    files: dict[str, Path] = field(default_factory=dict)
+    """The file of each module."""
+
+    folders: tuple[Path, ...] = ()
+    """The folders of its packages, whose data files count too."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +64,11 @@ class Ingredients:
         return xxhash.xxh3_128_hexdigest(text.encode())
 
 
-def code_of(segment: Segment, read: Callable[[Path], bytes] = read) -> Code:
-    """Digests of all first-party code that a segment's steps can reach by imports.
+def code_of(segment: Segment) -> Code:
+    """All first-party code that a segment's steps can reach by imports.
 
-    The modules must have been imported, because some versions of libraries are read from what they
-    import.
-
-    Args:
-        read: returns the bytes of a module's file; those that it was imported from, if it was.
+    The modules must have been imported, because then it is known where they were imported from, and
+    some versions of libraries are read from what they import.
 
     Raises:
         ConfigurationError: a step's module has no source file, or one is not Python.
@@ -71,19 +76,33 @@ def code_of(segment: Segment, read: Callable[[Path], bytes] = read) -> Code:
     home = home_of_segment(segment)
     modules = {step.module for step in segment.steps}
     modules |= {f"{package}.adapters" for package in home.packages}
-    digests, libraries = _reached(home, modules, read)
+    code, libraries = _reached(home, modules)
     for step in segment.steps:
-        if step.module not in digests:
+        if step.module not in code.modules:
             raise ConfigurationError(f"{step.place}: not found as {step.module}")
-    for package in home.packages:
-        digests |= _data_files(home.folder / package)
-    return Code(dict(sorted(digests.items())), _versions(libraries | {*_ALWAYS_USED}))
+    return replace(code, libraries=_versions(libraries))
+
+
+def modules_behind(module: str) -> set[str]:
+    """The first-party modules that the import of a module of this project may import."""
+    return set(_reached(OWN_HOME, {module})[0].files)
 
 
 def adapters_code() -> dict[str, str]:
     """Digests of the project's adapters.py and of all first-party code that it reaches."""
     names = {f"{package}.adapters" for package in OWN_HOME.packages}
-    return _reached(OWN_HOME, names, read)[0]
+    return _reached(OWN_HOME, names)[0].modules
+
+
+def digest_of(name: str, file: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> str:
+    """The digest of a module's file; of Python's source without comments and docstrings.
+
+    Args:
+        read: returns the bytes of a source file.
+
+    Raises OSError, and ConfigurationError for a source that is not Python.
+    """
+    return parsed(file, name, name, read(file)).digest if _is_source(file) else checksum(file)
 
 
 def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
@@ -131,46 +150,56 @@ def home_of_segment(segment: Segment) -> Home:
     return Home(folder, packages)
 
 
-def _reached(
-    home: Home, modules: set[str], read: Callable[[Path], bytes]
-) -> tuple[dict[str, str], set[str]]:
-    """Digests of modules and of all that they import, and the names of libraries."""
-    digests: dict[str, str] = {}
-    libraries: set[str] = set()
-    waiting = set(modules)
+def _reached(home: Home, names: set[str]) -> tuple[Code, set[str]]:
+    """The code of modules and of all that they import, and the names of libraries."""
+    modules, digests, files = Modules(home.folder), dict[str, str](), dict[str, Path]()
+    libraries, folders = {*_ALWAYS_USED}, set[Path]()
+    folders |= {Path(os.path.normpath(home.folder / package)) for package in home.packages}
+    waiting, seen, guessed = set(names), set[str](), set[str]()
     while waiting:
         name = waiting.pop()
-        path = home.file_of(name)
-        if path is None or name in digests or path.is_relative_to(RUNTIME):
+        seen.add(name)
+        top = modules.find(name.partition(".")[0])
+        if top is None or (top.file and not is_own(top.name, top.file, home.packages)):
+            libraries.add(name.partition(".")[0])
             continue
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        digests[name], imports = _parsed(path, package, _bytes_of(path, read))
-        for imported in imports:
-            top = imported.partition(".")[0]
-            if home.has(top):
-                waiting |= set(_with_parents(imported))
-            else:
-                libraries.add(top)
-        waiting |= set(_with_parents(name))
-    return digests, libraries
+        module = modules.find(name)
+        if module is None or module.file is None or module.file.is_relative_to(RUNTIME):
+            continue
+        if not is_own(name, module.file, home.packages):  # a part of a namespace package
+            libraries.add(top.name)
+            continue
+        try:
+            code = _examined(module, module.file)
+        except ConfigurationError:
+            if name in guessed:  # what cannot be compiled cannot be imported either
+                continue
+            raise
+        digests[name], files[name] = code.digest, module.file
+        if (folder := folder_of(name, module.file)) is not None:
+            folders.add(folder)
+        waiting |= {part for other in (name, *code.imports) for part in _with_parents(other)} - seen
+        if code.is_open:
+            inside = set(modules.inside(top)) - seen
+            guessed |= inside - waiting
+            waiting |= inside
+    outermost = sorted(f for f in folders if f.is_dir() and folders.isdisjoint(f.parents))
+    ordered = dict(sorted(digests.items()))
+    return Code(ordered, {}, dict(sorted(files.items())), tuple(outermost)), libraries
 
 
-def _bytes_of(path: Path, read: Callable[[Path], bytes]) -> bytes:
+def _is_source(file: Path) -> bool:
+    return file.suffix == ".py"
+
+
+def _examined(module: Module, file: Path) -> Parsed:
+    """A module's digest and imports; a file that is no source may import anything."""
     try:
-        return read(path)
+        if _is_source(file):
+            return parsed(file, module.name, module.package, read(file))
+        return Parsed(checksum(file), frozenset(), is_open=True)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-
-
-@functools.cache
-def _parsed(path: Path, package: str, source: bytes) -> tuple[str, frozenset[str]]:
-    """The digest of a module's source, and the names that it imports."""
-    try:
-        tree = ast.parse(source, filename=str(path))
-    except (SyntaxError, ValueError) as error:  # ValueError: a null byte
-        raise ConfigurationError(f"{path} is not valid Python: {error}") from None
-    imports = frozenset(_imports(tree, package))
-    return _digest(tree), imports
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
 
 
 def _with_parents(name: str) -> Iterator[str]:
@@ -179,56 +208,14 @@ def _with_parents(name: str) -> Iterator[str]:
     return (".".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = package.split(".")
-                above = parts[: len(parts) - node.level + 1]
-                base = ".".join([*above, base] if base else above)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _digest(tree: ast.Module) -> str:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and _is_text(first.value):
-                node.body = node.body[1:]
-    return xxhash.xxh3_128_hexdigest(ast.dump(tree, annotate_fields=False).encode())
-
-
-def _data_files(package: Path) -> dict[str, str]:
-    digests = {}
-    for folder, inner, names in os.walk(package):
-        inner[:] = [n for n in inner if not _is_hidden(n) and Path(folder, n) != RUNTIME]
-        for path in (Path(folder, n) for n in names if not _is_hidden(n)):
-            if path.suffix != ".py" and path.is_file():
-                name = path.relative_to(package.parent).as_posix()
-                digests[name] = xxhash.xxh3_128_hexdigest(path.read_bytes())
-    return digests
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__pycache__"))
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
 def _versions(libraries: Iterable[str]) -> dict[str, str]:
     versions = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     for name in sorted(set(libraries) - sys.stdlib_module_names):
         loaded = getattr(sys.modules.get(name), "__version__", None)
         version = _installed_version(name) or loaded
         if isinstance(version, str):
-            versions[name] = _minor(version)
-        if name in _ALWAYS_USED and loaded and _minor(loaded) != versions[name]:
+            versions[name] = _minor(version) + _pin(name)
+        if name in _ALWAYS_USED and loaded and _minor(loaded) != _minor(version or loaded):
             raise ConfigurationError(
                 f"{name} {version} was installed while {name} {loaded} is at work. Start the "
                 f"session again, so that it works with what is installed."
@@ -247,6 +234,16 @@ def _installed_version(name: str) -> str | None:
     except importlib.metadata.PackageNotFoundError:
         brought_by = _distributions().get(name, [])
         return importlib.metadata.version(brought_by[0]) if brought_by else None
+
+
+def _pin(name: str) -> str:
+    """What a library adds to its version, if it was installed from a repository or an archive."""
+    try:
+        pin = pinned(importlib.metadata.distribution(name))
+    except importlib.metadata.PackageNotFoundError:
+        brought_by = _distributions().get(name, [])
+        pin = pinned(importlib.metadata.distribution(brought_by[0])) if brought_by else ""
+    return f" {pin}" if pin else ""
 
 
 @functools.cache

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ..base.errors import StorageError
 from ..disk.manifest import Manifest
-from ..disk.store import Store
 from ..graph.steps import Segment
 from .bound import Bound, ingredients_of
+from .further import changed_code
 from .key import Ingredients, explain
 
 
@@ -71,10 +71,12 @@ def standing(
     except StorageError as error:
         return Stale(segment, ingredients, key, (error.message,), damaged=True)
     if manifest is None:
-        return Stale(segment, ingredients, key, _why_none(store, segment, ingredients))
+        return Stale(segment, ingredients, key, _why_none(bound, segment, ingredients))
     if broken := store.damaged(manifest, hash_all=hash_all):
         reason = f"damaged on disk: {', '.join(dict.fromkeys(broken))}"
         return Stale(segment, ingredients, key, (reason,), manifest, damaged=True)
+    if edited := changed_code(manifest.further, bound.settings.root):
+        return Stale(segment, ingredients, key, (_edited(edited),), manifest)
     lacking = [v for v in graph.kept(part) if v not in manifest.values]
     lacking += [v for v in graph.outputs(part) if v not in manifest.outputs]
     if lacking:
@@ -117,11 +119,12 @@ def identities(bound: Bound) -> dict[str, str]:
 def unfinished(bound: Bound, segment: Segment, key: str) -> Manifest | None:
     """The finished parts of a segment, to resume from; None if a value that is needed is missing.
 
-    A later segment, or [outputs], may now need a value that was not kept when it was made.
+    A later segment, or [outputs], may now need a value that was not kept when it was made. None too
+    if code that they ran was edited.
     """
     graph = bound.graph
     partial = bound.store.find_partial(segment.name, key)
-    if partial is None:
+    if partial is None or changed_code(partial.further, bound.settings.root):
         return None
     start = graph.span(segment).start
     done = range(start, start + len(partial.steps))
@@ -130,8 +133,15 @@ def unfinished(bound: Bound, segment: Segment, key: str) -> Manifest | None:
     return None if needed else partial
 
 
-def _why_none(store: Store, segment: Segment, ingredients: Ingredients) -> tuple[str, ...]:
+def _edited(modules: list[str]) -> str:
+    return f"code of {', '.join(modules)} changed"
+
+
+def _why_none(bound: Bound, segment: Segment, ingredients: Ingredients) -> tuple[str, ...]:
+    store, root = bound.store, bound.settings.root
     if (partial := store.find_partial(segment.name, ingredients.key())) is not None:
+        if edited := changed_code(partial.further, root):
+            return (_edited(edited),)
         return (f"stopped after `{partial.steps[-1]}`; resumes from there",)
     former = store.all_of(segment.name)
     if not former:

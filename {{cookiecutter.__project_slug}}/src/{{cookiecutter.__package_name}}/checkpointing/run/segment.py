@@ -19,7 +19,7 @@ from ..memory.forecast import forecast_of
 from ..memory.limits import oom_kills
 from ..memory.plan import plan
 from ..memory.profile import Profile, write_profile
-from ..reuse.bound import Bound, arguments, as_json, input_bytes, stamps
+from ..reuse.bound import Bound, arguments, as_json, input_bytes, trees
 from ..reuse.key import Ingredients
 from ..worker.main import run_part
 from ..worker.messages import DamageFound, Order, PartCommitted, PartFailed, Source, StepEnded
@@ -251,7 +251,8 @@ class SegmentRun:
             done=self.sunk,
             sources={value: self._source(value, before) for value in graph.loaded(part)},
             arguments=arguments(bound, self.segment),
-            stamps=stamps(bound, self.segment),
+            code=bound.code[self.segment.name],
+            trees=trees(bound, self.segment),
             format=checkpoints.format,
             allowance=max(0, checkpoints.max_disk - bound.store.used_bytes()),
             count=job.budget.count,

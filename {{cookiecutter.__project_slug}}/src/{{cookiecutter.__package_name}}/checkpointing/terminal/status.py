@@ -23,7 +23,7 @@ from .ending import ended
 def status_command(package: str, changes: list[str], verify: bool, as_json: bool) -> int:
     """Show how each segment stands; the exit code."""
     project = describe_project(package)
-    bound = bind(project, parse_changes(project, changes))
+    bound = bind(project, parse_changes(project, changes), hash_all=verify)
     segment_standings = standings(bound, hash_all=verify)
     budget = effective_budget(project.settings.memory, machine_limits())
     if as_json:

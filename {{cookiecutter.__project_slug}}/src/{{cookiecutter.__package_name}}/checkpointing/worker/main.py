@@ -15,11 +15,13 @@ from typing import Any
 from ..base import safe_path
 from ..base.errors import BudgetExceeded, CheckpointingError, ConfigurationError, StepFailed
 from ..base.interrupts import SIGNALS
+from ..base.location import PACKAGE_NAME
 from ..disk.store import Damaged, Store
 from ..graph.graph import Graph
 from ..graph.sources import Home, import_afresh, read_once
 from ..memory import meter
 from ..reuse.bound import describe
+from ..reuse.key import modules_behind
 from .forks import children_end_here, children_go_without, close_file
 from .messages import DamageFound, Order, PartCommitted, PartFailed
 from .part import Part
@@ -66,7 +68,7 @@ def describe_pipeline(
     settle_in(connection, log, root)
     try:
         read_once(homes)
-        import_afresh()
+        import_afresh(modules_behind(PACKAGE_NAME))
         with children_end_here():
             graph = _imported(source)
         connection.send(describe(graph))

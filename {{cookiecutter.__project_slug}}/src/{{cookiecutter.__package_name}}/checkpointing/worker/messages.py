@@ -10,6 +10,8 @@ from ..base.units import Count
 from ..disk.manifest import FileRecord, Manifest
 from ..graph.steps import Segment, Step
 from ..memory.residency import Shared
+from ..reuse.key import Code
+from ..reuse.trees import Tree
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Order:
         before: the values of the segment's earlier parts.
         done: sinks that an earlier attempt at this part has finished; they do not run again.
         arguments: inputs and params by (step, parameter).
-        stamps: of the input files, from the moment they were hashed.
+        code: of the segment; the key was made from it.
+        trees: the inputs and data files, as they were when they were hashed.
         allowance: the most bytes that may be written.
     """
 
@@ -56,7 +59,8 @@ class Order:
     done: frozenset[str]
     sources: dict[str, Source]
     arguments: dict[tuple[str, str], Any]
-    stamps: dict[Path, tuple[int, int]]
+    code: Code
+    trees: tuple[Tree, ...]
     format: str
     allowance: int
     count: Count

@@ -28,6 +28,7 @@ from ..graph.steps import WORKDIR, Parameter, Step
 from ..memory import meter
 from ..memory.gauge import Gauge
 from ..memory.residency import Residency
+from ..reuse.further import FurtherCode
 from .forks import children_end_here
 from .messages import (
     CommitStarted,
@@ -38,7 +39,7 @@ from .messages import (
     WriteEnded,
     WriteStarted,
 )
-from .unchanged import import_unchanged, require_unchanged
+from .unchanged import further_code, import_unchanged, require_unchanged
 
 
 class Part:
@@ -77,9 +78,8 @@ class Part:
 
     def _run_steps(self, commit: Commit) -> Manifest:
         order, started = self.order, time.perf_counter()
-        code = {order.segment: order.ingredients["code"]}
         with children_end_here():
-            import_unchanged(code, order.stamps)
+            import_unchanged({order.segment: order.code}, order.trees)
         self.codecs = {s.name: codec_named(s.codec) for s in order.steps if s.codec is not None}
         gc.freeze()  # imported objects stay: no collection has to look at them again
         meter.give_back_memory()
@@ -91,8 +91,9 @@ class Part:
             self._run_step(step, commit)
             if stop < order.part.stop and not self.is_to_go_on():
                 break
-        require_unchanged(code, order.stamps, Path.read_bytes)
-        return self._commit(commit, stop, time.perf_counter() - started)
+        require_unchanged([order.code], order.trees, Path.read_bytes)
+        further = further_code(order.code, order.root)
+        return self._commit(commit, stop, time.perf_counter() - started, further)
 
     def _is_written(self, value: str, stop: int) -> bool:
         """Whether a value is live or an output, if the part ends before step `stop`."""
@@ -178,7 +179,7 @@ class Part:
         seconds = time.perf_counter() - started
         self.send(ValueLoaded(name, frozen_bytes(self.live[name]), held, seconds))
 
-    def _commit(self, commit: Commit, stop: int, seconds: float) -> Manifest:
+    def _commit(self, commit: Commit, stop: int, seconds: float, further: FurtherCode) -> Manifest:
         """Write the values that steps from number `stop` on need, and the outputs, and commit."""
         self.current = None
         order, before = self.order, self.order.before
@@ -220,6 +221,7 @@ class Part:
             seconds=seconds + (before.seconds if before else 0),
             params=order.params,
             use=Store(order.store).next_use(order.segment.name),
+            further=(before.further if before else {}) | further,
         )
         commit.finish(manifest, partial=not order.is_complete(stop))
         return manifest

@@ -6,56 +6,82 @@ committed only if the code that made it is the code of its key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+import sys
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigurationError
-from ..base.files import stamp
+from ..graph.modules import file_of, is_own
 from ..graph.sources import home_of, import_afresh, read, read_once
 from ..graph.steps import Segment
-from ..reuse.key import code_of, differing
+from ..reuse.further import FurtherCode, place_of
+from ..reuse.key import Code, digest_of
+from ..reuse.trees import Tree, changed_in
 
 
-def import_unchanged(code: Mapping[Segment, dict[str, str]], inputs: Mapping[Path, Any]) -> None:
+def import_unchanged(code: Mapping[Segment, Code], trees: Collection[Tree]) -> None:
     """Import the modules of some segments, from the same bytes as their keys were made from.
 
     Args:
-        code: of each segment, the digests of its modules and data files.
-        inputs: the stamp of each input file, from the moment it was hashed.
+        code: of each segment.
+        trees: the inputs and data files, as they were when they were hashed.
 
     Raises ConfigurationError if a file has changed, or the wiring differs from the order's.
     """
     steps = [step for segment in code for step in segment.steps]
     read_once({home_of(step.module, Path(step.file)) for step in steps})
-    require_unchanged(code, inputs)
-    import_afresh()
+    require_unchanged(code.values(), trees)
+    import_afresh({name for known in code.values() for name in known.files})
     for segment in code:
         if _wiring(segment.read_anew()) != _wiring(segment):
             raise _changed([f"the wiring of {segment.name}"])
 
 
 def require_unchanged(
-    code: Mapping[Segment, dict[str, str]],
-    inputs: Mapping[Path, Any],
-    read: Callable[[Path], bytes] = read,
+    code: Collection[Code], trees: Collection[Tree], read: Callable[[Path], bytes] = read
 ) -> None:
     """Refuse code and inputs that are not those of the keys: they were edited during the run.
 
     Args:
         read: `Path.read_bytes` reads the disk again, as a process started by a step does.
     """
-    changed: list[str] = []
-    for segment, digests in code.items():
-        changed += differing(digests, code_of(segment, read).modules)
-    changed += [str(path) for path, at in inputs.items() if _stamp(path) != at]
+    changed = [
+        name
+        for known in code
+        for name, file in known.files.items()
+        if _digest(name, file, read) != known.modules[name]
+    ]
+    changed += changed_in(trees)
     if changed:
         raise _changed(changed)
 
 
-def _stamp(path: Path) -> Any:
+def further_code(code: Code, root: Path) -> FurtherCode:
+    """The first-party modules that this process has imported and the key does not contain.
+
+    The analysis of imports cannot see them: a name that was computed, or a library's plugin.
+
+    Raises ConfigurationError if a module of the key was imported from another file.
+    """
+    further: FurtherCode = {}
+    for name, module in list(sys.modules.items()):
+        file = file_of(module)
+        known = code.files.get(name)
+        if file is None or not os.path.isfile(file) or (known and os.path.samefile(known, file)):
+            continue
+        if known:
+            raise _changed([name])
+        if is_own(name, file):
+            digest = digest_of(name, Path(file), read)
+            further[name] = place_of(Path(file), root), digest
+    return further
+
+
+def _digest(name: str, file: Path, read: Callable[[Path], bytes]) -> str | None:
     try:
-        return stamp(path)
+        return digest_of(name, file, read)
     except OSError:  # it is gone
         return None
 

@@ -154,7 +154,8 @@ def _script_order(
         root=bound.settings.root,
         folder=folder / "plain",
         segments=graph.segments,
-        code={name: code.modules for name, code in bound.code.items()},
+        code=bound.code,
+        data=tuple(bound.data.values()),
         keys={manifest.segment: manifest.key for manifest in manifests},
         arguments={
             address: argument

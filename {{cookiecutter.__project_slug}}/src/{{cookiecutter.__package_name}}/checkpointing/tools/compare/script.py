@@ -23,6 +23,8 @@ from ...disk.commit import Commit, files_of
 from ...graph.steps import WORKDIR, Parameter, Segment, Step
 from ...memory import meter
 from ...memory.gauge import Gauge
+from ...reuse.key import Code
+from ...reuse.trees import Tree
 from ...worker.forks import children_end_here
 from ...worker.main import as_failure, settle_in
 from ...worker.messages import StepEnded, StepStarted
@@ -36,7 +38,8 @@ class ScriptOrder:
 
     Attributes:
         folder: for the files that steps make, and for outputs while they are hashed.
-        code: of each segment, the digests of its modules and data files in the other run.
+        code: of each segment, in the other run.
+        data: the data files of the code, in the other run.
         keys: of each segment in the run with checkpoints; they seed random numbers.
         arguments: inputs and params by (step, parameter).
         outputs: the values whose bytes are to be compared.
@@ -45,7 +48,8 @@ class ScriptOrder:
     root: Path
     folder: Path
     segments: tuple[Segment, ...]
-    code: dict[str, dict[str, str]]
+    code: dict[str, Code]
+    data: tuple[Tree, ...]
     keys: dict[str, str]
     arguments: dict[tuple[str, str], Any]
     outputs: tuple[str, ...]
@@ -102,7 +106,7 @@ class Script:
         """
         code = {segment: self.order.code[segment.name] for segment in self.order.segments}
         with children_end_here():  # this imports their modules
-            import_unchanged(code, inputs={})
+            import_unchanged(code, self.order.data)
             functions = {name: step.function() for name, step in self.steps.items()}
         for segment in self.order.segments:
             for step in segment.steps:

@@ -99,6 +99,13 @@ _ALL = (
         "`workdir`.",
     ),
     Rule(
+        "CKP207",
+        "Imports name the modules that they load",
+        "A key covers the code that imports name. For a computed name all modules of the package "
+        "count, and code of other places counts only after a run has loaded it.",
+        "Import each module that may be meant, and choose among them in a dict.",
+    ),
+    Rule(
         "CKP301",
         "Data lives in values, not in modules or caches",
         "A module's data and a cache are held by every process that imports them, until it ends, "

@@ -1,0 +1,36 @@
+"""Code that only a run showed to count: first-party modules that no analysis of imports can see.
+
+A worker notes them in the manifest, as compilers note the files that they included for make and
+ninja. The checkpoint is reused only while their code is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..base.errors import ConfigurationError
+from .key import digest_of
+
+FurtherCode = dict[str, tuple[str, str]]
+"""By the name of a module: its file, from the project's folder if it lies in it, and its digest."""
+
+
+def place_of(file: Path, root: Path) -> str:
+    """A file as a manifest names it: the same after the whole project was moved."""
+    is_inside = file.is_relative_to(root)
+    return (file.relative_to(root) if is_inside else file).as_posix()
+
+
+def changed_code(further: Mapping[str, tuple[str, str]], root: Path) -> list[str]:
+    """The modules whose code is no longer the one that ran."""
+    return sorted(
+        name for name, (place, digest) in further.items() if _digest(name, root / place) != digest
+    )
+
+
+def _digest(name: str, file: Path) -> str | None:
+    try:
+        return digest_of(name, file)
+    except (OSError, ConfigurationError):  # it is gone, or broken
+        return None

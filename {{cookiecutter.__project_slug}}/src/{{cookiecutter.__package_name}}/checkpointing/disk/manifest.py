@@ -61,8 +61,8 @@ class Manifest:
     `steps` are the steps that ran: all of the segment's, or those of its finished parts. `params`
     are those that it depends on, also through the values of earlier segments. `seconds` is the time
     of the steps, without the commit. `use` is highest for the checkpoint of a segment that a run
-    made or reused last; a former runtime left it 0. `further` are the file and the digest of modules
-    that ran and that the key does not contain, by name.
+    made or reused last; a former runtime left it 0. `further` are the file and the digest of
+    modules that ran and that the key does not contain, by name.
     """
 
     pipeline: str

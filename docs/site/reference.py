@@ -142,7 +142,7 @@ def configuration() -> str:
         rows = []
         for key, field in model.model_fields.items():
             if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-                text += _settings(key, field.annotation, classes, meanings)
+                text += _settings(name, key, field.annotation, classes, meanings)
             else:
                 rows.append([f"`[{key}]`", classes[model.__name__][key].meaning])
         text += "\n" + table(["table", "what it holds"], rows) if rows else ""
@@ -180,20 +180,21 @@ def _meanings(body: list[ast.stmt]) -> dict[str, Described]:
 
 
 def _settings(
+    file: str,
     key: str,
     model: type[BaseModel],
     classes: dict[str, dict[str, Described]],
     forms: dict[str, Described],
 ) -> str:
-    """One table of memory_budget.toml. A key without a docstring is a KeyError."""
-    generated = tomllib.loads((BAKED / settings.MEMORY_BUDGET_FILE).read_text(encoding="utf-8"))
+    """One table of a TOML file. A key without a docstring is a KeyError."""
+    generated = tomllib.loads((BAKED / file).read_text(encoding="utf-8")).get(key, {})
     rows = []
     for name, field in model.model_fields.items():
         told = classes[model.__name__][name]
         form = next((forms[word].meaning for word in told.names if word in forms), "")
         form = form or _plain_form(model.model_json_schema()["properties"][name])
         is_needed = field.is_required()
-        default = "none" if is_needed else _toml(generated[key].get(name), field.default)
+        default = "none" if is_needed else _toml(generated.get(name), field.default)
         rows.append([f"`{name}`", f"{told.meaning} {form}", default])
     heading = f"\n### \\[{key}\\]\n\n{inspect.getdoc(model)}\n\n"
     return heading + table(["key", "meaning", "default"], rows)

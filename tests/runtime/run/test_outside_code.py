@@ -80,9 +80,7 @@ def test_a_module_that_only_the_run_names_counts_from_then_on(outside: Project, 
     assert outside.load("plugged") == "10.0"
 
 
-def test_a_part_is_not_resumed_after_code_that_it_ran_was_edited(
-    outside: Project, run: Run
-) -> None:
+def test_a_part_is_not_resumed_after_code_that_it_ran_was_edited(outside: Project) -> None:
     outside.segments(
         s01="""
         import pydoc
@@ -102,18 +100,17 @@ def test_a_part_is_not_resumed_after_code_that_it_ran_was_edited(
         """
     )
     outside.write("broken", "")
-    assert run()["error"]["step"] == "last"
-    outside.write("lib/plugin.py", "FACTOR = 4.0\n")
-    (outside.folder / "broken").unlink()
-    assert "code of plugin changed" in " ".join(outside.command("status").stdout.split())
-    assert ran(run()) == ["s01"]
+    with outside.session() as run:
+        assert run()["error"]["step"] == "last"
+        outside.write("lib/plugin.py", "FACTOR = 4.0\n")
+        (outside.folder / "broken").unlink()
+        assert "code of plugin changed" in " ".join(outside.command("status").stdout.split())
+        assert ran(run()) == ["s01"]
     assert outside.load("last") == "4.0"
     assert outside.executed() == ["sent", "sent"]
 
 
-def test_outside_code_that_a_step_imports_late_is_that_of_the_key(
-    outside: Project, run: Run
-) -> None:
+def test_outside_code_that_a_step_imports_late_is_that_of_the_key(outside: Project) -> None:
     outside.segments(
         s01="""
         @step
@@ -127,10 +124,11 @@ def test_outside_code_that_a_step_imports_late_is_that_of_the_key(
             return RATE
         """
     )
-    assert ran(run()) == ["s01"]
-    assert outside.load("plain") == "2.0"
-    outside.write("stay", "")
-    assert "sibling.rates changed while the pipeline ran" in run(fresh=True)["error"]["message"]
+    with outside.session() as run:
+        assert ran(run()) == ["s01"]
+        assert outside.load("plain") == "2.0"
+        outside.write("stay", "")
+        assert "sibling.rates changed while the pipeline ran" in run(fresh=True)["error"]["message"]
 
 
 def test_a_large_data_file_of_the_package_takes_no_memory(project: Project) -> None:
@@ -168,15 +166,16 @@ def folder_input(shared_project: Project) -> Project:
     return project
 
 
-@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("edit", ["times set back", pytest.param("*", marks=pytest.mark.slow)])
 def test_an_edit_of_a_folder_during_a_run_ends_it(
     folder_input: Project, tmp_path: Path, edit: str
 ) -> None:
-    project = folder_input.copy(tmp_path / "demo")
-    project.segments(s01=FOLDER.format(edit=EDITS[edit]))
-    record = project.run()
-    assert record["exit_code"] == 2
-    assert "changed while the pipeline ran" in record["error"]["message"]
+    for number, act in enumerate(EDITS.values() if edit == "*" else [EDITS[edit]]):
+        project = folder_input.copy(tmp_path / f"demo{number}")
+        project.segments(s01=FOLDER.format(edit=act))
+        record = project.run()
+        assert record["exit_code"] == 2, act
+        assert "changed while the pipeline ran" in record["error"]["message"], act
 
 
 def test_an_editor_at_work_beside_an_input_is_no_edit(

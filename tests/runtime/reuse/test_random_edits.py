@@ -1,0 +1,89 @@
+"""After random edits of a realistic project, nothing is reused that a fresh run would not give."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from ..conftest import Project
+from .edits import EDITS, PLAIN, STANDINGS, Edited
+
+Ask = Callable[[], Any]
+
+NEEDLESS_OF_15 = 17
+NEEDLESS_OF_200 = 233
+"""Segments that would run again, and whose values would be the same: this may only fall."""
+
+
+@contextmanager
+def asking(project: Project, code: str) -> Iterator[Ask]:
+    """A function that has a process of its own answer, again and again."""
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=project.folder,
+        env=project.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        questions, answers = process.stdin, process.stdout
+
+        def ask() -> Any:
+            print(file=questions, flush=True)
+            return json.loads(answers.readline())
+
+        yield ask
+        questions.close()
+
+
+def needless(project: Project, cases: int, seed: int) -> Counter[str]:
+    """Edit the project so many times; what ran needlessly, by the edits that were made.
+
+    Fails when a segment is reusable though a plain run of its steps gives other values now.
+    """
+    edited, chance, needless = Edited(project), random.Random(seed), Counter[str]()
+    assert project.run()["exit_code"] == 0
+    with asking(project, PLAIN) as plain, asking(project, STANDINGS) as standings:
+        before = plain()
+        assert isinstance(before, dict), before
+        for number in range(cases):
+            edits = chance.sample(EDITS, chance.choice([1, 1, 1, 2, 3]))
+            for edit in edits:
+                with suppress(FileNotFoundError):  # the edit before may have moved it
+                    edit.make(edited, chance)
+            named, after, now = "; ".join(edit.name for edit in edits), plain(), standings()
+            for segment, (standing, *reasons) in now.items() if isinstance(after, dict) else ():
+                is_same = after[segment] == before[segment]
+                assert is_same or standing != "Reusable", f"{number}: {segment} after {named}"
+                if is_same and standing == "Stale":
+                    needless[f"{named}: {segment}: {reasons}"] += 1
+            edited.restore()
+        assert {standing for standing, *_ in standings().values()} == {"Reusable"}
+    return needless
+
+
+@pytest.fixture
+def project(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("PYTHONPATH", str(project.folder / "lib"))
+    return project
+
+
+def test_no_stale_value_is_reused_after_some_random_edits(project: Project) -> None:
+    assert needless(project, 15, seed=1).total() <= NEEDLESS_OF_15
+
+
+@pytest.mark.exhaustive
+def test_no_stale_value_is_reused_after_many_random_edits(project: Project) -> None:
+    counted = needless(project, 200, seed=2)
+    print("\n".join(counted), f"needless: {counted.total()} of {3 * 200}", sep="\n")
+    assert counted.total() <= NEEDLESS_OF_200

@@ -50,6 +50,7 @@ def written_pages() -> list[Page]:
         Page("pattern.md", "docs/pattern.md"),
         Page("tutorial.md", "docs/tutorial.md"),
         Page("planning.md", "docs/planning.md"),
+        Page("guarantees.md", "docs/guarantees.md"),
         Page("updating.md", "docs/updating.md"),
         Page("architecture.md", "docs/architecture.md"),
         Page("runtime.md", "docs/runtime.md"),
@@ -70,7 +71,11 @@ def chapters(pages: list[Page]) -> list[Chapter]:
     project = tuple(path for path in found if path != README)
     return [
         Chapter(
-            "Start", ("pattern.md", "tutorial.md", "planning.md", "updating.md", "En español <es>")
+            "Start",
+            (
+                *("pattern.md", "tutorial.md", "planning.md", "guarantees.md", "updating.md"),
+                "En español <es>",
+            ),
         ),
         Chapter("Reference", tuple(reference.PAGES)),
         Chapter("A generated project", (f"Its README <{README}>", *project)),

@@ -59,13 +59,11 @@ class Rounds:
         return self._counted(trouble, chosen)
 
     def _counted(self, trouble: str, items: Sequence[Item]) -> Iterator[Item]:
-        done = 0
-        try:
-            for item in items:
-                yield item
-                done += 1
-        finally:
-            self._node.user_properties.append((trouble, done))
+        # Noted before the first round: the report of a failure is made while this still waits.
+        self._node.user_properties.append((trouble, done := [0]))
+        for item in items:
+            yield item
+            done[0] += 1
 
 
 @pytest.fixture
@@ -84,7 +82,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     failed: Counter[str] = Counter()
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
-            for trouble, count in report.user_properties:
+            for trouble, [count] in report.user_properties:
                 done[trouble] += count
                 failed[trouble] += outcome == "failed"
     if done:

@@ -88,6 +88,7 @@ def spawned_over_shared_memory() -> None:
     global data
     memory = SharedMemory(create=True, size=SIZE)
     memory.buf[:SIZE] = data.view(np.uint8)
+    time.sleep(HOLD)  # the peak: for less than the 10 ms between two samples it could be missed
     data = np.empty(0)
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(read_shared, [memory.name] * 2, [2 * HOLD] * 2))

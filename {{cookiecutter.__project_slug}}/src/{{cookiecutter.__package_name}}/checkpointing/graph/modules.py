@@ -26,20 +26,21 @@ from ..base.litter import in_inputs
 from ..base.location import RUNTIME, RUNTIME_NAME
 
 RUNTIME_LIBRARIES = frozenset(
-    {
-        *(
-            "altair",
-            "filelock",
-            "jinja2",
-            "markupsafe",
-            "numpy",
-            "pandas",
-            "psutil",
-            "pyarrow",
-            "pydantic",
-        ),
-        *("pydantic_core", "rich", "typer", "xxhash"),
-    }
+    [
+        "altair",
+        "filelock",
+        "jinja2",
+        "markupsafe",
+        "numpy",
+        "pandas",
+        "psutil",
+        "pyarrow",
+        "pydantic",
+        "pydantic_core",
+        "rich",
+        "typer",
+        "xxhash",
+    ]
 )
 """What the runtime itself imports, and shares with the steps: it counts by its version, always."""
 

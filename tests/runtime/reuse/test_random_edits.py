@@ -14,13 +14,69 @@ from typing import Any
 import pytest
 
 from ..conftest import Project
-from .edits import EDITS, PLAIN, STANDINGS, Edited
+from .edits import EDITS, Edited
 
 Ask = Callable[[], Any]
 
 NEEDLESS_OF_15 = 17
 NEEDLESS_OF_200 = 233
 """Segments that would run again, and whose values would be the same: this may only fall."""
+
+
+# A process that runs all steps as plain functions, in a fresh child for each line that it reads.
+PLAIN = """
+import importlib, inspect, json, os, sys, tomllib
+from pathlib import Path
+import pandas, pyarrow
+
+def run():
+    from demo.pipeline import PIPELINE
+    wiring = tomllib.loads(Path("pipeline.toml").read_text())
+    values = dict(wiring["params"])
+    for name, text in wiring["inputs"].items():
+        values[name] = sorted(Path.cwd().glob(text)) if "*" in text else Path.cwd() / text
+    made = {}
+    for segment in PIPELINE.segments:
+        for step in segment.steps:
+            function = step.function()
+            names = inspect.signature(function).parameters
+            values[step.name] = function(**{name: values[name] for name in names})
+        made[segment.name] = [values[step.name] for step in segment.steps]
+    return json.dumps(made)
+
+for line in sys.stdin:
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.write(write, run().encode())
+        except BaseException as error:
+            os.write(write, json.dumps(f"{type(error).__name__}: {error}").encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as answer:
+        print(answer.read(), flush=True)
+    os.waitpid(child, 0)
+"""
+
+# A process that answers each line with the standing of each segment.
+STANDINGS = """
+import json, sys
+from demo.pipeline import PIPELINE
+from demo.checkpointing.base.errors import CheckpointingError
+from demo.checkpointing.reuse.bound import bind
+from demo.checkpointing.reuse.standing import standings
+from demo.checkpointing.run.describing import describe_again
+
+for line in sys.stdin:
+    try:
+        answer = {
+            now.segment.name: [type(now).__name__, *getattr(now, "reasons", ())]
+            for now in standings(bind(describe_again(PIPELINE), {}))
+        }
+    except CheckpointingError as error:
+        answer = str(error)
+    print(json.dumps(answer), flush=True)
+"""
 
 
 @contextmanager

@@ -83,7 +83,7 @@ def import_afresh(names: Collection[str] = ()) -> None:
     Args:
         names: first-party modules of other places to remove as well.
     """
-    finder = next(finder for finder in sys.meta_path if isinstance(finder, _OwnCode))
+    finder = _finder()
     former = sys.modules[PACKAGE_NAME]
     forget_adapters()
     for name, module in list(sys.modules.items()):
@@ -95,6 +95,15 @@ def import_afresh(names: Collection[str] = ()) -> None:
     except BaseException:
         sys.modules[PACKAGE_NAME] = former  # without it the runtime could not even report the error
         raise
+
+
+def is_first_party(name: str, file: str | None) -> bool:
+    """Whether a module of this name and file would be read once."""
+    return _finder().owns(name, file)
+
+
+def _finder() -> _OwnCode:
+    return next(finder for finder in sys.meta_path if isinstance(finder, _OwnCode))
 
 
 class _OwnCode(MetaPathFinder):

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigurationError
-from ..graph.modules import file_of, is_own
-from ..graph.sources import home_of, import_afresh, read, read_once
+from ..graph.modules import file_of
+from ..graph.sources import home_of, import_afresh, is_first_party, read, read_once
 from ..graph.steps import Segment
 from ..reuse.further import FurtherCode, place_of
 from ..reuse.key import Code, digest_of
@@ -73,7 +73,7 @@ def further_code(code: Code, root: Path) -> FurtherCode:
             continue
         if known:
             raise _changed([name])
-        if is_own(name, file):
+        if is_first_party(name, file):
             digest = digest_of(name, Path(file), read)
             further[name] = place_of(Path(file), root), digest
     return further

@@ -21,6 +21,8 @@ PACKAGE = TEMPLATE / "src" / "{{cookiecutter.__package_name}}"
 SLUG, BAKED_PACKAGE = "flight-delays", "flight_delays"  # from the default project name
 DEV = BUILD / "dev" / SLUG
 DEMO = BUILD / "demo" / SLUG
+# The processes of a run as on other systems; the rest of the tests does not depend on that.
+PORTABLE = [f"tests/runtime/run/test_{name}.py" for name in ("run", "errors", "odd_places")]
 DEMO_BUDGET = "500MB"  # so that the budget is one that the sample comes near to
 CACHES = ("__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 
@@ -139,19 +141,20 @@ def test(slow: bool, exhaustive: bool, arguments: Sequence[str]) -> None:
     python = dev()
     in_parallel = ("-m", "pytest", "-n", "auto", "--dist", "worksteal")
     further = "exhaustive or slow" if exhaustive else "slow and not exhaustive"
+    default = "not slow and not exhaustive"
     if arguments:  # a choice of tests says nothing about coverage
-        default = "not slow and not exhaustive"
         chosen = f"{further} or ({default})" if slow or exhaustive else default
         run(python, *in_parallel, "-m", chosen, *arguments)
         return
     shutil.rmtree(BUILD / "coverage", ignore_errors=True)
     (BUILD / "coverage").mkdir()
-    run(python, "-m", "coverage", "run", *in_parallel, "-m", "not slow and not exhaustive")
+    run(python, "-m", "coverage", "run", *in_parallel, "-m", default)
     run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=DEV)
     run(python, "-m", "coverage", "combine", "--quiet")
     run(python, "-m", "coverage", "report")
     if slow or exhaustive:
         run(python, *in_parallel, "-m", further)
+        run(python, *in_parallel, "-m", default, *PORTABLE, CHECKPOINTING_PORTABLE="1")
 
 
 def demo() -> None:

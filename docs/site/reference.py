@@ -193,7 +193,7 @@ def _settings(
         form = next((forms[word].meaning for word in told.names if word in forms), "")
         form = form or _plain_form(model.model_json_schema()["properties"][name])
         is_needed = field.is_required()
-        default = "none" if is_needed else _toml(generated[key].get(name), field.default)
+        default = "none" if is_needed else _toml(generated.get(key, {}).get(name), field.default)
         rows.append([f"`{name}`", f"{told.meaning} {form}", default])
     heading = f"\n### \\[{key}\\]\n\n{inspect.getdoc(model)}\n\n"
     return heading + table(["key", "meaning", "default"], rows)

@@ -21,6 +21,8 @@ PACKAGE = TEMPLATE / "src" / "{{cookiecutter.__package_name}}"
 SLUG, BAKED_PACKAGE = "flight-delays", "flight_delays"  # from the default project name
 DEV = BUILD / "dev" / SLUG
 DEMO = BUILD / "demo" / SLUG
+# The processes of a run as on other systems; the rest of the tests does not depend on that.
+PORTABLE = [f"tests/runtime/run/test_{name}.py" for name in ("run", "errors", "odd_places")]
 DEMO_BUDGET = "500MB"  # so that the budget is one that the sample comes near to
 CACHES = ("__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 
@@ -154,6 +156,7 @@ def test(slow: bool, exhaustive: bool, arguments: Sequence[str]) -> None:
     run(python, "-m", "coverage", "report")
     if slow or exhaustive:
         run(python, *in_parallel, "-m", further)
+        run(python, *in_parallel, "-m", default, *PORTABLE, CHECKPOINTING_PORTABLE="1")
 
 
 def measured() -> dict[str, str]:

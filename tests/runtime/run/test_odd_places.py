@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flight_delays.checkpointing.memory import meter
 
 from ..conftest import MEMORY_BUDGET, Project
 
@@ -48,6 +49,28 @@ LATER = """
         return question
 """
 FINISHED = "['ran', 'ran'] 42"
+
+
+def python(project: Project, code: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """A process that executes code and can import the project's package."""
+    path = project.write("code.py", code)
+    return subprocess.run(
+        [sys.executable, str(path)],
+        cwd=project.folder,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def program(project: Project, code: str) -> subprocess.CompletedProcess[str]:
+    """Execute code that can import `program`, whose `run` prints how a run of PIPELINE ended."""
+    project.write("program.py", PROGRAM)
+    done = python(project, code, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +110,7 @@ def test_tmpdir_may_be_any_folder_and_steps_see_it(
     assert not exists or list(folder.iterdir()) == []
 
 
+@pytest.mark.skipif(meter.START_METHOD == "spawn", reason="needs no socket")
 def test_without_a_folder_for_sockets_a_command_says_what_to_set(looking: Project) -> None:
     nowhere = looking.folder / "nowhere"
     code = f"""
@@ -170,26 +194,24 @@ def test_a_thread_and_an_event_loop_run_the_pipeline(asking: Project) -> None:
     assert program(asking, code).stdout.split("\n") == [FINISHED, reused, reused, ""]
 
 
-def python(project: Project, code: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """A process that executes code and can import the project's package."""
-    path = project.write("code.py", code)
-    return subprocess.run(
-        [sys.executable, str(path)],
-        cwd=project.folder,
-        env=project.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
+def test_a_program_that_ignores_the_end_of_its_children_does_not_hide_it_from_steps(
+    project: Project,
+) -> None:
+    project.segments(
+        s01="""
+        @step
+        def answer() -> int:
+            import subprocess, sys
+            return subprocess.run([sys.executable, "-c", "raise SystemExit(42)"]).returncode
+        """
     )
-
-
-def program(project: Project, code: str) -> subprocess.CompletedProcess[str]:
-    """Execute code that can import `program`, whose `run` prints how a run of PIPELINE ended."""
-    project.write("program.py", PROGRAM)
-    done = python(project, code, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stderr
-    return done
+    code = """
+    import signal
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    import program
+    program.run()
+    """
+    assert program(project, code).stdout.strip() == "['ran'] 42"
 
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
@@ -354,3 +376,36 @@ def test_a_clock_that_went_back_leaves_the_last_run_the_last(project: Project) -
         assert project.load("day") == "'3'"
         assert run(params={"which": "1"})["segments"][0]["status"] == "reused"
     assert project.load("day") == "'1'"
+
+
+def test_a_run_as_on_other_systems_gives_what_a_run_on_linux_gives(project: Project) -> None:
+    project.segments(
+        s01="""
+        @step
+        def started_by() -> list[str]:
+            import psutil
+            return psutil.Process().parent().cmdline()
+        """,
+        s02="""
+        @step
+        def kinds(started_by: list[str]) -> list[str]:
+            return list({"a", "set", "of", "words"})
+        """,
+    )
+    assert project.run(CHECKPOINTING_PORTABLE="1")["exit_code"] == 0
+    assert "demo" in project.load("started_by")  # the command itself, and no fork server
+    kinds = project.load("kinds")
+
+    assert set(project.statuses().values()) == {"reused"}
+    assert set(project.statuses("--fresh").values()) == {"ran"}
+    assert project.load("kinds") == kinds
+
+
+def test_a_program_without_a_guard_is_not_run_again_by_its_workers(asking: Project) -> None:
+    code = """
+    import os
+    os.environ["CHECKPOINTING_PORTABLE"] = "1"
+    import program
+    program.run()
+    """
+    assert program(asking, code).stdout.strip() == FINISHED

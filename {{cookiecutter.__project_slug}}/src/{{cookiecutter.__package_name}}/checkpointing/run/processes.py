@@ -9,7 +9,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
@@ -90,9 +90,18 @@ def _prepare() -> None:
     """Make this process ready to start workers. Raises ConfigurationError, OSError."""
     starting.occupy_standard_streams()
     interrupts.end_others_by(end_children)
-    if meter.START_METHOD != "forkserver":
+    if os.name != "posix":
         return
-    from multiprocessing import forkserver, resource_tracker
+    from multiprocessing import resource_tracker
+
+    with held(), _environment():
+        resource_tracker.ensure_running()  # it unblocks signals, so it has to come first
+    if meter.START_METHOD == "forkserver":
+        _start_fork_server()
+
+
+def _start_fork_server() -> None:
+    from multiprocessing import forkserver
 
     server: Any = forkserver._forkserver
     starting.forget_lost_server(server)
@@ -100,7 +109,6 @@ def _prepare() -> None:
         return
     forkserver.set_forkserver_preload(list(PRELOADED))
     with held(), _environment():
-        resource_tracker.ensure_running()  # it unblocks signals, so it has to come first
         starting.choose_socket_folder()
         with _deaf_to_interrupts():
             forkserver.ensure_running()
@@ -203,12 +211,14 @@ def _worker(
     An interrupt may cut off the start only, because it waits until libraries are loaded.
     """
     context = multiprocessing.get_context(meter.START_METHOD)
+    is_child = meter.START_METHOD == "spawn"  # else the fork server, which is deaf, forks it
+    deaf = _deaf_to_interrupts() if is_child else nullcontext()
     ours, theirs = context.Pipe()
     process = context.Process(  # type: ignore[attr-defined]  # every context has one
         target=enter, args=(left.registrar, target, theirs, *arguments), daemon=False
     )
     try:
-        with _environment(), _without_main(), interrupt.let_through():
+        with _environment(), _without_main(), interrupt.let_through(), deaf:
             _start(process)
         left.begin(process.pid)
         theirs.close()
@@ -282,6 +292,9 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
     A child inherits blocked signals. A signal that comes meanwhile is not lost: it stays pending.
     """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where an interrupt may end a worker
+        yield
+        return
     former = signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.SIGNALS)
     try:
         yield

@@ -101,6 +101,8 @@ def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]
         if getattr(sys, name) is None:  # the parent has none, like a program of pythonw
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 as long as this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    if hasattr(signal, "SIGCHLD"):  # where a parent ignores it, steps would get no exit codes
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):  # blocked so far, and so it would be in its children
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     children_go_without(connection.close)

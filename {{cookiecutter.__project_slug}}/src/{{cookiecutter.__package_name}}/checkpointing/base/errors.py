@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Protocol
+
+from .refusals import refusal_of, remedy_of
+from .texts import MESSAGE_CHARACTERS, VALUE_CHARACTERS, cut
 
 
 class CheckpointingError(Exception):
@@ -21,8 +25,8 @@ class CheckpointingError(Exception):
     def __init__(
         self, message: str, *, segment: str | None = None, step: str | None = None, **details: Any
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = cut(message, MESSAGE_CHARACTERS)
+        super().__init__(self.message)
         self.segment = segment
         self.step = step
         self.details = details
@@ -84,6 +88,13 @@ class Interrupted(CheckpointingError):
     exit_code = 130
 
 
+class Internal(CheckpointingError):
+    """A bug of this runtime: an exception that no part of it expects."""
+
+    kind = "internal"
+    exit_code = 1
+
+
 BY_KIND: dict[str, type[CheckpointingError]] = {
     error.kind: error
     for error in (
@@ -94,6 +105,7 @@ BY_KIND: dict[str, type[CheckpointingError]] = {
         StorageError,
         Locked,
         Interrupted,
+        Internal,
     )
 }
 
@@ -106,7 +118,7 @@ class Record(Protocol):
 
 @contextmanager
 def recorded(record: Record, stopped: Callable[[], Interrupted]) -> Iterator[None]:
-    """Make any error that ends a run a CheckpointingError that carries the record so far.
+    """Make whatever ends a run a CheckpointingError that carries the record so far.
 
     Args:
         stopped: makes the error for Ctrl-C.
@@ -116,15 +128,61 @@ def recorded(record: Record, stopped: Callable[[], Interrupted]) -> Iterator[Non
         yield
     except KeyboardInterrupt:
         failure, cause = stopped(), None
-    except CheckpointingError as error:
-        failure, cause = error, error.__cause__
-    except OSError as error:
-        failure = StorageError(f"{error}. Check the disk and who may read and write there.")
-        cause = error
+    except Exception as error:
+        failure = as_ours(error)
+        cause = error.__cause__ if failure is error else error
     else:
         return
     record.error, failure.record = failure.as_json(), record
     raise failure from cause
+
+
+def as_ours(error: Exception) -> CheckpointingError:
+    """Any exception as an error of ours: what the system refuses is storage, the rest is a bug.
+
+    Where a person has named what is refused, an input or a setting, a ConfigurationError was raised
+    already.
+    """
+    match error:
+        case CheckpointingError():
+            return error
+        case OSError():
+            return StorageError(f"{refusal_of(error)}. {remedy_of(error)}")
+        case MemoryError():
+            return BudgetExceeded(
+                "the process of the command itself ran out of memory, outside of any step. End "
+                "other programs, or raise the limit that it runs under (`ulimit -v`)."
+            )
+    return _bug(error)
+
+
+def _bug(error: Exception) -> Internal:
+    """The error for an exception that nothing expects; its traceback is in a file."""
+    import tempfile  # here, because most commands meet no bug
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    named = f"this is a bug of the runtime ({type(error).__name__}: {_said(error)})."
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="checkpointing-bug-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError:
+        return Internal(f"{named} Report it with the traceback above.", traceback=text)
+    return Internal(f"{named} Report it with the traceback in {path}.")
+
+
+def _said(error: Exception) -> str:
+    return cut(" ".join(str(error).split()), VALUE_CHARACTERS)
+
+
+def message_of(failure: CheckpointingError) -> str:
+    """The message of an error for people: where in the pipeline, what is wrong, what to do."""
+    place = ""
+    if failure.segment and f"`{failure.segment}`" not in failure.message:
+        step = f", step `{failure.step}`" if failure.step else ""
+        place = f"segment `{failure.segment}`{step}: "
+    return f"{place}{failure.message}"
 
 
 def nearest(name: str, candidates: list[str]) -> str:

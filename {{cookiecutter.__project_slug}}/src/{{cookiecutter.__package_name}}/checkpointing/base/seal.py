@@ -134,10 +134,7 @@ def write_record(root: Path, runtime: Path, template: str, version: str, commit:
 
 def read_record(root: Path) -> Record | None:
     """The record; None if there is none, or if it names no version."""
-    try:
-        text = (root / RECORD).read_text("utf-8", errors="replace")
-    except OSError:
-        return None
+    text = _content(root / RECORD).decode("utf-8", errors="replace")
     head = dict(re.findall(r"^# (\w+): (.+)$", text, re.MULTILINE))
     lines = re.findall(r"^(\w{64})  (.+)$", text, re.MULTILINE)
     checksums = {name: digest for digest, name in lines}
@@ -150,9 +147,8 @@ def read_record(root: Path) -> Record | None:
 def linked_commit(root: Path) -> str | None:
     """The template's commit that cruft links the project to; None if it does not."""
     try:
-        state = json.loads((root / CRUFT_STATE).read_bytes())
-        return str(state["commit"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(_content(root / CRUFT_STATE))["commit"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -250,7 +246,8 @@ def _conflict(content: bytes) -> int | None:
 def _content(path: Path) -> bytes:
     """The content of a file; empty if it cannot be read, so that it differs from the template's."""
     try:
-        return path.read_bytes().replace(b"\r\n", b"\n")
+        is_file = path.is_file()  # a read of a pipe would never end
+        return path.read_bytes().replace(b"\r\n", b"\n") if is_file else b""
     except OSError:
         return b""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ByteSize,
@@ -21,6 +21,9 @@ from pydantic import (
 )
 
 from .errors import ConfigurationError, nearest
+from .reading import read_toml
+from .refusals import NotAFile, Unreadable, refusal_of, remedy_of
+from .texts import shown
 from .units import Count
 
 MEMORY_BUDGET_FILE = "memory_budget.toml"
@@ -54,6 +57,20 @@ def _whole_size(value: object) -> object:
         raise ValueError("write a size like 2GB or 1.5 GiB")
     return value
 
+
+def _path(value: str) -> str:
+    """Refuse what no file system takes as a path."""
+    if "\0" in value:
+        raise ValueError("a path has no null character")
+    return value
+
+
+def _folder(value: object) -> object:
+    return _path(value) if isinstance(value, str) else value
+
+
+PathText = Annotated[str, AfterValidator(_path)]
+"""The path of a file or folder, a glob, or a URL."""
 
 Size = Annotated[ByteSize, BeforeValidator(_whole_size)]
 """A size such as `"500 GB"` or `"1.5 GiB"`: GB is 10^9 bytes, GiB is 2^30."""
@@ -102,7 +119,7 @@ class Segments(_Table):
 class Checkpoints(_Table):
     """Where checkpoints are stored, in which format, and how many stay."""
 
-    path: Path = Path("checkpoints")
+    path: Annotated[Path, BeforeValidator(_folder)] = Path("checkpoints")
     """Their folder, relative to the project's."""
 
     format: Literal["arrow", "parquet"] = "arrow"
@@ -146,13 +163,13 @@ class Reuse(_Table):
 class Wiring(_Table):
     """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
 
-    inputs: dict[str, str] = {}
+    inputs: dict[str, PathText] = {}
     """Files, folders and globs, relative to the project, or URLs; a step names one to get it."""
 
     params: dict[str, Any] = {}
     """Values of any TOML type, checked against the annotation of the step that names one."""
 
-    outputs: dict[str, str] = {}
+    outputs: dict[str, PathText] = {}
     """Where a value is published: whole or not at all, to a path that `clean` never touches."""
 
     reuse: Reuse = Reuse()
@@ -198,15 +215,19 @@ def find_root(*places: Path) -> Path | None:
 
 def _read(path: Path, model: type[Model]) -> Model:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = read_toml(path)
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path} is missing. Run the command from the project's folder, or restore the file."
         ) from None
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except NotAFile as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}. {remedy_of(error)}") from None
+    except Unreadable as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {refusal_of(error)}. {remedy_of(error)}"
+        ) from None
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -221,7 +242,7 @@ def _explain(item: Any, model: type[BaseModel]) -> str:
         return f"`{place}` is not a setting{nearest(where[-1], _keys_beside(where, model))}"
     if item["type"] == "missing":
         return f"`{place}` is missing"
-    return f"`{place}` = {item['input']!r}: {item['msg']}"
+    return f"`{place}` = {shown(item['input'])}: {item['msg']}"
 
 
 def _keys_beside(where: list[str], model: type[BaseModel]) -> list[str]:
@@ -239,5 +260,7 @@ def parse_size(text: str | int, where: str) -> int:
     except ValidationError:
         count = 0
     if count <= 0:
-        raise ConfigurationError(f"{where}: {text!r} is not a size; write it like 2GB or 512MiB")
+        raise ConfigurationError(
+            f"{where}: {shown(text)} is not a size; write it like 2GB or 512MiB"
+        )
     return count

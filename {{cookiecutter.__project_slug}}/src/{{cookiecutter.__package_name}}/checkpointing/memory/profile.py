@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ..base.files import replace_text
+from ..base.reading import read_json
 from ..base.units import Count
 from .residency import Shared
 
@@ -180,9 +181,11 @@ def read_profile(runs: Path, pipeline: str, count: Count = "held") -> Profile:
     segments: dict[str, list[SegmentProfile]] = {}
     with contextlib.suppress(ValueError):
         for name, known in _SEGMENTS.validate_python(content).items():
-            counts = [profile.get("counted") for profile in content[name]]
+            counts = [written.get("counted") for written in content[name]]
             segments[name] = [
-                p for p, counted in zip(known, counts, strict=True) if counted == count
+                profile
+                for profile, counted in zip(known, counts, strict=True)
+                if counted == count and profile.input_bytes >= 0
             ]
     return Profile(segments)
 
@@ -196,8 +199,8 @@ def write_profile(runs: Path, pipeline: str, profile: Profile) -> None:
 
 def _all_of(runs: Path) -> dict[str, Any]:
     """The content of the file, by pipeline; empty when there is none, or it cannot be read."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        content = json.loads((runs / PROFILE).read_bytes())
+    with contextlib.suppress(OSError):
+        content = read_json(runs / PROFILE)
         return content if isinstance(content, dict) else {}
     return {}
 

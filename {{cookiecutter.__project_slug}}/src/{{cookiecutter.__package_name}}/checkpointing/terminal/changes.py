@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import tomllib
 from typing import Any
 
 from ..base.errors import ConfigurationError
+from ..base.reading import parse_toml
+from ..base.refusals import Unreadable
+from ..base.texts import shown
 from ..reuse.bound import Project
 
 
@@ -26,9 +28,9 @@ def parse_changes(project: Project, changes: list[str]) -> dict[str, Any]:
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:
-            raise ConfigurationError(f"--set {change!r}: write NAME=VALUE")
+            raise ConfigurationError(f"--set {shown(change)}: write NAME=VALUE")
         parsed[name] = value
         if name not in texts:
-            with contextlib.suppress(tomllib.TOMLDecodeError):
-                parsed[name] = tomllib.loads(f"value = {value}")["value"]
+            with contextlib.suppress(Unreadable):
+                parsed[name] = parse_toml(f"value = {value}")["value"]
     return parsed

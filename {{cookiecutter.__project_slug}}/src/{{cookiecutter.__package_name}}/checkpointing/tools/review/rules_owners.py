@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...base import seal
 from ...base.errors import ConfigurationError
+from ...base.reading import parse_toml
+from ...base.refusals import Unreadable
 from .findings import Finding
 from .graph import Project
 from .owners import PLACEHOLDER, PLACES, owners_file, owners_of, repository
@@ -70,8 +71,8 @@ def raised(project: Project, base: str) -> Iterator[Finding]:
     path = project.root / MEMORY_BUDGET_FILE
     lines = path.read_text("utf-8", errors="replace").splitlines() if path.is_file() else []
     try:
-        old = _limits(tomllib.loads(before))
-    except ValueError:
+        old = _limits(parse_toml(before))
+    except Unreadable:
         return
     new = _limits(project.memory)
     for key, limit in new.items():
@@ -122,7 +123,11 @@ def _committed(top: Path, commit: str, path: str) -> str | None:
 def _git(folder: Path, *words: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",  # git takes file names, and text, of any bytes
+            check=False,
         )
     except OSError:
         raise ConfigurationError("--base needs git, which is not installed.") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
 
+from ...base.reading import read_bytes
+from ...base.reading import read_toml as read_toml_file
 from ...base.seal import RUNTIME
 from .findings import Finding
 
@@ -20,6 +21,7 @@ MEMORY_BUDGET_FILE = "memory_budget.toml"
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
+_MOST_SOURCE_BYTES = 1 << 24
 _NOT_ON_IMPORT = ("__name__ == '__main__'", "TYPE_CHECKING", "typing.TYPE_CHECKING")
 _BUILTINS = frozenset(vars(builtins))
 
@@ -162,7 +164,7 @@ def read_modules(root: Path, package: Path) -> tuple[dict[str, Module], list[Fin
         name = ".".join(parts[:-1] if is_package else parts)
         shown = shown_path(path, root)
         try:
-            source = path.read_bytes()
+            source = read_bytes(path, _MOST_SOURCE_BYTES)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a doubtful escape in the project's code, say
                 tree = ast.parse(decode_source(source), filename=str(path))
@@ -176,10 +178,10 @@ def read_modules(root: Path, package: Path) -> tuple[dict[str, Module], list[Fin
 def read_toml(path: Path) -> dict[str, Any] | Finding | None:
     """The content of a TOML file; None if there is no such file, a finding if it is unreadable."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml_file(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:  # what is no TOML, or no UTF-8, is a ValueError
+    except OSError as error:
         return _unreadable(path.name, error)
 
 

@@ -135,12 +135,10 @@ def test_text_is_replaced_and_nothing_else_stays(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["x"]
 
 
-def test_text_that_cannot_be_written_leaves_the_former_and_nothing_else(tmp_path: Path) -> None:
-    replace_text(tmp_path / "x", "former")
+def test_text_that_is_no_utf_8_is_written_as_a_person_can_read_it(tmp_path: Path) -> None:
+    replace_text(tmp_path / "x", "a lone surrogate \udcff")
 
-    with pytest.raises(UnicodeEncodeError):
-        replace_text(tmp_path / "x", "a lone surrogate \ud800")
-    assert (tmp_path / "x").read_text() == "former"
+    assert (tmp_path / "x").read_text() == "a lone surrogate \\udcff"
     assert names_in(tmp_path) == ["x"]
 
 
@@ -274,7 +272,7 @@ def test_an_error_of_the_system_says_what_was_done_where_and_what_to_do(
 
 def test_an_error_without_a_number_is_told_in_its_own_words(tmp_path: Path) -> None:
     with (
-        pytest.raises(StorageError, match=r"failed: odd\. Check the disk"),
+        pytest.raises(StorageError, match=r"failed: odd\. Run again; if it stays, ask"),
         files.storage_errors("Writing `x`", tmp_path),
     ):
         raise OSError("odd")
@@ -283,3 +281,79 @@ def test_an_error_without_a_number_is_told_in_its_own_words(tmp_path: Path) -> N
 def test_other_errors_pass_as_they_are(tmp_path: Path) -> None:
     with pytest.raises(KeyError), files.storage_errors("Writing `x`", tmp_path):
         raise KeyError("x")
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def test_a_published_file_keeps_the_mode_of_the_former_one(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "source", "new"), write(tmp_path / "x", "former")
+    source.chmod(0o700)
+    target.chmod(0o604)
+    os.chown(target, -1, os.getgroups()[-1] if os.getgroups() else os.getgid())
+    group = target.stat().st_gid
+    publish(source, target)
+
+    assert (mode_of(target), target.stat().st_gid) == (0o604, group)
+
+
+def test_a_new_published_file_has_the_mode_of_the_umask_and_stays_executable(
+    tmp_path: Path,
+) -> None:
+    secret, program = write(tmp_path / "secret", ""), write(tmp_path / "program", "")
+    secret.chmod(0o600)
+    program.chmod(0o700)
+    umask = os.umask(0o027)
+    try:
+        publish(secret, tmp_path / "a")
+        publish(program, tmp_path / "b")
+    finally:
+        os.umask(umask)
+
+    assert (mode_of(tmp_path / "a"), mode_of(tmp_path / "b")) == (0o640, 0o750)
+
+
+def test_a_published_folder_keeps_the_modes_of_what_it_replaces(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for name in ("kept", "deep/new", "deep/run.sh"):
+        write(source / name, "1")
+    (source / "deep/run.sh").chmod(0o755)
+    target = tmp_path / "out"
+    publish(source, target)
+    (target / "kept").chmod(0o600)
+    (target / "deep").chmod(0o750)
+    target.chmod(0o711)
+    publish(source, target)
+
+    assert [mode_of(target / name) for name in ("", "kept", "deep", "deep/run.sh")] == [
+        0o711,
+        0o600,
+        0o750,
+        0o755,
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may chown")
+def test_a_published_file_keeps_the_owner_of_the_former_one(tmp_path: Path) -> None:
+    source, target = write(tmp_path / "source", "new"), write(tmp_path / "x", "former")
+    os.chown(target, 12345, 54321)
+    publish(source, target)
+
+    assert (target.stat().st_uid, target.stat().st_gid) == (12345, 54321)
+
+
+def test_a_file_published_through_a_linked_folder_arrives_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+    publish(write(tmp_path / "source", "new"), tmp_path / "out" / "x")
+
+    assert (tmp_path / "real" / "x").read_text() == "new"
+    assert (tmp_path / "out").is_symlink()
+
+
+def test_what_is_no_file_has_no_checksum(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OSError, match="a pipe, not a file"):
+        files.checksum(tmp_path / "pipe")

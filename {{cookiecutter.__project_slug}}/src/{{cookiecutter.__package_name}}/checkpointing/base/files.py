@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from stat import S_IMODE
 from typing import BinaryIO, Protocol
 
 import xxhash
 
 from .errors import StorageError
 from .names import temporary_name
+from .reading import open_file
+from .refusals import refusal_of, remedy_of
 
 _CHUNK = 1 << 22  # bytes hashed at a time
 
@@ -80,10 +82,10 @@ def checksum(path: Path) -> str:
     digest: Hash = xxhash.xxh3_128()
     if path.is_dir():
         for member in files_in(path):
-            digest.update(member.relative_to(path).as_posix().encode() + b"\0")
+            digest.update(os.fsencode(member.relative_to(path).as_posix()) + b"\0")
             digest.update(checksum(member).encode())
         return digest.hexdigest()
-    with open(path, "rb", buffering=0) as file:
+    with open_file(path) as file:
         return checksum_of(file)
 
 
@@ -168,7 +170,8 @@ def _written_beside(path: Path, text: str) -> Iterator[Path]:
     """A durable file under a temporary name; it is deleted afterwards unless it was moved."""
     temporary = path.with_name(temporary_name(path.name))
     try:
-        with open(temporary, "x", encoding="utf-8") as file:
+        # A name that is no UTF-8 is in a page as a person can read it; JSON has escaped it itself.
+        with open(temporary, "x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -184,11 +187,15 @@ def publish(
 
     If the source or the former target is a folder, this takes two renames, and between them the
     target does not exist for a moment. `announce` is called with the copy just before.
+
+    A file keeps the mode of the former one, and its owner and group as far as the system lets it.
+    A new file has the mode that the umask gives, and stays executable.
     """
     make_folder(target.parent)
     copy, former = (target.with_name(temporary_name(target.name)) for _ in range(2))
     try:
         copy_durably(source, copy)
+        _keep_modes(source, copy, target)
         announce(copy)
         if os.path.lexists(target) and (_is_folder(copy) or _is_folder(target)):
             os.replace(target, former)  # a rename cannot replace these
@@ -208,7 +215,7 @@ def publish(
 def copy_durably(source: Path, target: Path) -> None:
     """Copy a file or folder and fsync every file of the copy."""
     if source.is_dir():
-        shutil.copytree(source, target)
+        shutil.copytree(source, target, copy_function=shutil.copyfile)
     else:
         shutil.copyfile(source, target)
     sync_tree(target)
@@ -217,7 +224,7 @@ def copy_durably(source: Path, target: Path) -> None:
 def sync_tree(path: Path) -> None:
     """fsync a file, or every file of a folder and the folders themselves."""
     for member in files_in(path) if path.is_dir() else [path]:
-        with open(member, "rb") as file:
+        with open_file(member) as file:
             os.fsync(file.fileno())
     if path.is_dir():
         for folder in [path, *(p for p in path.rglob("*") if p.is_dir())]:
@@ -237,21 +244,40 @@ def remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def storage_errors(doing: str, folder: Path) -> Iterator[None]:
-    """Turn an OSError into a StorageError, which names the action, the folder and a remedy."""
+    """Turn an OSError into a StorageError, which names the action, the path and a remedy."""
     try:
         yield
     except OSError as error:
-        remedy = {
-            errno.ENOSPC: "The disk is full: free some room, or lower `keep` in "
-            "memory_budget.toml and run `clean --old`.",
-            errno.EDQUOT: "Your disk quota is used up: free some room or ask for more.",
-            errno.EACCES: "Check who owns the folder and may write there.",
-            errno.EROFS: "The file system is read-only.",
-        }.get(error.errno or 0, "Check the disk and run again.")
         raise StorageError(
-            f"{doing} in {folder} failed: {error.strerror or error}. {remedy} "
+            f"{doing} in {folder} failed: {refusal_of(error)}. {remedy_of(error)} "
             f"Earlier checkpoints are untouched."
         ) from error
+
+
+def _keep_modes(source: Path, copy: Path, former: Path) -> None:
+    """Give a copy, and all that it contains, the modes of what it replaces."""
+    members = [path.relative_to(copy) for path in copy.rglob("*")] if _is_folder(copy) else []
+    for inside in (Path(), *members):
+        made, old = copy / inside, former / inside
+        stat = made.lstat()
+        mode = stat.st_mode
+        if os.path.lexists(old) and not old.is_symlink() and old.is_dir() == made.is_dir():
+            was = old.stat()
+            if (stat.st_uid, stat.st_gid) != (was.st_uid, was.st_gid):
+                _own(made, was)
+            mode = was.st_mode
+        elif made.is_file() and (source / inside).stat().st_mode & 0o100:
+            mode |= (mode & 0o444) >> 2  # whoever may read it may execute it
+        if mode != stat.st_mode:
+            made.chmod(S_IMODE(mode))
+
+
+def _own(path: Path, like: os.stat_result) -> None:
+    """Give a file the owner and the group of another, or just the group, if that is allowed."""
+    for user in (like.st_uid, -1):
+        with contextlib.suppress(OSError, AttributeError):  # Windows has no owners of this kind
+            os.chown(path, user, like.st_gid)
+            return
 
 
 def _is_folder(path: Path) -> bool:

@@ -11,11 +11,12 @@ from typing import Any
 from ..base.errors import ConfigurationError
 from ..base.litter import in_packages
 from ..base.location import RUNTIME
+from ..base.refusals import refusal_of, remedy_of
 from ..base.settings import Settings
 from ..codecs import is_own
 from ..disk.manifest import FileRecord, Manifest
 from ..disk.place import checkpoints_place
-from ..disk.store import Store
+from ..disk.store import HASHES, Store
 from ..graph.checking import require_sound, settings_of
 from ..graph.graph import Graph
 from ..graph.steps import Segment
@@ -85,7 +86,7 @@ def bind(project: Project, changed: Mapping[str, Any], *, hash_all: bool = False
     is_claimed = place.is_ours()
     check_names(settings.wiring, changed)
     params = check_params(graph, settings.wiring, changed)
-    cache = HashCache(place.folder / "hashes.json", verify=hash_all)
+    cache = HashCache(place.folder / HASHES, verify=hash_all)
     inputs = find_inputs(graph, settings, changed, cache)
     folders = {folder for code in project.code.values() for folder in code.folders}
     data = {folder: data_files(folder, settings, cache) for folder in folders}
@@ -102,7 +103,9 @@ def data_files(folder: Path, settings: Settings, cache: HashCache) -> Tree:
     try:
         return read_tree(Scope(str(folder), settings.root, ignore, left_out, True), cache)
     except OSError as error:
-        raise ConfigurationError(f"a data file cannot be read: {error}.") from None
+        raise ConfigurationError(
+            f"a data file of the code cannot be read: {refusal_of(error)}. {remedy_of(error)}"
+        ) from None
 
 
 def input_bytes(bound: Bound, segment: Segment, values: Iterable[FileRecord]) -> int:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ..base.errors import ConfigurationError
 from ..base.files import Stamp, checksum_of, replace_text, stamp_of
+from ..base.reading import open_file, read_json
 
 SETTLING_NS = 2_000_000_000
 _TRIES = 3
@@ -73,7 +74,7 @@ class HashCache:
         self._changed = False
         self._known: dict[str, _Known] = {}
         with contextlib.suppress(*_UNREADABLE):  # it may be lost
-            for name, entry in json.loads(path.read_text()).items():
+            for name, entry in read_json(path).items():
                 size, mtime, ctime, inode, device, digest, since, is_settled = entry
                 stamp = int(size), int(mtime), int(ctime), int(inode), int(device)
                 self._known[name] = _Known(stamp, str(digest), int(since), is_settled is True)
@@ -88,7 +89,7 @@ class HashCache:
         Raises OSError, and ConfigurationError for a file that is being written all the time.
         """
         for _ in range(_TRIES):
-            with open(path, "rb", buffering=0) as file:
+            with open_file(path) as file:
                 stamp = stamp_of(os.fstat(file.fileno()))
                 known = self._known.get(str(path))
                 is_seen = known is not None and known.stamp == stamp

@@ -14,7 +14,9 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from ..base.errors import ConfigurationError, nearest
 from ..base.litter import Ignore, in_inputs
+from ..base.refusals import refusal_of, remedy_of
 from ..base.settings import PIPELINE_FILE, Settings, Wiring
+from ..base.texts import shown
 from ..graph.graph import Graph
 from .hashes import HashCache
 from .trees import Scope, Tree, read_tree
@@ -44,15 +46,20 @@ def find_inputs(
     """Every input that a step reads; those in `changed` replace the configured ones.
 
     Raises:
-        ConfigurationError: a file is missing, a glob matches nothing, or an output is published
-            into the folder of an input.
+        ConfigurationError: a file is missing or cannot be read, a glob matches nothing, or an
+            output is published into the folder of an input.
     """
     used = {parameter.name for step in graph.steps for parameter in step.parameters}
-    return {
-        name: _find(name, str(changed.get(name, text)), settings, cache)
-        for name, text in settings.wiring.inputs.items()
-        if name in used
-    }
+    inputs = {}
+    for name, text in settings.wiring.inputs.items():
+        if name in used:
+            try:
+                inputs[name] = _find(name, str(changed.get(name, text)), settings, cache)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"input `{name}` cannot be read: {refusal_of(error)}. {remedy_of(error)}"
+                ) from None
+    return inputs
 
 
 def check_params(graph: Graph, wiring: Wiring, changed: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,7 +78,7 @@ def check_params(graph: Graph, wiring: Wiring, changed: Mapping[str, Any]) -> di
                 TypeAdapter(parameter.annotation).validate_python(value, strict=True)
             except ValidationError as error:
                 raise ConfigurationError(
-                    f"param `{parameter.name}` is {value!r}, but {step.place} takes "
+                    f"param `{parameter.name}` is {shown(value)}, but {step.place} takes "
                     f"`{parameter.name}: {parameter.type_name}`: {error.errors()[0]['msg']}",
                     step=step.name,
                 ) from None
@@ -110,10 +117,7 @@ def _find(name: str, text: str, settings: Settings, cache: HashCache) -> Input:
     left_out = frozenset(ours | targets.keys() if is_glob else ours)
     scope = Scope(text, settings.root, ignore, left_out)
     place = scope.place
-    try:
-        tree = read_tree(scope, cache)
-    except OSError as error:
-        raise ConfigurationError(f"input `{name}` cannot be read: {error}.") from None
+    tree = read_tree(scope, cache)
     if not (tree.entries if place.is_dir() else tree.files):
         raise ConfigurationError(
             f"input `{name}`: {place} {_absence(scope)}. Correct [inputs] in "

@@ -23,6 +23,8 @@ import xxhash
 from ..base.errors import ConfigurationError
 from ..base.files import checksum
 from ..base.location import RUNTIME
+from ..base.refusals import refusal_of, remedy_of
+from ..base.texts import VALUE_CHARACTERS, cut
 from ..graph.modules import Module, Modules, folder_of, is_own, pinned
 from ..graph.sources import OWN_HOME, Home, home_of, read
 from ..graph.steps import Segment
@@ -115,7 +117,7 @@ def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
     for kind, noun in (("params", "param "), ("libraries", "")):
         before, after = old.get(kind, {}), getattr(new, kind)
         reasons += [
-            f"{noun}{name} changed from {before.get(name, 'none')} to {after.get(name, 'none')}"
+            f"{noun}{name} changed from {_short(before.get(name))} to {_short(after.get(name))}"
             for name in differing(before, after)
         ]
     if list(old.get("steps", ())) != list(new.steps):
@@ -199,13 +201,19 @@ def _examined(module: Module, file: Path) -> Parsed:
             return parsed(file, module.name, module.package, read(file))
         return Parsed(checksum(file), frozenset(), is_open=True)
     except OSError as error:
-        raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(
+            f"{file} cannot be read: {refusal_of(error)}. {remedy_of(error)}"
+        ) from None
 
 
 def _with_parents(name: str) -> Iterator[str]:
     """The name and its packages: importing a.b.c runs a and a.b as well."""
     parts = name.split(".")
     return (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
+def _short(text: str | None) -> str:
+    return "none" if text is None else cut(text, VALUE_CHARACTERS)
 
 
 def _versions(libraries: Iterable[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ import xxhash
 
 from ..base.files import Stamp, stamp_of
 from ..base.litter import Ignore
+from ..base.reading import open_file
 from .hashes import HashCache
 
 
@@ -246,7 +247,7 @@ def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def _opened_stamp(path: Path) -> Stamp:
-    with open(path, "rb", buffering=0) as file:
+    with open_file(path) as file:
         return stamp_of(os.fstat(file.fileno()))
 
 

@@ -6,6 +6,7 @@ The schema's metadata of a table that was a DataFrame or Series contain the reci
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -84,7 +85,7 @@ def write(frozen: Any, file: BinaryIO) -> None:
 
 def read(path: Path, columns: tuple[str, ...] | None) -> Any:
     """Map an Arrow IPC file; the kernel loads its pages on first use."""
-    with pa.ipc.open_file(pa.memory_map(str(path))) as reader:
+    with pa.ipc.open_file(pa.memory_map(os.fsencode(path))) as reader:
         table = reader.read_all()
     return table if columns is None else select(table, columns)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,7 +75,7 @@ def write(frozen: Any, file: BinaryIO) -> None:
 
 def read(path: Path, columns: tuple[str, ...] | None) -> Any:
     """The frozen table that was written, or the named columns of it and its index."""
-    with pq.ParquetFile(path, **_LIMITS) as file:
+    with pa.OSFile(os.fsencode(path)) as bytes_of, pq.ParquetFile(bytes_of, **_LIMITS) as file:
         restoring = json.loads(file.schema_arrow.metadata[_KEY])
         empty = unpack_table(restoring["schema"])
         if columns is not None:
@@ -85,7 +86,7 @@ def read(path: Path, columns: tuple[str, ...] | None) -> Any:
 
 def read_first(path: Path, count: int) -> tuple[int, Any]:
     """The number of rows in a file, and the first of them as `read` returns them."""
-    with pq.ParquetFile(path, memory_map=True, **_LIMITS) as file:
+    with pa.memory_map(os.fsencode(path)) as bytes_of, pq.ParquetFile(bytes_of, **_LIMITS) as file:
         restoring = json.loads(file.schema_arrow.metadata[_KEY])
         first = list(itertools.islice(file.iter_batches(count, use_threads=False), 1))
         table = pa.Table.from_batches(first, file.schema_arrow)

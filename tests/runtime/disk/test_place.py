@@ -210,10 +210,14 @@ def test_a_project_is_the_same_by_every_path_that_leads_to_it(root: Path, tmp_pa
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "Invalid JSON"),
-        ("{}", "`holds`: Field required"),
-        ('{"format": 2, "holds": "checkpoints", "project": ".."}', "`format`: Input should be 1"),
-        ('{"format": 1, "holds": "checkpoints", "project": 7}', "`project`: Input should be a val"),
+        ("", "Expecting value"),
+        ("[" * 100_000, "it is nested too deep"),
+        ("7", "it is no JSON object"),
+        ("{}", "`format` is not 1"),
+        ('{"format": 1, "project": ".."}', "`holds` is no name"),
+        ('{"format": 2, "holds": "checkpoints", "project": ".."}', "`format` is not 1"),
+        ('{"format": 1, "holds": "checkpoints", "project": 7}', "`project` is no name"),
+        ('{"format": 1, "holds": "x", "project": "..", "entries": [7]}', "`entries` is no list"),
     ],
 )
 def test_a_damaged_mark_is_told_and_nothing_is_guessed(root: Path, text: str, why: str) -> None:

@@ -12,9 +12,12 @@ from pathlib import Path
 
 from ..base.errors import ConfigurationError
 from ..base.files import replace_text
+from ..base.names import temporary_name
 from ..base.settings import PIPELINE_FILE, Settings
 from .owner import Note, Owner, read_note
 
+# Of the 255 that most file systems take: a claim is written under a temporary name too.
+_MOST_NAME_BYTES = 255 - len(temporary_name("..published"))
 _FILE = "."  # the only entry of a published file: the file itself
 
 
@@ -41,9 +44,15 @@ class Target:
             ConfigurationError: it contains something else, or another project publishes there.
             OSError: it cannot be read.
         """
+        where = f"[outputs] `{self.value}`: {self.path}"
+        if len(os.fsencode(self.path.name)) > _MOST_NAME_BYTES:
+            raise ConfigurationError(
+                f"{where} has a name of more than {_MOST_NAME_BYTES} bytes. A run publishes under "
+                f"a longer name first, which a file system would not take. Choose a shorter one "
+                f"in {PIPELINE_FILE}."
+            )
         present = entries_of(self.path)  # first, because a run claims entries before it makes them
         note = read_note(self.claim)
-        where = f"[outputs] `{self.value}`: {self.path}"
         instead = f"Name another path in {PIPELINE_FILE}."
         if note is not None:
             self.owner.require_named(note, self.claim, where, instead)
@@ -78,8 +87,7 @@ class Target:
         self._write_claim(entries_of(self.path))
 
     def _write_claim(self, entries: set[str]) -> None:
-        note = self.owner.note(self.path.parent, self.value)
-        note = note.model_copy(update={"entries": tuple(sorted(entries))})
+        note = self.owner.note(self.path.parent, self.value, tuple(sorted(entries)))
         if read_note(self.claim) != note:
             replace_text(self.claim, note.text())
 

@@ -15,6 +15,8 @@ import xxhash
 
 from ..base.errors import StorageError
 from ..base.files import replace_text, stamp, total_bytes
+from ..base.reading import read_json
+from ..base.refusals import is_passing
 
 MANIFEST = "manifest.json"
 PARTIAL = "partial.json"
@@ -109,9 +111,10 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
 
     Raises:
         StorageError: the manifest is there, but not as it was written.
+        OSError: the system does not let this process read it now.
     """
     try:
-        content = json.loads((folder / name).read_bytes())
+        content = read_json(folder / name)
         stated = content.pop("checksum")
         if stated != _checksum(content):
             raise ValueError("its checksum does not match")
@@ -121,9 +124,13 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
             name: (file, digest) for name, (file, digest) in content.get("further", {}).items()
         }
         return Manifest(**content | {"steps": tuple(content["steps"]), "further": further})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except OSError as error:
+        if is_passing(error):
+            raise
+        raise StorageError(f"{folder / name} is damaged: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(f"{folder / name} is damaged: {error}") from None
 
 

@@ -9,24 +9,22 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any
 
 from ..base.errors import ConfigurationError
+from ..base.reading import read_json
+from ..base.refusals import Unreadable
 from ..base.settings import PIPELINE_FILE, find_root
 
+_FORMAT = 1  # of a note; another one is from another version of this runtime
 
-class Note(BaseModel):
+
+@dataclass(frozen=True)
+class Note:
     """The content of a note; `project` is relative if the note's folder lies within the project.
 
     So a project that is moved or copied as a whole takes its checkpoints along.
     """
-
-    model_config = ConfigDict(frozen=True)
-
-    format: Literal[1] = 1
-    """The format of the note itself; another one is from another version of this runtime."""
 
     holds: str
     """What belongs to the owner: checkpoints, runs, or the value that is published."""
@@ -42,7 +40,9 @@ class Note(BaseModel):
 
     def text(self) -> str:
         """The note as it is written: the same for the same facts, so that git may track it."""
-        content = {"format": self.format} | self.model_dump(exclude_defaults=True)
+        content: dict[str, Any] = {"format": _FORMAT, "holds": self.holds, "project": self.project}
+        content |= {"pipeline": self.pipeline} if self.pipeline is not None else {}
+        content |= {"entries": self.entries} if self.entries else {}
         return json.dumps(content, indent=1) + "\n"
 
 
@@ -93,17 +93,30 @@ def read_note(path: Path) -> Note | None:
         OSError: it cannot be read.
     """
     try:
-        return Note.model_validate_json(path.read_bytes())
+        return _note(read_json(path))
     except FileNotFoundError:
         return None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
+    except Unreadable as error:
         raise ConfigurationError(
-            f"{path} is damaged, so nothing tells whose this is: "
-            f"{f'`{where}`: ' if where else ''}{first['msg']}. Restore the file, or move it away "
-            f"with all that it is about."
+            f"{path} is damaged, so nothing tells whose this is: {error}. Restore the file, or "
+            f"move it away with all that it is about."
         ) from None
+
+
+def _note(content: Any) -> Note:
+    """A note from its JSON, whose texts may be paths that are no UTF-8. Raises Unreadable."""
+    if not isinstance(content, dict):
+        raise Unreadable("it is no JSON object")
+    if content.get("format") != _FORMAT:
+        raise Unreadable(f"`format` is not {_FORMAT}")
+    holds, project = content.get("holds", 0), content.get("project", 0)
+    pipeline, entries = content.get("pipeline"), content.get("entries", [])
+    for name, text in (("holds", holds), ("project", project), ("pipeline", pipeline or "")):
+        if not isinstance(text, str) or "\0" in text:
+            raise Unreadable(f"`{name}` is no name")
+    if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+        raise Unreadable("`entries` is no list of paths")
+    return Note(holds, project, pipeline, tuple(entries))
 
 
 def _project_of(note: Note, folder: Path) -> Path:
@@ -122,5 +135,5 @@ def _is_same(left: Path, right: Path) -> bool:
     """Whether two paths lead to the same folder."""
     try:
         return left.resolve() == right.resolve() or os.path.samefile(left, right)
-    except OSError:
+    except (OSError, RuntimeError):  # the latter for links in a circle
         return False

@@ -21,8 +21,15 @@ from filelock import FileLock, Timeout
 from ..base.errors import Locked, StorageError
 from ..base.files import checksum, replace_text, storage_errors
 from ..base.names import aside_name, is_aside_name
+from ..base.reading import kind_of, read_json
+from ..base.refusals import Unreadable, is_passing
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
 from .sweeping import Cleared, discard, ours_in, sweep_temporaries
+
+RUN_NOTE = "run.json"
+HASHES = "hashes.json"
+FILES = (RUN_NOTE, HASHES)
+"""Files of ours beside the checkpoints, but for the mark and the locks."""
 
 _WORKER_SECONDS = 10.0  # an orphaned worker ends within milliseconds of its parent
 
@@ -63,7 +70,7 @@ class Store:
         try:
             note = {"pid": os.getpid(), "host": socket.gethostname()}
             with contextlib.suppress(OSError):  # on a full disk, `clean` still has to work
-                replace_text(self.folder / "run.json", json.dumps(note))
+                replace_text(self.folder / RUN_NOTE, json.dumps(note))
             with self.worker_lock():
                 pass
             yield
@@ -236,17 +243,22 @@ class Store:
 
     def _holder(self) -> str:
         try:
-            note = json.loads((self.folder / "run.json").read_text())
+            note = read_json(self.folder / RUN_NOTE)
             return f"process {note['pid']} on {note['host']}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, KeyError, TypeError):
             return "unknown process"
 
 
 def is_sound(folder: Path, record: FileRecord) -> bool:
-    """Whether a file's bytes are as they were committed: reads the whole file."""
+    """Whether a file's bytes are as they were committed: reads the whole file.
+
+    Raises OSError if the system does not let this process read it now.
+    """
     try:
         return checksum(folder / record.file) == record.checksum
-    except OSError:  # it is gone, or the disk cannot read it any more
+    except OSError as error:  # it is gone, or the disk cannot read it any more
+        if is_passing(error):
+            raise
         return False
 
 
@@ -256,6 +268,8 @@ def _acquired(path: Path, seconds: float) -> FileLock | None:
     with storage_errors("Taking the lock", path.parent):
         if not path.parent.is_dir():  # FileLock would make one without our mark
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+        if os.path.lexists(path) and (kind := kind_of(path.lstat().st_mode)):
+            raise Unreadable(f"it is {kind}, not a lock", path)
         try:
             lock.acquire(timeout=seconds)
         except Timeout:

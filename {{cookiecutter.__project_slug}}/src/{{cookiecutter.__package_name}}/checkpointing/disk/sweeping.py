@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection
+import stat
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..base.errors import StorageError
 from ..base.files import remove
 from ..base.names import checkpoint_key, is_aside_name, is_temporary_name, is_value_name
+from ..base.reading import kind_of
 from .manifest import MANIFEST, PARTIAL, read_manifest
 
 
@@ -93,6 +95,24 @@ def sweep_temporaries(folder: Path, name: str | None = None) -> Cleared:
             if is_temporary_name(path.name, name) and not path.is_symlink():
                 cleared.take(path)
     return cleared
+
+
+def obstacles(files: Iterable[Path], folders: Iterable[Path] = ()) -> list[str]:
+    """What is in the place of a file or folder of ours and is of another kind, as sentences.
+
+    No run made it, so nothing removes it, and a run cannot use the place.
+    """
+    sentences = []
+    for path, is_right in (
+        *((f, stat.S_ISREG) for f in files),
+        *((f, stat.S_ISDIR) for f in folders),
+    ):
+        with contextlib.suppress(OSError):  # there is nothing
+            mode = path.lstat().st_mode
+            if not is_right(mode):
+                kind = kind_of(mode) or "a file"
+                sentences.append(f"{path} is {kind}, and no run made it. Remove it by hand.")
+    return sentences
 
 
 def _is_of(path: Path, folder: Path) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..base.units import size
 from ..disk.place import checkpoints_place, runs_place
-from ..disk.store import Store
-from ..disk.sweeping import Cleared
+from ..disk.store import FILES, Store
+from ..disk.sweeping import Cleared, obstacles
+from ..memory.profile import PROFILE
 from ..reuse.bound import bind
 from ..reuse.standing import reusable, standings
 from ..run.describing import describe_project
@@ -37,5 +38,9 @@ def clean_command(package: str, old: bool, runs: bool) -> int:
         cleared += clear_runs(records.folder)
         records.give_up()
     print(f"freed {size(cleared.bytes)}")
+    files = [checkpoints.folder / name for name in FILES] + [records.folder / PROFILE]
+    folders = [checkpoints.folder / segment.name for segment in project.graph.segments]
+    for sentence in obstacles(files, folders):
+        print(sentence)
     cleared.require_complete()
     return 0

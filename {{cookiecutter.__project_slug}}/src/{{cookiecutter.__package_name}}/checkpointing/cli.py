@@ -16,7 +16,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from .base import interrupts
+from .base import interrupts, streams
+from .base.errors import StorageError, as_ours
+from .base.refusals import refusal_of
 
 _HELP = "Run a pipeline in checkpointed segments, each in a fresh process, under a memory budget."
 
@@ -213,17 +215,29 @@ def _end_with(module: str, command: str, *arguments: Any, workers: bool = True) 
         if workers:
             from .run.processes import warm_up
 
-            warm_up()
+            with contextlib.suppress(OSError):  # the command tries it again, and tells
+                warm_up()
         code: int = getattr(import_module(f".{module}", __package__), command)(*arguments)
     except KeyboardInterrupt:
         code = interrupts.EXIT_CODE
-    except OSError:
-        if not interrupts.interrupted():
-            raise
-        code = interrupts.EXIT_CODE  # the terminal closed, so no message can be printed
+    except Exception as error:  # before the command could answer for itself
+        failure = as_ours(error)
+        print(f"error: {failure.message}", file=sys.stderr)
+        code = failure.exit_code
     interrupts.end_others()
-    gone = OSError if interrupts.interrupted() else BrokenPipeError
-    with contextlib.suppress(gone):  # the reader of a pipe closed it
-        sys.stdout.flush()
-        sys.stderr.flush()
+    code = _delivered(code)
     os._exit(code)  # skips the cleanup of the interpreter, which takes 0.1 s and is not needed
+
+
+def _delivered(code: int) -> int:
+    """The exit code of a command, once all that it printed has arrived, or cannot arrive."""
+    lost = streams.failure_of(1)
+    if lost is not None and code == 0:
+        print(
+            f"error: the result could not be printed: {refusal_of(lost)}. The command has done its "
+            f"work all the same.",
+            file=sys.stderr,
+        )
+        code = StorageError.exit_code
+    streams.failure_of(2)
+    return code

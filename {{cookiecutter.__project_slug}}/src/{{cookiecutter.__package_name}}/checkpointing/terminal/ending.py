@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import json
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from rich.console import Console
 
-from ..base.errors import CheckpointingError, Interrupted, Record
-from ..base.interrupts import answered, interruptible
+from ..base.errors import CheckpointingError, Interrupted, Record, as_ours, message_of
+from ..base.interrupts import interruptible
 
 _ERROR_STYLE = "bold red"
 
@@ -18,15 +20,25 @@ Made = TypeVar("Made", bound=Record)
 
 
 def ended(command: Callable[Given, int]) -> Callable[Given, int]:
-    """A command whose errors end it with a message, and whose interrupts with exit code 130."""
+    """A command whose errors end it with a message, and whose interrupts with exit code 130.
 
-    @answered
+    With `as_json` it prints one JSON object all the same, which contains the error.
+    """
+    signature = inspect.signature(command)
+
     @functools.wraps(command)
     def run(*arguments: Given.args, **options: Given.kwargs) -> int:
+        failure: CheckpointingError
         try:
-            return command(*arguments, **options)
-        except CheckpointingError as error:
-            return exit_code(error)
+            with interruptible:
+                return command(*arguments, **options)
+        except KeyboardInterrupt:
+            failure = Interrupted("stopped.")
+        except Exception as error:
+            failure = as_ours(error)
+        if signature.bind(*arguments, **options).arguments.get("as_json"):
+            print(json.dumps({"error": failure.as_json()}))
+        return failure.exit_code if isinstance(failure, Interrupted) else exit_code(failure)
 
     return run
 
@@ -47,10 +59,10 @@ def attempt(
     try:
         with interruptible:
             made = make()
-    except CheckpointingError as error:
-        failure = error
     except KeyboardInterrupt:
         failure = Interrupted(f"stopped before {what} started.")
+    except Exception as error:
+        failure = as_ours(error)
     if made is not None:
         return made, None
     if failure.record is None:
@@ -69,10 +81,6 @@ def exit_code(failure: CheckpointingError | None) -> int:
     console = Console(stderr=True)
     if trace := failure.details.get("traceback"):
         console.print(trace.rstrip(), highlight=False, markup=False, soft_wrap=True)
-    place = ""
-    if failure.segment and f"`{failure.segment}`" not in failure.message:
-        step = f", step `{failure.step}`" if failure.step else ""
-        place = f"segment `{failure.segment}`{step}: "
     console.print("error:", style=_ERROR_STYLE, end=" ")
-    console.print(f"{place}{failure.message}", highlight=False, markup=False, soft_wrap=True)
+    console.print(message_of(failure), highlight=False, markup=False, soft_wrap=True)
     return failure.exit_code

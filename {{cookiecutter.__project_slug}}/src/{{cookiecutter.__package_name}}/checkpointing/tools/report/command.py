@@ -70,7 +70,7 @@ def _write(target: Path, text: str) -> None:
         )
     if target.is_dir():
         raise ConfigurationError(f"--output {target} is a folder. Name a file.")
-    place = target.resolve()  # a link stays what it is
+    place = Path(os.path.realpath(target))  # a link stays what it is
     if place.exists() and not place.is_file():
         raise ConfigurationError(f"--output {target} is a device or the like. Name a file.")
     with storage_errors("Writing the report", place.parent):

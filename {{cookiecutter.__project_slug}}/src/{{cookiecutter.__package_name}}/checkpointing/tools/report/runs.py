@@ -5,12 +5,16 @@ Records of an earlier runtime lack some keys, which are then 0 or empty.
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from ...base.errors import ConfigurationError, StorageError
+from ...base.reading import read_json
 from ...run.record import RECORD, TIMELINE, RunRecord, run_folders
 from ...run.timeline import Mark
 
@@ -32,6 +36,8 @@ class MemoryOverTime:
     marks: tuple[Mark, ...] = ()
 
 
+Read = TypeVar("Read")
+
 _RECORD = TypeAdapter(RunRecord)
 _TIMELINE = TypeAdapter(MemoryOverTime)
 
@@ -46,10 +52,10 @@ def past_runs(runs: Path, pipeline: str) -> tuple[PastRun, ...]:
         StorageError: the last run's record is damaged.
     """
     past: list[PastRun] = []
-    folders = [folder for folder in run_folders(runs) if (folder / RECORD).exists()]
+    folders = [folder for folder in run_folders(runs) if os.path.lexists(folder / RECORD)]
     for folder in sorted(folders, key=_age, reverse=True):
         try:
-            run = PastRun(folder, _RECORD.validate_json((folder / RECORD).read_bytes()))
+            run = PastRun(folder, _read(folder / RECORD, _RECORD))
         except (OSError, ValidationError) as error:
             if not past:
                 raise StorageError(
@@ -69,7 +75,7 @@ def past_runs(runs: Path, pipeline: str) -> tuple[PastRun, ...]:
 def memory_over_time(run: PastRun) -> MemoryOverTime:
     """The timeline of a run; empty if nothing ran, or if it was not kept or is damaged."""
     try:
-        timeline = _TIMELINE.validate_json((run.folder / TIMELINE).read_bytes())
+        timeline = _read(run.folder / TIMELINE, _TIMELINE)
     except (OSError, ValidationError):
         return MemoryOverTime()
     return timeline if len(timeline.seconds) == len(timeline.held_bytes) else MemoryOverTime()
@@ -82,9 +88,19 @@ def later_without_record(runs: Path, run: PastRun) -> str | None:
     return max((n for n in later if not (runs / n / RECORD).exists()), default=None)
 
 
+def _read(path: Path, kind: TypeAdapter[Read]) -> Read:
+    """A file of a run. Raises OSError or ValidationError if it is not as a run wrote it.
+
+    A path that is no UTF-8 is read as text for people, with question marks.
+    """
+    return kind.validate_json(
+        json.dumps(read_json(path), ensure_ascii=False).encode("utf-8", "replace")
+    )
+
+
 def _age(folder: Path) -> tuple[str, int]:
     """Sorts runs by their start, and those of one second by their end."""
-    return _second(folder.name), (folder / RECORD).stat().st_mtime_ns
+    return _second(folder.name), (folder / RECORD).lstat().st_mtime_ns
 
 
 def _second(name: str) -> str:
@@ -96,4 +112,4 @@ def _first_line(error: Exception) -> str:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         return f"{where}: {first['msg']}" if where else first["msg"]
-    return str(error)
+    return str(getattr(error, "strerror", None) or error)

@@ -96,7 +96,7 @@ def _code_quality(findings: Sequence[Finding], folder: PurePosixPath) -> list[di
             {
                 "description": f"{finding.message}. {rule.reason} {rule.remedy}",
                 "check_name": finding.rule,
-                "fingerprint": hashlib.sha256(text.encode()).hexdigest(),
+                "fingerprint": hashlib.sha256(os.fsencode(text)).hexdigest(),
                 "severity": "major",
                 "location": {
                     "path": str(folder / finding.path),

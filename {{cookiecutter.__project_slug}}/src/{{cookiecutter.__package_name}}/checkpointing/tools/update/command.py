@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base import seal
-from ...base.errors import CheckpointingError, ConfigurationError
+from ...base.errors import ConfigurationError, as_ours
 from ...base.interrupts import answered
 from ...base.location import find_project
 
@@ -43,9 +43,10 @@ def update_command(package: str, checkout: str | None, answers: str | None) -> i
         if not _git(root, "status", "--porcelain") and _is_whole(root):
             return 0
         _require_nothing_left([*_replace(root, folder / seal.RUNTIME, cruft), *_conflicts(root)])
-    except CheckpointingError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        return error.exit_code
+    except Exception as error:
+        failure = as_ours(error)
+        print(f"error: {failure.message}", file=sys.stderr)
+        return failure.exit_code
     print("Look at the changes in git, run the tests and the pipeline, and commit all together.")
     return 0
 
@@ -184,7 +185,14 @@ def _git(root: Path, *words: str) -> str:
     """The output of git. Raises ConfigurationError if git is missing or fails."""
     command = ["git", "-c", "core.quotePath=false", *words]
     try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=root,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",  # git takes file names of any bytes
+            check=False,
+        )
     except OSError:
         raise ConfigurationError("an update needs git, which is not installed.") from None
     if done.returncode:

@@ -282,3 +282,79 @@ def test_outside_a_project_the_command_says_where_to_go(project: Project) -> Non
     done = project.command("status")
     assert done.returncode == 2
     assert "no pipeline.toml" in done.stderr
+
+
+LONG = """
+import ctypes, sys
+
+@step
+def failing(case: str) -> int:
+    if case == "message":
+        raise ValueError("begin " + "x" * 30_000_000 + " end")
+    if case == "lines":
+        raise ValueError("line\\n" * 1_000_000)
+    if case == "causes":
+        error = None
+        for number in range(20_000):
+            former, error = error, ValueError(f"cause {number}")
+            error.__cause__ = former
+        raise error
+    if case == "groups":
+        error = ValueError("innermost")
+        for number in range(3_000):
+            error = ExceptionGroup("group", [error])
+        raise error
+    if case == "many":
+        raise ExceptionGroup("many", [ValueError(str(number)) for number in range(100_000)])
+    if case == "word":
+        print("x" * 500_000, flush=True)
+        ctypes.string_at(0)
+    return 1
+"""
+
+
+@pytest.fixture(scope="module")
+def long_errors(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, Any]]:
+    """A project whose step fails with very long messages, and the record of each case."""
+    project = Project(tmp_path_factory.mktemp("long") / "demo")
+    project.write("pipeline.toml", '[params]\ncase = "not"\n')
+    project.segments(s01=LONG)
+    with project.session() as run:
+        cases = ("message", "lines", "causes", "groups", "many", "word")
+        return project, {case: run(params={"case": case}) for case in cases}
+
+
+def test_a_very_long_error_is_cut_wherever_it_is_shown_and_whole_in_the_log(
+    long_errors: tuple[Project, dict[str, Any]],
+) -> None:
+    project, records = long_errors
+    errors = {case: record["error"] for case, record in records.items()}
+    logs = [path.read_text() for path in sorted((project.folder / "runs").glob("*/run.log"))]
+
+    for case, error in errors.items():
+        assert (error["kind"], error["step"]) == ("step_failed", "failing"), case
+        assert len(error["message"]) <= 10_000, case
+        assert len(error.get("traceback", "")) <= 30_000, case
+    assert errors["message"]["message"].startswith("ValueError: begin xxx")
+    assert errors["message"]["message"].endswith("xxx end")
+    assert " characters left out; see the log … xxx" in errors["message"]["message"]
+    assert " characters left out; see the log …\n" in errors["causes"]["traceback"]
+    assert errors["causes"]["traceback"].endswith("ValueError: cause 19999\n")
+    assert "group" in errors["groups"]["traceback"]
+    assert any("begin " + "x" * 30_000_000 + " end" in log for log in logs)
+    assert any("cause 10000\n" in log for log in logs)
+    assert max(path.stat().st_size for path in project.folder.glob("runs/*/record.json")) < 100_000
+
+
+def test_a_very_long_error_is_cut_on_the_terminal_and_in_the_report(
+    long_errors: tuple[Project, dict[str, Any]],
+) -> None:
+    project, _ = long_errors
+    shown = project.command("run", "--set", "case=message")
+    page = project.command("report", "--markdown")
+
+    assert shown.returncode == 1
+    assert len(shown.stderr) < 50_000
+    assert len(page.stdout) < 20_000
+    assert "characters left out; see the log" in shown.stderr
+    assert "characters left out; see the log" in page.stdout

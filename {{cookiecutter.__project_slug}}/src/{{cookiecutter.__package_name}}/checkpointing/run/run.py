@@ -99,7 +99,8 @@ def run(
                         Run(bound, budget, forced, record, log, timeline.observe).go(options.only)
         finally:
             with held():
-                _keep(record, timeline, folder, time.monotonic() - started)
+                if lost := _keep(record, timeline, folder, time.monotonic() - started):
+                    observe(Noticed(f"the run's record is not kept: {lost.message}"))
     return record
 
 
@@ -255,9 +256,11 @@ class Run:
             self.done.pop(name, None)
 
     def _set_aside(self, segment: str, key: str, reason: str) -> None:
-        aside = self.bound.store.set_aside(segment, key)
+        store, where = self.bound.store, ""
+        if store.path(segment, key).is_dir():  # nobody has deleted it meanwhile
+            where = f"set aside as {store.set_aside(segment, key).name} and "
         self.foreseen.clear()
-        self.observe(Noticed(f"{segment}: {reason}; set aside as {aside.name} and made again"))
+        self.observe(Noticed(f"{segment}: {reason}; {where}made again"))
 
     def _record(self, record: SegmentRecord) -> None:
         """Insert a segment's record, in the order of the pipeline."""
@@ -279,18 +282,24 @@ class Run:
         self.observe(SegmentEnded(record))
 
 
-def _keep(record: RunRecord, timeline: Timeline, folder: Path | None, seconds: float) -> None:
-    """Complete the record of a run, and write it if the run has a folder already."""
+def _keep(
+    record: RunRecord, timeline: Timeline, folder: Path | None, seconds: float
+) -> StorageError | None:
+    """Complete the record of a run, and write it if the run has a folder already.
+
+    Returns why it could not be written: the run is over, so that does not change its result.
+    """
     record.seconds = seconds
     record.peak_bytes = max((s.peak_bytes for s in record.segments), default=0)
     record.bytes_written = sum(s.bytes_written for s in record.segments)
-    if folder is not None:
-        with contextlib.suppress(
-            StorageError
-        ):  # the run is over; an unwritten record does not change its result
-            write_record(folder, record)
-        with contextlib.suppress(StorageError):
-            timeline.save(folder)
+    if folder is None:
+        return None
+    try:
+        write_record(folder, record)
+        timeline.save(folder)
+    except StorageError as error:
+        return error
+    return None
 
 
 def _forced(graph: Graph, options: RunOptions) -> set[str]:

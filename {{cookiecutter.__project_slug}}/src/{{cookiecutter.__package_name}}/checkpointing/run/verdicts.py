@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed
+from ..base.reading import open_file
+from ..base.texts import VALUE_CHARACTERS, cut
 from ..base.units import size
 from ..graph.steps import Segment
 from ..memory import meter
@@ -58,7 +60,7 @@ class LogTail:
 
     def text(self) -> str:
         try:
-            with open(self.path, "rb") as file:
+            with open_file(self.path) as file:
                 end = file.seek(0, os.SEEK_END)
                 file.seek(max(self._start, end - _LOG_TAIL_BYTES))
                 return file.read().decode(errors="replace")
@@ -84,7 +86,8 @@ def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None
             )
         case Died(exit_code) if exit_code == -_SIGABRT:
             said = next((line for line in log.text().splitlines() if _REFUSED.search(line)), None)
-            return Exceeded("out of memory", f"aborted ({said.strip()})") if said else None
+            aborted = f"aborted ({cut(said.strip(), VALUE_CHARACTERS)})" if said else ""
+            return Exceeded("out of memory", aborted) if said else None
     return None
 
 
@@ -176,7 +179,8 @@ def failure(ending: Ending, segment: Segment, watch: PartWatch, log: LogTail) ->
             kind = BY_KIND[failed.kind]
             return kind(failed.message, segment=segment.name, step=failed.step, **details)
         case Died(exit_code):
-            tail = "".join(f"  | {line}\n" for line in log.text().splitlines()[-_LOG_TAIL_LINES:])
+            last = log.text().splitlines()[-_LOG_TAIL_LINES:]
+            tail = "".join(f"  | {cut(line, VALUE_CHARACTERS)}\n" for line in last)
             how = f"{_end(exit_code)} and left no error.\n{tail}  Log: {log.path}"
             return _died(segment, watch, how, exit_code)
     raise AssertionError(f"unhandled ending: {ending}")

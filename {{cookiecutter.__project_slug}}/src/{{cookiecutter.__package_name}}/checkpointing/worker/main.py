@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -16,6 +18,7 @@ from ..base import safe_path
 from ..base.errors import BudgetExceeded, CheckpointingError, ConfigurationError, StepFailed
 from ..base.interrupts import SIGNALS
 from ..base.location import PACKAGE_NAME
+from ..base.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, cut
 from ..disk.store import Damaged, Store
 from ..graph.graph import Graph
 from ..graph.sources import Home, import_afresh, read_once
@@ -26,6 +29,8 @@ from .forks import children_end_here, children_go_without, close_file
 from .messages import DamageFound, Order, PartCommitted, PartFailed
 from .part import Part
 from .traces import headline, user_traceback
+
+_IN_LOG = "; see the log"
 
 
 def run_part(connection: Connection, order: Order) -> None:
@@ -44,12 +49,21 @@ def run_part(connection: Connection, order: Order) -> None:
 
 
 def as_failure(error: BaseException, step: str | None, root: Path) -> PartFailed:
-    """What is sent of an error that ended the work, with the step that was running."""
+    """What is sent of an error that ended the work, with the step that was running.
+
+    What is too long for a record is cut, and is then in the log as a whole.
+    """
     if isinstance(error, CheckpointingError):
         return PartFailed(error.kind, error.message, error.step or step)
+    said, trace = headline(error), user_traceback(error, root)
+    message = cut(said, MESSAGE_CHARACTERS, _IN_LOG)
     if isinstance(error, MemoryError):
-        return PartFailed(BudgetExceeded.kind, headline(error), step)
-    return PartFailed(StepFailed.kind, headline(error), step, user_traceback(error, root))
+        return PartFailed(BudgetExceeded.kind, message, step)
+    shown = cut(trace, TRACEBACK_CHARACTERS, _IN_LOG)
+    if (message, shown) != (said, trace):
+        with contextlib.suppress(OSError):  # the disk is full
+            print(trace, file=sys.stderr, flush=True)
+    return PartFailed(StepFailed.kind, message, step, shown)
 
 
 def describe_pipeline(
@@ -75,8 +89,9 @@ def describe_pipeline(
     except CheckpointingError as error:
         connection.send(PartFailed(error.kind, error.message, error.step))
     except BaseException as error:  # importing runs the project's code, which may raise anything
-        message = f"the pipeline cannot be imported: {headline(error)}"
-        connection.send(PartFailed("configuration", message, None, user_traceback(error, root)))
+        message = cut(f"the pipeline cannot be imported: {headline(error)}", MESSAGE_CHARACTERS)
+        trace = cut(user_traceback(error, root), TRACEBACK_CHARACTERS)
+        connection.send(PartFailed("configuration", message, None, trace))
 
 
 def _imported(source: str | Graph) -> Graph:
@@ -107,14 +122,25 @@ def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     children_go_without(connection.close)
     threading.Thread(target=_listen, args=(connection, answers), daemon=True).start()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        if isinstance(stream, io.TextIOWrapper):  # any file name can be printed, in any locale
+            stream.reconfigure(errors="backslashreplace")
+    descriptor = _opened(log)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
     os.chdir(root)
     return answers
+
+
+def _opened(log: Path) -> int:
+    """The log, open for writing; nowhere if somebody has removed it: its work is worth more."""
+    flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)  # it may be a pipe by now
+    try:
+        return os.open(log, flags | os.O_CREAT, 0o644)
+    except OSError:
+        return os.open(os.devnull, flags)
 
 
 def _listen(connection: Connection, answers: SimpleQueue[Any]) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import InexactValue
+from ..base.files import storage_errors
 from ..codecs import Codec, codec_named, format_named, frozen_bytes, select
 from ..disk.commit import Commit, files_of, likely_bytes, sure_bytes
 from ..disk.loading import restoring
@@ -166,8 +167,9 @@ class Part:
         name = parameter.name
         source = self.order.sources[name]
         is_known = not source.verify and source.record.untouched(source.folder)
-        if not is_known and not is_sound(source.folder, source.record):
-            raise Damaged(name)
+        with storage_errors(f"Reading `{name}`", source.folder):
+            if not is_known and not is_sound(source.folder, source.record):
+                raise Damaged(name)
         path = source.path
         if source.record.format == "path":
             self.live[name] = path

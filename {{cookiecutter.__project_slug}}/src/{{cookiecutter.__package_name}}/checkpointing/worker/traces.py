@@ -16,7 +16,7 @@ def user_traceback(error: BaseException, root: Path) -> str:
     If it has no frame of the project, all frames but those of the runtime stay.
     """
     trimmed = traceback.TracebackException.from_exception(error)
-    _trim(trimmed, root, foreign=True)
+    _trim(trimmed, root)
     return "".join(trimmed.format())
 
 
@@ -24,17 +24,20 @@ def headline(error: BaseException) -> str:
     """The type and the message of an error, even if its `__str__` raises."""
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception as failure:
+    except BaseException as failure:  # it may even call sys.exit
         return f"{type(error).__name__}, whose message raises {type(failure).__name__}"
 
 
-def _trim(trace: traceback.TracebackException, root: Path, *, foreign: bool) -> None:
-    others = [f for f in trace.stack if not f.filename.startswith((_RUNTIME, "<"))]
-    own = [f for f in others if _is_own(f.filename, root)]
-    trace.stack = traceback.StackSummary.from_list(own or (others if foreign else []))
-    for linked in (trace.__cause__, trace.__context__, *(trace.exceptions or ())):
-        if linked is not None:
-            _trim(linked, root, foreign=foreign and not own)
+def _trim(outermost: traceback.TracebackException, root: Path) -> None:
+    """Keep frames of the project, or else of others; a chain of causes may be of any length."""
+    waiting = [(outermost, True)]
+    while waiting:
+        trace, foreign = waiting.pop()
+        others = [f for f in trace.stack if not f.filename.startswith((_RUNTIME, "<"))]
+        own = [f for f in others if _is_own(f.filename, root)]
+        trace.stack = traceback.StackSummary.from_list(own or (others if foreign else []))
+        linked = (trace.__cause__, trace.__context__, *(trace.exceptions or ()))
+        waiting += [(other, foreign and not own) for other in linked if other is not None]
 
 
 def _is_own(filename: str, root: Path) -> bool:

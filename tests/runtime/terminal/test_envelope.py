@@ -49,24 +49,56 @@ def test_a_wrong_setting_is_an_object_with_its_kind(done: Project, command: list
     assert (ended.returncode, error_of(ended)["kind"]) == (2, "configuration")
 
 
-@pytest.mark.parametrize("command", WITH_JSON)
-def test_what_the_system_refuses_is_an_object_with_its_kind(
-    done: Project, command: list[str]
-) -> None:
-    line = f"ulimit -n 10; exec {sys.executable} -m demo {' '.join(command)} --json"
-    ended = subprocess.run(
-        ["bash", "-c", line],
-        cwd=done.folder,
-        env=done.environment(),
+def limited(project: Project, limit: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the project under a limit of the shell."""
+    return subprocess.run(
+        ["bash", "-c", f"{limit}; exec {sys.executable} -m demo {' '.join(arguments)}"],
+        cwd=project.folder,
+        env=project.environment(),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("command", WITH_JSON)
+def test_what_the_system_refuses_is_an_object_with_its_kind(
+    done: Project, command: list[str]
+) -> None:
+    ended = limited(done, "ulimit -n 10", *command, "--json")
     error = error_of(ended)
 
     assert (ended.returncode, error["kind"]) == (5, "storage")
     assert "Too many open files" in str(error["message"])
     assert "raise the limit with `ulimit -n`" in str(error["message"])
+
+
+@pytest.mark.parametrize("count", range(4, 7))
+def test_a_command_that_cannot_even_begin_answers_too(done: Project, count: int) -> None:
+    """With 4 files it cannot listen to interrupts, with 5 it cannot be imported."""
+    ended = limited(done, f"ulimit -n {count}", "status", "--json")
+
+    assert (ended.returncode, error_of(ended)["kind"]) == (5, "storage")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(7, 21))
+def test_any_limit_of_open_files_is_kept_or_is_an_error_of_ours(done: Project, count: int) -> None:
+    for command in WITH_JSON:
+        ended = limited(done, f"ulimit -n {count}", *command, "--json")
+
+        assert ended.returncode in (0, 5)
+        assert ("error" in json.loads(ended.stdout)) == (ended.returncode == 5)
+        assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [["run", "--bad"], ["rum"], ["plan", "--set"]])
+def test_wrong_options_are_an_object_too(done: Project, arguments: list[str]) -> None:
+    ended = done.command(arguments[0], "--json", *arguments[1:])
+
+    assert ended.returncode == 2
+    assert json.loads(ended.stdout)["error"]["kind"] == "configuration"
+    assert "Usage: " in ended.stderr
 
 
 def test_options_that_exclude_each_other_are_told_as_json(done: Project) -> None:

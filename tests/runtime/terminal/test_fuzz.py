@@ -1,29 +1,26 @@
-"""Random hostile files, and TOML without bounds: every command keeps its promises."""
+"""Some rounds of fuzzing, always the same; `dev.py soak` makes others, and more of them."""
 
 from __future__ import annotations
 
 import random
 from pathlib import Path
 
-import pytest
-
 from ..conftest import Project, run_once
+from . import settings_fuzz
 from .fuzz import SEGMENTS, WIRING, fuzz
+from .settings_fuzz import caller, round_of_settings, round_of_state
 
 
-@pytest.fixture(scope="module")
-def original(shared_project: Project) -> Project:
-    """A project that was run once, with an input and a published output."""
-    shared_project.write("data/file.csv", "1")
-    return run_once(shared_project, SEGMENTS, WIRING)
+def test_hostile_files_end_no_command_badly(project: Project, tmp_path: Path) -> None:
+    project.write("data/file.csv", "1")
+    run_once(project, SEGMENTS, WIRING)
+    for seed in range(2):
+        fuzz(random.Random(seed), project, tmp_path / "copy" / "demo")
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_hostile_files_end_no_command_badly(original: Project, tmp_path: Path, seed: int) -> None:
-    fuzz(random.Random(seed), original, tmp_path / "demo")
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("seed", range(100, 300))
-def test_no_hostile_file_ends_a_command_badly(original: Project, tmp_path: Path, seed: int) -> None:
-    fuzz(random.Random(seed), original, tmp_path / "demo")
+def test_mutated_settings_and_states_are_refused_or_work(project: Project) -> None:
+    with caller(settings_fuzz.lay_out(project)) as call:
+        for seed in range(12):
+            round_of_settings(random.Random(seed), project, call)
+            if seed < 6:
+                round_of_state(random.Random(seed), project, call)

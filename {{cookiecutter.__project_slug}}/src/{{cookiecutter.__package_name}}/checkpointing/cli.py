@@ -5,7 +5,6 @@ What a command does is in a file of its own, imported when it runs, so that `--h
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from .base import interrupts, streams
-from .base.errors import StorageError, as_ours
+from .base import interrupts, last_resort, streams
+from .base.errors import ConfigurationError, StorageError, as_ours
 from .base.refusals import refusal_of
 
 _HELP = "Run a pipeline in checkpointed segments, each in a fresh process, under a memory budget."
@@ -187,10 +187,27 @@ COMMANDS: dict[str, Callable[..., None]] = {
 """Each tool is one line. Without that line and its folder in `tools` the others still work."""
 
 
+class _Commands(TyperGroup):
+    """The commands; `--json` prints an object for wrong options too."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            # The type of wrong options is click's or typer's, depending on the version of typer.
+            if (message := getattr(error, "format_message", None)) is not None:
+                last_resort.print_object(ConfigurationError(message()))
+            raise
+
+
 def application(package: str) -> typer.Typer:
     """The command line of the project whose package is `package`."""
     app = typer.Typer(
-        help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+        cls=_Commands,
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
     )
     for name, command in COMMANDS.items():
         app.command(name)(command)
@@ -202,6 +219,7 @@ def application(package: str) -> typer.Typer:
             interrupts.listen()
         else:  # a command of the project, which receives interrupts as any program does
             interrupts.hand_back()
+            last_resort.remove()
 
     return app
 
@@ -215,15 +233,12 @@ def _end_with(module: str, command: str, *arguments: Any, workers: bool = True) 
         if workers:
             from .run.processes import warm_up
 
-            with contextlib.suppress(OSError):  # the command tries it again, and tells
-                warm_up()
+            warm_up()
         code: int = getattr(import_module(f".{module}", __package__), command)(*arguments)
     except KeyboardInterrupt:
         code = interrupts.EXIT_CODE
     except Exception as error:  # before the command could answer for itself
-        failure = as_ours(error)
-        print(f"error: {failure.message}", file=sys.stderr)
-        code = failure.exit_code
+        code = last_resort.answer(as_ours(error))
     interrupts.end_others()
     code = _delivered(code)
     os._exit(code)  # skips the cleanup of the interpreter, which takes 0.1 s and is not needed

@@ -69,6 +69,9 @@ def _folder(value: object) -> object:
     return _path(value) if isinstance(value, str) else value
 
 
+FolderPath = Annotated[Path, BeforeValidator(_folder)]
+"""The path of a folder, relative to the project's."""
+
 PathText = Annotated[str, AfterValidator(_path)]
 """The path of a file or folder, a glob, or a URL."""
 
@@ -119,7 +122,7 @@ class Segments(_Table):
 class Checkpoints(_Table):
     """Where checkpoints are stored, in which format, and how many stay."""
 
-    path: Annotated[Path, BeforeValidator(_folder)] = Path("checkpoints")
+    path: FolderPath = Path("checkpoints")
     """Their folder, relative to the project's."""
 
     format: Literal["arrow", "parquet"] = "arrow"
@@ -135,7 +138,7 @@ class Checkpoints(_Table):
 class Runs(_Table):
     """Where the records and logs of runs are stored."""
 
-    path: Path = Path("runs")
+    path: FolderPath = Path("runs")
     """Their folder, relative to the project's."""
 
 

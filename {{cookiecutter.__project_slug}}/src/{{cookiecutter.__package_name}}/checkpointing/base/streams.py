@@ -41,7 +41,16 @@ def make_lasting() -> None:
     """Give this process standard streams that last, in the encoding that they have.
 
     What their encoding lacks is printed as an escape. A stream that was closed before this process
-    began prints nowhere: its number must not go to a file that a command opens.
+    began prints nowhere.
+    """
+    occupy()
+    sys.stdout, sys.stderr = _lasting(sys.stdout, 1), _lasting(sys.stderr, 2)
+
+
+def occupy() -> None:
+    """Open the null device for each standard stream that is closed, as a daemon's may be.
+
+    Otherwise the next file or pipe would get its number, and what a step prints would go there.
     """
     for number in range(3):
         try:
@@ -49,7 +58,6 @@ def make_lasting() -> None:
         except OSError:
             # It gets the lowest number that is free. Workers need streams as well.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-    sys.stdout, sys.stderr = _lasting(sys.stdout, 1), _lasting(sys.stderr, 2)
 
 
 def failure_of(number: int) -> OSError | None:

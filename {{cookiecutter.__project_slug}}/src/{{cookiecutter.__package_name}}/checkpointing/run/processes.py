@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from ..base import interrupts, safe_path
+from ..base import interrupts, safe_path, streams
 from ..base.errors import ConfigurationError
 from ..base.interrupts import Held, held
 from ..base.location import RUNTIME_NAME
@@ -88,7 +88,7 @@ def warm_up() -> None:
 
 def _prepare() -> None:
     """Make this process ready to start workers. Raises ConfigurationError, OSError."""
-    starting.occupy_standard_streams()
+    streams.occupy()
     interrupts.end_others_by(end_children)
     if os.name != "posix":
         return

@@ -40,19 +40,6 @@ def children_allowed() -> Iterator[None]:
             _config()["daemon"] = former
 
 
-def occupy_standard_streams() -> None:
-    """Open the null device for each standard stream that is closed, as a daemon's may be.
-
-    Otherwise the next file or pipe would get its number, and what a step prints would go there.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            # It gets the lowest number that is free.
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-
-
 def forget_lost_server(server: Any) -> None:
     """Forget a fork server that ended, that belongs to a parent that has forked this process, or
     whose socket was removed with old temporary files.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import date
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,15 @@ from flight_delays.checkpointing.reuse.inputs import (
     HashCache,
     Input,
     argument,
-    check_names,
-    check_params,
     find_inputs,
 )
 
-from ..builders import FIRST_LINE, pipeline, write
+from ..builders import pipeline, write
 
 LONG_AGO = 10**18  # nanoseconds since 1970: a file that has settled
 
 
-def the_input(folder: Path, text: str, annotation: str = "Path", **changed: str) -> Input:
+def the_input(folder: Path, text: str, annotation: str = "Path", **changed: Any) -> Input:
     """The one input of a project, configured as `text`."""
     source = f"@step\ndef one(source: {annotation}) -> int: ...\n"
     built = pipeline(folder, source, wiring=f"[inputs]\nsource = {json.dumps(text)}\nunused = 'no'")
@@ -67,30 +65,87 @@ def test_a_glob_with_two_stars_looks_into_all_folders(tmp_path: Path) -> None:
     deep = write(tmp_path / "data/a/b/x.csv", "1")
     flat = write(tmp_path / "data/x.csv", "2")
 
-    assert the_input(tmp_path, "data/**/*.csv").files == (deep, flat)
+    assert the_input(tmp_path, "data/**/*.csv", "list[Path]").files == (deep, flat)
 
 
 def test_a_glob_may_start_at_the_root(tmp_path: Path) -> None:
     path = write(tmp_path / "elsewhere/x.csv", "1")
 
-    assert the_input(tmp_path / "project", f"{tmp_path}/elsewhere/*.csv").files == (path,)
+    assert the_input(tmp_path / "project", f"{tmp_path}/elsewhere/*.csv", "list[Path]").files == (
+        path,
+    )
 
 
 def test_a_projects_folder_may_have_the_marks_of_a_glob_in_its_name(tmp_path: Path) -> None:
     folder = tmp_path / "delays [2013]*"
     path = write(folder / "data/x.csv", "1")
 
-    assert the_input(folder, "data/*.csv").files == (path,)
+    assert the_input(folder, "data/*.csv", "list[Path]").files == (path,)
     with pytest.raises(ConfigurationError, match="does not exist"):
         the_input(folder, "data/y.csv")
 
 
 def test_what_a_step_receives_is_the_place_or_the_list_of_files(tmp_path: Path) -> None:
     path = write(tmp_path / "data/x.csv", "1")
-    source = the_input(tmp_path, "data/*.csv")
 
-    assert argument(source, Path) == tmp_path / "data/*.csv"
-    assert argument(source, list[Path]) == [path]
+    assert argument(the_input(tmp_path, "data/x.csv"), Path) == path
+    assert argument(the_input(tmp_path, "data/x.csv", "list[Path]"), list[Path]) == [path]
+    assert argument(the_input(tmp_path, "data/*.csv", "list[Path]"), list[Path]) == [path]
+
+
+@pytest.mark.parametrize("name", ["a[1].csv", "what?.csv", "all*"])
+def test_what_exists_under_the_name_of_a_glob_is_a_file(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "data" / name, "1")
+
+    assert the_input(tmp_path, f"data/{name}").files == (path,)
+
+
+REFUSED = {
+    "no text": ("", "Path", "`source` = '' names nothing"),
+    "blanks": ("  ", "Path", "`source` = '  ' names nothing"),
+    "a null": ("a\0b", "Path", "names nothing"),
+    "the project": (".", "Path", "is the whole project"),
+    "the project by another way": ("data/..", "list[Path]", "is the whole project"),
+    "the folder around it": ("..", "Path", "is the whole project or a folder around it"),
+    "the root": ("/", "Path", "is the whole project or a folder around it (/)"),
+    "a glob as one path": ("data/*.csv", "Path", "`list[Path]`, for it is a glob"),
+    "a glob as text": ("data/*.csv", "str", "`list[Path]`, for it is a glob"),
+    "an address as a path": ("https://example.org/x", "Path", "`str`, for it is a URL"),
+    "an address as paths": ("s3://bucket/*", "list[Path]", "`str`, for it is a URL"),
+    "a path as text": ("data/x.csv", "str", "annotate it `Path`"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_input_that_no_step_can_take_is_refused_when_the_pipeline_is_built(
+    tmp_path: Path, case: str
+) -> None:
+    text, annotation, message = REFUSED[case]
+    write(tmp_path / "data/x.csv", "1")
+
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
+        the_input(tmp_path, text, annotation)
+    assert "cannot be built" in caught.value.message
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_input_that_no_step_can_take_is_refused_for_one_run_too(
+    tmp_path: Path, case: str
+) -> None:
+    text, annotation, message = REFUSED[case]
+    write(tmp_path / "data/x.csv", "1")
+    configured = "https://example.org/y" if annotation == "str" else "data/x.csv"
+
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
+        the_input(tmp_path, configured, annotation, source=text)
+    assert caught.value.message.startswith(f"input `source` = {text!r}")
+
+
+@pytest.mark.parametrize("value", [None, 5, ["data/x.csv"]])
+def test_an_input_of_another_type_is_refused(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="not a path or a URL as text"):
+        the_input(tmp_path, "data/x.csv", source=value)
+    assert the_input(tmp_path, "y", source=write(tmp_path / "x", "1")).files == (tmp_path / "x",)
 
 
 def test_a_url_is_handed_on_and_hashed_by_its_address(tmp_path: Path) -> None:
@@ -121,7 +176,7 @@ def test_an_input_that_is_not_there_is_refused(tmp_path: Path, text: str, absenc
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(ConfigurationError) as caught:
-        the_input(tmp_path, text)
+        the_input(tmp_path, text, "list[Path]")
     assert caught.value.message == (
         f"input `source`: {tmp_path / text} {absence}. Correct [inputs] in pipeline.toml, or name "
         f"another with `--set source=PATH`."
@@ -143,11 +198,12 @@ def test_the_digest_follows_contents_and_names_but_not_the_projects_place(
     write(renamed / "data/a2.csv", "1")
     write(renamed / "data/b.csv", "3")
 
-    assert the_input(here, text).digest == the_input(moved, text).digest
-    assert the_input(here, text).digest != the_input(changed, text).digest
-    assert (
-        the_input(here, text).digest != the_input(renamed, text.replace("a.csv", "a2.csv")).digest
-    )
+    digests = [
+        the_input(folder, text.replace("a.csv", f"{name}.csv"), "list[Path]").digest
+        for folder, name in ((here, "a"), (moved, "a"), (changed, "a"), (renamed, "a2"))
+    ]
+    assert digests[0] == digests[1]
+    assert digests[0] not in digests[2:]
 
 
 def settled(path: Path, content: str, moment: int = LONG_AGO) -> Path:
@@ -247,93 +303,3 @@ def test_a_cache_that_cannot_be_kept_is_no_error(tmp_path: Path) -> None:
     cache.save()
 
     assert blocked.parent.is_file()
-
-
-def params(folder: Path, annotation: str, text: str, **changed: Any) -> dict[str, Any]:
-    """The params of a project with one, `x`, that one step takes."""
-    source = f"import datetime\n@step\ndef one(x: {annotation}) -> int: ...\n"
-    built = pipeline(folder, source, wiring=f"[params]\nx = {text}\nunused = 'anything'")
-    return check_params(built, built.settings.wiring, changed)
-
-
-@pytest.mark.parametrize(
-    ("annotation", "text", "value"),
-    [
-        ("int", "3", 3),
-        ("float", "3", 3),
-        ("float | None", "1.5", 1.5),
-        ("str", '"a"', "a"),
-        ("bool", "true", True),
-        ("datetime.date", "2013-01-31", date(2013, 1, 31)),
-        ("list[str]", '["a"]', ["a"]),
-        ("dict[str, int]", "{ a = 1 }", {"a": 1}),
-        ("object", "3", 3),
-    ],
-)
-def test_a_param_that_fits_its_annotation_is_taken_as_it_is(
-    tmp_path: Path, annotation: str, text: str, value: object
-) -> None:
-    assert params(tmp_path, annotation, text) == {"x": value, "unused": "anything"}
-
-
-@pytest.mark.parametrize(
-    ("annotation", "text"),
-    [
-        ("int", '"3"'),
-        ("int", "3.0"),
-        ("int", "true"),
-        ("str", "3"),
-        ("datetime.date", '"2013-01-31"'),
-        ("list[str]", "[1]"),
-        ("dict[str, int]", "{ a = 'b' }"),
-        ("tuple[int, ...]", "[1]"),
-    ],
-)
-def test_a_param_that_does_not_fit_is_refused(tmp_path: Path, annotation: str, text: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        params(tmp_path, annotation, text)
-
-    assert caught.value.message.startswith("param `x` is ")
-    assert f"but {tmp_path}/s01.py:{FIRST_LINE + 1} one takes `x: " in caught.value.message
-    assert caught.value.step == "one"
-
-
-def test_a_refused_param_says_what_it_should_be(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"takes `x: int`: Input should be a valid integer"
-    ):
-        params(tmp_path, "int", '"3"')
-
-
-def test_an_annotation_that_nothing_can_check_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        params(tmp_path, "type('Odd', (), {})", "3")
-
-    assert caught.value.message.endswith(
-        f"{tmp_path}/s01.py:{FIRST_LINE + 1} one: parameter `x` is one of [params]; annotate it as "
-        f"what TOML gives, such as `int`, not as Odd."
-    )
-
-
-def test_a_changed_param_takes_the_place_of_what_is_configured_and_is_checked(
-    tmp_path: Path,
-) -> None:
-    assert params(tmp_path, "int", "3", x=4)["x"] == 4
-    with pytest.raises(ConfigurationError, match="param `x` is 'four'"):
-        params(tmp_path, "int", "3", x="four")
-
-
-def test_only_params_and_inputs_can_be_changed(tmp_path: Path) -> None:
-    built = pipeline(
-        tmp_path,
-        "@step\ndef one(least: int, source: Path) -> int: ...\n",
-        wiring='[params]\nleast = 3\n[inputs]\nsource = "x"',
-    )
-    check_names(built.settings.wiring, {"least": 4, "source": "y"})
-
-    with pytest.raises(ConfigurationError) as caught:
-        check_names(built.settings.wiring, {"leest": 4})
-    assert caught.value.message == (
-        "`leest` is neither under [params] nor under [inputs] in pipeline.toml; did you mean "
-        "`least`?"
-    )

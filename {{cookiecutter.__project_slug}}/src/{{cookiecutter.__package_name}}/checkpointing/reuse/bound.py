@@ -15,8 +15,9 @@ from ..disk.store import Store
 from ..graph.checking import require_sound, settings_of
 from ..graph.graph import Graph
 from ..graph.steps import Segment
-from .inputs import HashCache, Input, argument, check_names, check_params, find_inputs
+from .inputs import HashCache, Input, argument, find_inputs
 from .key import Code, Ingredients, adapters_code, code_of
+from .params import check_params
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Bound:
     settings: Settings
     code: dict[str, Code]
     inputs: dict[str, Input]
-    params: dict[str, Any]
+    params: dict[tuple[str, str], Any]
+    """Each param as each step receives it, by (step, parameter)."""
+
     store: Store
     hashes: HashCache
 
@@ -72,7 +75,6 @@ def bind(project: Project, changed: Mapping[str, Any]) -> Bound:
     graph, settings = project.graph, project.settings
     place = checkpoints_place(settings, graph.name)
     is_claimed = place.is_ours()
-    check_names(settings.wiring, changed)
     params = check_params(graph, settings.wiring, changed)
     cache = HashCache(place.folder / "hashes.json")
     inputs = find_inputs(graph, settings, changed, cache)
@@ -111,8 +113,8 @@ def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
             name = parameter.name
             if name in bound.inputs:
                 received[step.name, name] = argument(bound.inputs[name], parameter.annotation)
-            elif name in bound.params:
-                received[step.name, name] = bound.params[name]
+            elif (step.name, name) in bound.params:
+                received[step.name, name] = bound.params[step.name, name]
     return received
 
 
@@ -133,11 +135,22 @@ def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> In
     return Ingredients(
         code=code.modules,
         libraries=code.libraries,
-        params={name: repr(value) for name, value in bound.params.items() if name in names},
+        params=_param_texts(bound, segment),
         inputs={name: source.digest for name, source in bound.inputs.items() if name in names},
         values=values,
         steps=tuple(step.name for step in segment.steps),
     )
+
+
+def _param_texts(bound: Bound, segment: Segment) -> dict[str, str]:
+    """The params of a segment; those that its steps receive as several types, as all of them."""
+    texts: dict[str, dict[str, None]] = {}
+    for step in segment.steps:
+        for parameter in step.parameters:
+            if (step.name, parameter.name) in bound.params:
+                text = repr(bound.params[step.name, parameter.name])
+                texts.setdefault(parameter.name, {})[text] = None
+    return {name: ", ".join(sorted(each)) for name, each in texts.items()}
 
 
 def as_json(ingredients: Ingredients) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..base.errors import ConfigurationError, nearest
+from ..base.names import LONGEST, is_too_long
 from ..base.settings import Settings, find_root, load_settings
 from ..codecs import codec_named, output_format
 from .bodies import undeclared_uses
@@ -79,6 +80,11 @@ def _problems_of_names(graph: Graph, settings: Settings) -> Iterator[str]:
                 f"Move the later ones to a segment of their own."
             )
         for step in segment.steps:
+            if is_too_long(step.name):
+                yield (
+                    f"{step.place}: the name has {len(step.name.encode())} bytes; the longest has "
+                    f"{LONGEST}, because files are named after it."
+                )
             if step.name in taken:
                 yield f"{step.place}: the name `{step.name}` is taken by {taken[step.name]}."
             taken[step.name] = f"the step at {step.file}:{step.line}"
@@ -131,6 +137,11 @@ def _problems_of_outputs(graph: Graph, settings: Settings) -> Iterator[str]:
             if target.is_relative_to(other) or other.is_relative_to(target):
                 yield f"pipeline.toml: [outputs] `{name}` = {text!r} would overwrite {usage}."
         taken[target] = f"[outputs] `{name}`"
+        if is_too_long(target.name):
+            yield (
+                f"pipeline.toml: [outputs] `{name}` = {text!r}: the file's name is longer than "
+                f"{LONGEST} bytes, so there is no room for temporary names."
+            )
         if name in codecs:
             yield from _problems_of_publishing(name, codecs[name], target.suffix)
         else:

@@ -82,7 +82,7 @@ def portrait(value: Any) -> list[Any]:
     storage = getattr(value.dtype, "storage", None), repr(getattr(value.dtype, "na_value", None))
     arrow = getattr(value.array, "_pa_array", None)
     items = [
-        next((name for name, missing in MISSING.items() if item is missing), repr(item))
+        next((f"is {name}" for name, missing in MISSING.items() if item is missing), repr(item))
         for item in (*value, *getattr(value.array, "_ndarray", ()))
     ]
     return [repr(value.dtype), storage, str(getattr(arrow, "type", None)), items]

@@ -156,7 +156,8 @@ def test(slow: bool, exhaustive: bool, arguments: Sequence[str]) -> None:
     run(python, "-m", "coverage", "report")
     if slow or exhaustive:
         run(python, *in_parallel, "-m", further)
-        run(python, *in_parallel, "-m", default, *PORTABLE, CHECKPOINTING_PORTABLE="1")
+        elsewhere = ENVIRONMENT | {"CHECKPOINTING_PORTABLE": "1"}
+        run(python, *in_parallel, "-m", default, *PORTABLE, environment=elsewhere)
 
 
 def measured() -> dict[str, str]:

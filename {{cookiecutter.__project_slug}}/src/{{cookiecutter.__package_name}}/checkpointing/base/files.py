@@ -80,7 +80,7 @@ def checksum(path: Path) -> str:
     digest: Hash = xxhash.xxh3_128()
     if path.is_dir():
         for member in files_in(path):
-            digest.update(member.relative_to(path).as_posix().encode() + b"\0")
+            digest.update(os.fsencode(member.relative_to(path).as_posix()) + b"\0")
             digest.update(checksum(member).encode())
         return digest.hexdigest()
     with open(path, "rb", buffering=0) as file:

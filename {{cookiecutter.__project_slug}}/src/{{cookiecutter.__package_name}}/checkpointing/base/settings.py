@@ -147,7 +147,10 @@ class Wiring(_Table):
     """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
 
     inputs: dict[str, str] = {}
-    """Files, folders and globs, relative to the project, or URLs; a step names one to get it."""
+    """Files, folders and globs, relative to the project, or URLs; a step names one to get it.
+
+    A glob needs a parameter annotated `list[Path]`, a URL one annotated `str`.
+    """
 
     params: dict[str, Any] = {}
     """Values of any TOML type, checked against the annotation of the step that names one."""

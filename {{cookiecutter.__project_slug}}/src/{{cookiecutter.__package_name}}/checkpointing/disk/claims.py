@@ -98,13 +98,18 @@ def targets(settings: Settings) -> dict[str, Target]:
 
 
 def entries_of(path: Path) -> set[str]:
-    """The paths of all that a folder contains, relative to it; for a file just `.`."""
+    """The paths of all that a folder contains, relative to it; for a file just `.`.
+
+    Bytes of names that are not UTF-8, which JSON does not keep, are written as in `\\xff`.
+    """
     if not os.path.lexists(path):
         return set()
     if path.is_symlink() or not path.is_dir():
         return {_FILE}
     return {
-        Path(top, name).relative_to(path).as_posix()
+        os.fsencode(Path(top, name).relative_to(path).as_posix()).decode(
+            "utf-8", "backslashreplace"
+        )
         for top, folders, names in os.walk(path)
         for name in (*folders, *names)
     }

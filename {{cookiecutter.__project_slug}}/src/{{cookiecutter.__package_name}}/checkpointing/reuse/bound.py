@@ -148,7 +148,6 @@ def trees(bound: Bound, segment: Segment) -> tuple[Tree, ...]:
 
 
 def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingredients:
-    names = {parameter.name for step in segment.steps for parameter in step.parameters}
     code = bound.code[segment.name]
     return Ingredients(
         code=dict(sorted((code.modules | _data_digests(bound, code)).items())),

@@ -171,7 +171,7 @@ def measured() -> dict[str, str]:
 
 
 def soak(short: bool, arguments: Sequence[str]) -> None:
-    """Kills, damage, interrupts and hostile answers by chance, in hundreds of rounds.
+    """Kills, damage, interrupts, edits and hostile answers by chance, in hundreds of rounds.
 
     It prints how many rounds of each there were, the failures, and the seed of its random numbers:
     with the same SOAK_SEED in the environment they are the same.

@@ -156,7 +156,8 @@ def test(slow: bool, exhaustive: bool, arguments: Sequence[str]) -> None:
     run(python, "-m", "coverage", "report")
     if slow or exhaustive:
         run(python, *in_parallel, "-m", further)
-        run(python, *in_parallel, "-m", default, *PORTABLE, CHECKPOINTING_PORTABLE="1")
+        elsewhere = ENVIRONMENT | {"CHECKPOINTING_PORTABLE": "1"}
+        run(python, *in_parallel, "-m", default, *PORTABLE, environment=elsewhere)
 
 
 def measured() -> dict[str, str]:
@@ -170,7 +171,7 @@ def measured() -> dict[str, str]:
 
 
 def soak(short: bool, arguments: Sequence[str]) -> None:
-    """Kills, damage, interrupts and hostile answers by chance, in hundreds of rounds.
+    """Kills, damage, interrupts, edits and hostile answers by chance, in hundreds of rounds.
 
     It prints how many rounds of each there were, the failures, and the seed of its random numbers:
     with the same SOAK_SEED in the environment they are the same.

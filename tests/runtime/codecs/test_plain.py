@@ -18,6 +18,7 @@ from flight_delays.checkpointing.base.errors import InexactValue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from numpy.lib import recfunctions
 
 from . import exactness as exact
 
@@ -72,6 +73,20 @@ def test_a_json_value_comes_back_exactly(
 ) -> None:
     assert exact.same_scalar(JSON.thaw(JSON.freeze(value)), value)
     assert exact.same_scalar(through_json(value, tmp_path_factory.getbasetemp()), value)
+
+
+def nest(levels: int, inner: Any) -> Any:
+    """A value within that many lists and dicts."""
+    for level in range(levels):
+        inner = [inner] if level % 2 else {"$tag": inner}
+    return inner
+
+
+def test_a_value_is_nested_as_deep_as_every_process_can_read(tmp_path: Path) -> None:
+    assert through_json(nest(250, 1), tmp_path) == nest(250, 1)
+    for value in (nest(251, 1), nest(100_000, 1)):
+        with pytest.raises(InexactValue, match="nested more than 250 levels deep"):
+            JSON.freeze(value)
 
 
 def test_integers_of_any_length_come_back() -> None:
@@ -216,6 +231,42 @@ def test_an_array_in_one_order_is_frozen_without_a_copy() -> None:
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     MATRIX = np.matrix([1])
+
+STRUCTURE = np.zeros(3, [("a", "i4"), ("b", "f8")])
+REPACKED: dict[str, Any] = {
+    "fields in another order": STRUCTURE[["b", "a"]],
+    "aligned fields": np.zeros(2, np.dtype([("a", "i1"), ("b", "f8")], align=True)),
+    "fields over each other": np.zeros(
+        2, np.dtype({"names": ["a", "b"], "formats": ["i4", "i2"], "offsets": [0, 0]})
+    ),
+    "such fields within a field": np.zeros(2, [("x", STRUCTURE[["b", "a"]].dtype), ("y", "i1")]),
+}
+
+
+@pytest.mark.parametrize("case", REPACKED)
+def test_a_structure_that_is_refused_can_be_kept_as_the_message_says(
+    case: str, tmp_path: Path
+) -> None:
+    array = REPACKED[case]
+    with pytest.raises(InexactValue, match=r"repack_fields\(array, recurse=True\)"):
+        ARRAY.freeze(array)
+    repacked = recfunctions.repack_fields(array, recurse=True)
+    assert exact.same_ndarray(through_npy(ARRAY.freeze(repacked), tmp_path), repacked)
+
+
+@pytest.mark.filterwarnings("ignore:Stored array in format 2.0")
+def test_an_array_of_very_many_fields_is_kept(tmp_path: Path) -> None:
+    array = np.zeros(2, [(f"field {number}", "i4") for number in range(9000)])
+    assert exact.same_ndarray(through_npy(ARRAY.freeze(array), tmp_path), array)
+
+
+@pytest.mark.parametrize("array", [np.array(5), np.array("2013", "M8[Y]"), np.zeros((), "i4,f8")])
+def test_an_array_without_dimensions_is_no_scalar(array: Any, tmp_path: Path) -> None:
+    assert exact.same_ndarray(ARRAY.thaw(ARRAY.freeze(array)), array)
+    assert exact.same_ndarray(through_npy(ARRAY.freeze(array), tmp_path), array)
+    with pytest.raises(InexactValue, match=r"result\['x'\] is a numpy.ndarray"):
+        JSON.freeze({"x": array})
+
 
 UNKEPT: dict[str, tuple[Any, str]] = {
     "objects": (np.array([None]), "dtype.*return a DataFrame"),

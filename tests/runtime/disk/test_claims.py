@@ -161,15 +161,3 @@ def test_a_claim_says_the_same_for_the_same_facts(target: Target) -> None:
     put(target, "c/d", "b", "a")
 
     assert (target.claim.read_bytes(), target.claim.stat().st_mtime_ns) == first
-
-
-def test_a_name_too_long_to_be_published_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    for name, is_refused in (("x" * 222, False), ("x" * 223, True), ("ü" * 112, True)):
-        target = Target("x", tmp_path / name, Owner(tmp_path, None))
-        if is_refused:
-            with pytest.raises(ConfigurationError, match="has a name of more than 222 bytes"):
-                target.require_ours()
-            continue
-        publish(write(tmp_path / "source", "1"), target.path, target.announce)
-        target.settle()
-        assert target.path.read_text() == "1"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flight_delays.checkpointing.base.errors import ConfigurationError
@@ -18,10 +20,10 @@ from flight_delays.checkpointing.reuse.inputs import (
     find_inputs,
 )
 
-from ..builders import link, pipeline, write
+from ..builders import MEMORY_BUDGET, link, pipeline, write
 
 
-def the_input(folder: Path, text: str, annotation: str = "Path", **changed: str) -> Input:
+def the_input(folder: Path, text: str, annotation: str = "Path", **changed: Any) -> Input:
     """The one input of a project, configured as `text`."""
     source = f"@step\ndef one(source: {annotation}) -> int: ...\n"
     built = pipeline(folder, source, wiring=f"[inputs]\nsource = {json.dumps(text)}\nunused = 'no'")
@@ -63,30 +65,87 @@ def test_a_glob_with_two_stars_looks_into_all_folders(tmp_path: Path) -> None:
     deep = write(tmp_path / "data/a/b/x.csv", "1")
     flat = write(tmp_path / "data/x.csv", "2")
 
-    assert the_input(tmp_path, "data/**/*.csv").files == (deep, flat)
+    assert the_input(tmp_path, "data/**/*.csv", "list[Path]").files == (deep, flat)
 
 
 def test_a_glob_may_start_at_the_root(tmp_path: Path) -> None:
     path = write(tmp_path / "elsewhere/x.csv", "1")
 
-    assert the_input(tmp_path / "project", f"{tmp_path}/elsewhere/*.csv").files == (path,)
+    assert the_input(tmp_path / "project", f"{tmp_path}/elsewhere/*.csv", "list[Path]").files == (
+        path,
+    )
 
 
 def test_a_projects_folder_may_have_the_marks_of_a_glob_in_its_name(tmp_path: Path) -> None:
     folder = tmp_path / "delays [2013]*"
     path = write(folder / "data/x.csv", "1")
 
-    assert the_input(folder, "data/*.csv").files == (path,)
+    assert the_input(folder, "data/*.csv", "list[Path]").files == (path,)
     with pytest.raises(ConfigurationError, match="does not exist"):
         the_input(folder, "data/y.csv")
 
 
 def test_what_a_step_receives_is_the_place_or_the_list_of_files(tmp_path: Path) -> None:
     path = write(tmp_path / "data/x.csv", "1")
-    source = the_input(tmp_path, "data/*.csv")
 
-    assert argument(source, Path) == tmp_path / "data/*.csv"
-    assert argument(source, list[Path]) == [path]
+    assert argument(the_input(tmp_path, "data/x.csv"), Path) == path
+    assert argument(the_input(tmp_path, "data/x.csv", "list[Path]"), list[Path]) == [path]
+    assert argument(the_input(tmp_path, "data/*.csv", "list[Path]"), list[Path]) == [path]
+
+
+@pytest.mark.parametrize("name", ["a[1].csv", "what?.csv", "all*"])
+def test_what_exists_under_the_name_of_a_glob_is_a_file(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "data" / name, "1")
+
+    assert the_input(tmp_path, f"data/{name}").files == (path,)
+
+
+REFUSED = {
+    "no text": ("", "Path", "`source` = '' names nothing"),
+    "blanks": ("  ", "Path", "`source` = '  ' names nothing"),
+    "a null": ("a\0b", "Path", "names nothing"),
+    "the project": (".", "Path", "is the whole project"),
+    "the project by another way": ("data/..", "list[Path]", "is the whole project"),
+    "the folder around it": ("..", "Path", "is the whole project or a folder around it"),
+    "the root": ("/", "Path", "is the whole project or a folder around it (/)"),
+    "a glob as one path": ("data/*.csv", "Path", "`list[Path]`, for it is a glob"),
+    "a glob as text": ("data/*.csv", "str", "`list[Path]`, for it is a glob"),
+    "an address as a path": ("https://example.org/x", "Path", "`str`, for it is a URL"),
+    "an address as paths": ("s3://bucket/*", "list[Path]", "`str`, for it is a URL"),
+    "a path as text": ("data/x.csv", "str", "annotate it `Path`"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_input_that_no_step_can_take_is_refused_when_the_pipeline_is_built(
+    tmp_path: Path, case: str
+) -> None:
+    text, annotation, message = REFUSED[case]
+    write(tmp_path / "data/x.csv", "1")
+
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
+        the_input(tmp_path, text, annotation)
+    assert "cannot be built" in caught.value.message
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_an_input_that_no_step_can_take_is_refused_for_one_run_too(
+    tmp_path: Path, case: str
+) -> None:
+    text, annotation, message = REFUSED[case]
+    write(tmp_path / "data/x.csv", "1")
+    configured = "https://example.org/y" if annotation == "str" else "data/x.csv"
+
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
+        the_input(tmp_path, configured, annotation, source=text)
+    assert caught.value.message.startswith(f"input `source` = {text!r}")
+
+
+@pytest.mark.parametrize("value", [None, 5, ["data/x.csv"]])
+def test_an_input_of_another_type_is_refused(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match="not a path or a URL as text"):
+        the_input(tmp_path, "data/x.csv", source=value)
+    assert the_input(tmp_path, "y", source=write(tmp_path / "x", "1")).files == (tmp_path / "x",)
 
 
 def test_a_url_is_handed_on_and_hashed_by_its_address(tmp_path: Path) -> None:
@@ -117,7 +176,7 @@ def test_an_input_that_is_not_there_is_refused(tmp_path: Path, text: str, absenc
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(ConfigurationError) as caught:
-        the_input(tmp_path, text)
+        the_input(tmp_path, text, "list[Path]")
     assert caught.value.message == (
         f"input `source`: {tmp_path / text} {absence}. Correct [inputs] in pipeline.toml, or name "
         f"another with `--set source=PATH`."
@@ -139,15 +198,16 @@ def test_the_digest_follows_contents_and_names_but_not_the_projects_place(
     write(renamed / "data/a2.csv", "1")
     write(renamed / "data/b.csv", "3")
 
-    assert the_input(here, text).digest == the_input(moved, text).digest
-    assert the_input(here, text).digest != the_input(changed, text).digest
-    assert (
-        the_input(here, text).digest != the_input(renamed, text.replace("a.csv", "a2.csv")).digest
-    )
+    digests = [
+        the_input(folder, text.replace("a.csv", f"{name}.csv"), "list[Path]").digest
+        for folder, name in ((here, "a"), (moved, "a"), (changed, "a"), (renamed, "a2"))
+    ]
+    assert digests[0] == digests[1]
+    assert digests[0] not in digests[2:]
 
 
 def digest(folder: Path, text: str = "data") -> str:
-    return the_input(folder, text).digest
+    return the_input(folder, text, "list[Path]").digest
 
 
 def test_two_places_with_equal_bytes_are_two_inputs(tmp_path: Path) -> None:
@@ -313,17 +373,25 @@ def test_an_input_with_nothing_but_litter_is_refused_with_the_list_that_says_so(
 
     for text in ("data", "data/*.bak"):
         with pytest.raises(ConfigurationError, match=r"\[reuse\] ignore` in pipeline.toml and"):
-            the_input(tmp_path, text)
+            the_input(tmp_path, text, "list[Path]")
     assert the_input(tmp_path, "data/x.bak").files == (tmp_path / "data/x.bak",)
 
 
 def test_checkpoints_and_records_within_an_input_do_not_count(tmp_path: Path) -> None:
     write(tmp_path / "data/x.csv", "1")
-    before = the_input(tmp_path, ".")
-    write(tmp_path / "checkpoints/demo/owner.json", "{}")
-    write(tmp_path / "runs/owner.json", "{}")
+    places = '[checkpoints]\npath = "data/checkpoints"\n[runs]\npath = "data/runs"\n'
 
-    assert the_input(tmp_path, ".").digest == before.digest
+    def digest_now() -> str:
+        source = "@step\ndef one(source: Path) -> int: ...\n"
+        wiring = '[inputs]\nsource = "data"'
+        built = pipeline(tmp_path, source, wiring=wiring, memory=MEMORY_BUDGET + places)
+        return find_inputs(built, built.settings, {}, HashCache(tmp_path / "none"))["source"].digest
+
+    before = digest_now()
+    write(tmp_path / "data/checkpoints/demo/owner.json", "{}")
+    write(tmp_path / "data/runs/owner.json", "{}")
+
+    assert digest_now() == before
 
 
 def published(folder: Path, text: str, target: str) -> Input:

@@ -60,7 +60,7 @@ MEMORY = {
 }
 SETTINGS = {"pipeline.toml": PIPELINE, "memory_budget.toml": MEMORY}
 
-COMMANDS = (
+COMMANDS: tuple[tuple[Any, ...], ...] = (
     ("terminal.run", "run_command", None, [], False, None, None, True),
     ("terminal.status", "status_command", [], False, True),
     ("terminal.status", "status_command", [], True, True),
@@ -152,15 +152,13 @@ def round_of_state(chance: random.Random, project: Project, call: Call) -> None:
     _round(chance, project, call, path, mutated_json(chance, path.read_bytes()))
 
 
-def _round(
-    chance: random.Random, project: Project, call: Call, path: Path, content: bytes
-) -> None:
+def _round(chance: random.Random, project: Project, call: Call, path: Path, content: bytes) -> None:
     told = f"{path.relative_to(project.folder)} = {_short(content)}"
     good = path.read_bytes()
     path.write_bytes(content)
     commands = chance.sample(COMMANDS, 2)
     answers = [_check(call(*command), command, told) for command in commands]
-    has_run = any(command == RUN and not answer.code for command, answer in zip(commands, answers))
+    has_run = RUN in commands and answers[commands.index(RUN)].code == 0
     if path.parent.exists():  # a run with `keep = 0`, say, removes older checkpoints
         path.write_bytes(good)
     after = _check(call(*RUN), RUN, f"{told}, then the good file again")
@@ -362,10 +360,14 @@ def _inline(value: Any) -> str:
     """A value in line; it may be nested deeper than Python calls functions."""
     before, after = [], []
     while isinstance(value, list | dict) and len(value) == 1:
-        is_list = isinstance(value, list)
-        name, value = (None, value[0]) if is_list else next(iter(value.items()))
-        before.append("[" if is_list else f"{{{_text(str(name))} = ")
-        after.append("]" if is_list else "}")
+        if isinstance(value, list):
+            before.append("[")
+            after.append("]")
+            [value] = value
+        else:
+            [(name, value)] = value.items()
+            before.append(f"{{{_text(name)} = ")
+            after.append("}")
     if isinstance(value, list):
         inner = "[" + ", ".join(map(_inline, value)) + "]"
     elif isinstance(value, dict):

@@ -16,11 +16,20 @@ from pathlib import Path
 
 import xxhash
 
+LONGEST = 200
+"""The most bytes, in UTF-8, of the name of a value, a segment, a pipeline or a published file. A
+file's name may have 255: the rest is for seals, suffixes and temporary names."""
+
 _SEAL = "(?P<seal>[0-9a-f]{16})"
 _VALUE = re.compile(rf"(?P<value>[^.]+)\.{_SEAL}(?P<suffix>.*)", re.DOTALL)
 _TEMPORARY = re.compile(rf"\.(?P<name>.+)\.{_SEAL}\.tmp", re.DOTALL)
 _ASIDE = re.compile(rf"(?P<key>.+)\.damaged-{_SEAL}", re.DOTALL)
 _RUN = re.compile(rf"(?P<moment>\d{{8}}T\d{{6}})-{_SEAL}")
+
+
+def is_too_long(name: str) -> bool:
+    """Whether the names that we make of a name could be too long for a file system."""
+    return len(name.encode("utf-8", "surrogateescape")) > LONGEST
 
 
 def new_number() -> str:

@@ -116,7 +116,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     if deep := _LONG_NAME.search(text):  # the parser takes hours for a name of a million parts
         raise Unreadable(f"`{cut(deep[0], 60)}` names more than {_MOST_LEVELS} levels")
     try:
-        data = tomllib.loads(text)
+        data = tomllib.loads(text, parse_float=_float)
     except RecursionError:
         raise Unreadable(f"it is nested deeper than {_MOST_LEVELS} levels") from None
     except tomllib.TOMLDecodeError as error:
@@ -163,6 +163,13 @@ def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{cut(text, 60)} is larger than any number")
+    return number
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number) and "inf" not in text:
+        raise Unreadable(f"{cut(text, 60)} is larger than any number")
     return number
 
 

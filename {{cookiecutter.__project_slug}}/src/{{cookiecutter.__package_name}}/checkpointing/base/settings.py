@@ -166,8 +166,11 @@ class Reuse(_Table):
 class Wiring(_Table):
     """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
 
-    inputs: dict[str, PathText] = {}
-    """Files, folders and globs, relative to the project, or URLs; a step names one to get it."""
+    inputs: dict[str, str] = {}
+    """Files, folders and globs, relative to the project, or URLs; a step names one to get it.
+
+    A glob needs a parameter annotated `list[Path]`, a URL one annotated `str`.
+    """
 
     params: dict[str, Any] = {}
     """Values of any TOML type, checked against the annotation of the step that names one."""

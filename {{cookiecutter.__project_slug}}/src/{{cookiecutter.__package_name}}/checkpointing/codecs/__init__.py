@@ -242,6 +242,11 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     return _late("table.arrow", "select")(frozen, columns)
 
 
+def require_whole(path: Path) -> None:
+    """Refuse files that a checkpoint would not keep as they are; see `paths.require_whole`."""
+    _late("paths", "require_whole")(path)
+
+
 def frozen_bytes(frozen: Any) -> int:
     """The size of a frozen form in memory, in bytes; buffers that columns share count once."""
     if _library(frozen) == "pyarrow":

@@ -12,12 +12,9 @@ from pathlib import Path
 
 from ..base.errors import ConfigurationError
 from ..base.files import replace_text
-from ..base.names import temporary_name
 from ..base.settings import PIPELINE_FILE, Settings
 from .owner import Note, Owner, read_note
 
-# Of the 255 that most file systems take: a claim is written under a temporary name too.
-_MOST_NAME_BYTES = 255 - len(temporary_name("..published"))
 _FILE = "."  # the only entry of a published file: the file itself
 
 
@@ -45,12 +42,6 @@ class Target:
             OSError: it cannot be read.
         """
         where = f"[outputs] `{self.value}`: {self.path}"
-        if len(os.fsencode(self.path.name)) > _MOST_NAME_BYTES:
-            raise ConfigurationError(
-                f"{where} has a name of more than {_MOST_NAME_BYTES} bytes. A run publishes under "
-                f"a longer name first, which a file system would not take. Choose a shorter one "
-                f"in {PIPELINE_FILE}."
-            )
         present = entries_of(self.path)  # first, because a run claims entries before it makes them
         note = read_note(self.claim)
         instead = f"Name another path in {PIPELINE_FILE}."
@@ -106,13 +97,18 @@ def targets(settings: Settings) -> dict[str, Target]:
 
 
 def entries_of(path: Path) -> set[str]:
-    """The paths of all that a folder contains, relative to it; for a file just `.`."""
+    """The paths of all that a folder contains, relative to it; for a file just `.`.
+
+    Bytes of names that are not UTF-8, which JSON does not keep, are written as in `\\xff`.
+    """
     if not os.path.lexists(path):
         return set()
     if path.is_symlink() or not path.is_dir():
         return {_FILE}
     return {
-        Path(top, name).relative_to(path).as_posix()
+        os.fsencode(Path(top, name).relative_to(path).as_posix()).decode(
+            "utf-8", "backslashreplace"
+        )
         for top, folders, names in os.walk(path)
         for name in (*folders, *names)
     }

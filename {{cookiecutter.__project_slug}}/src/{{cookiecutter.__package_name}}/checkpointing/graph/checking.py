@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..base.errors import ConfigurationError, nearest
-from ..base.settings import Settings, Wiring, find_root, load_settings
+from ..base.names import LONGEST, is_too_long
+from ..base.settings import Settings, find_root, load_settings
 from ..codecs import codec_named, output_format
 from .bodies import undeclared_uses
 from .graph import Graph
+from .places import needed_annotation, problem_of_place
 from .steps import WORKDIR, Parameter, Segment, Step
 
 
@@ -49,7 +51,7 @@ def _problems(graph: Graph, settings: Settings) -> Iterator[str]:
     earlier: dict[str, Step] = {}
     for step in graph.steps:
         for parameter in step.parameters:
-            yield from _problems_of_parameter(step, parameter, earlier, graph, settings.wiring)
+            yield from _problems_of_parameter(step, parameter, earlier, graph, settings)
         for name in undeclared_uses(step, set(earlier) - {p.name for p in step.parameters}):
             yield (
                 f"{step.place}: the body uses `{name}`, an earlier step. Add `{name}` to the "
@@ -66,6 +68,9 @@ def _problems_of_names(graph: Graph, settings: Settings) -> Iterator[str]:
             if name in taken:
                 yield f"pipeline.toml: {table} `{name}`: the name is taken by {taken[name]}."
             taken[name] = table
+    for name, text in wiring.inputs.items():
+        if problem := problem_of_place(text, settings.root):
+            yield f"pipeline.toml: [inputs] `{name}` = {text!r} {problem}."
     segments: set[str] = set()
     most = settings.memory.segment.max_steps
     for segment in graph.segments:
@@ -81,15 +86,20 @@ def _problems_of_names(graph: Graph, settings: Settings) -> Iterator[str]:
                 f"Move the later ones to a segment of their own."
             )
         for step in segment.steps:
+            if is_too_long(step.name):
+                yield (
+                    f"{step.place}: the name has {len(step.name.encode())} bytes; the longest has "
+                    f"{LONGEST}, because files are named after it."
+                )
             if step.name in taken:
                 yield f"{step.place}: the name `{step.name}` is taken by {taken[step.name]}."
             taken[step.name] = f"the step at {step.file}:{step.line}"
 
 
 def _problems_of_parameter(
-    step: Step, parameter: Parameter, earlier: dict[str, Step], graph: Graph, wiring: Wiring
+    step: Step, parameter: Parameter, earlier: dict[str, Step], graph: Graph, settings: Settings
 ) -> Iterator[str]:
-    name = parameter.name
+    name, wiring = parameter.name, settings.wiring
     where = f"{step.place}: parameter `{name}`"
     if parameter.columns is not None and name not in earlier:
         yield f"{where}: Columns applies to an earlier step's table only."
@@ -99,11 +109,9 @@ def _problems_of_parameter(
     elif name in earlier:
         yield from _problems_of_loading(where, parameter, earlier[name])
     elif name in wiring.inputs:
-        is_url = "://" in wiring.inputs[name]
-        allowed = (str,) if is_url else (Path, list[Path])
-        if parameter.annotation not in allowed:
-            wanted = "`str`, for it is a URL" if is_url else "`Path`"
-            yield f"{where} is one of [inputs]; annotate it {wanted}."
+        needed = needed_annotation(wiring.inputs[name], settings.root, parameter.annotation)
+        if needed is not None:
+            yield f"{where} is one of [inputs]; annotate it {needed}."
     elif name in wiring.params:
         if parameter.annotation is None or parameter.annotation is Path:
             other = "" if parameter.codec else f", not as {parameter.type_name}"
@@ -135,6 +143,11 @@ def _problems_of_outputs(graph: Graph, settings: Settings) -> Iterator[str]:
             if target.is_relative_to(other) or other.is_relative_to(target):
                 yield f"pipeline.toml: [outputs] `{name}` = {text!r} would overwrite {usage}."
         taken[target] = f"[outputs] `{name}`"
+        if is_too_long(target.name):
+            yield (
+                f"pipeline.toml: [outputs] `{name}` = {text!r}: the file's name is longer than "
+                f"{LONGEST} bytes, so there is no room for temporary names."
+            )
         if name in codecs:
             yield from _problems_of_publishing(name, codecs[name], target.suffix)
         else:

@@ -14,7 +14,7 @@ import typing
 from collections.abc import Iterator
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, NewType, NotRequired, Required, TypedDict
+from typing import Any, NewType, NotRequired, Required
 
 _LIBRARIES = tuple(
     Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -47,7 +47,10 @@ def is_plain(annotation: Any) -> bool:
     """Whether a process can load an annotation without the project's own code."""
     if members := typing.get_args(annotation):
         return all(map(is_plain, members))
-    if typing.is_typeddict(annotation) or isinstance(annotation, NewType):
+    if hasattr(annotation, "__required_keys__"):  # a TypedDict, of `typing` or typing_extensions
+        ForkingPickler.register(type(annotation), _send_by_structure)
+        return True
+    if isinstance(annotation, NewType):
         return True  # sent by its structure, below
     home = annotation if isinstance(annotation, type) else type(annotation)
     file = getattr(sys.modules.get(home.__module__), "__file__", None)
@@ -61,10 +64,15 @@ def _send_by_structure(kind: Any) -> tuple[Any, ...]:
         bare = typing.get_args(hint)[0] if typing.get_origin(hint) in _WRAPPERS else hint
         wrapper = Required if name in kind.__required_keys__ else NotRequired
         fields[name] = wrapper[bare]
-    return TypedDict, (kind.__name__, fields)
+    return _typed_dict, (kind.__name__, fields)
 
 
-ForkingPickler.register(type(TypedDict("_Any", {})), _send_by_structure)  # type: ignore[operator]
+def _typed_dict(name: str, fields: dict[str, Any]) -> Any:
+    from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
+
+    return TypedDict(name, fields)  # type: ignore[operator]
+
+
 ForkingPickler.register(NewType, lambda new: (_same, (new.__supertype__,)))
 
 

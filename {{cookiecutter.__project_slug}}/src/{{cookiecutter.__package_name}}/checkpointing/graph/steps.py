@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..base.errors import ConfigurationError
+from ..base.names import LONGEST, is_too_long
 from ..codecs import codec_of
 from .signatures import is_plain, problems_of_form
 from .sources import read
@@ -174,6 +175,11 @@ class Segment:
 
 def check_name(kind: str, name: str) -> None:
     """Refuse a name that cannot be a folder of checkpoints. Raises ConfigurationError."""
+    if is_too_long(name):
+        raise ConfigurationError(
+            f"{kind} name {name!r} has {len(name.encode())} bytes; the longest has {LONGEST}, "
+            f"because files are named after it"
+        )
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{kind} name {name!r}: use letters, digits, `_`, `-`, `.`")
 

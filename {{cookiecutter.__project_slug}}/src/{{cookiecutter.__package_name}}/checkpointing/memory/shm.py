@@ -10,6 +10,7 @@ import ctypes
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,9 @@ from . import procfs
 FOLDER = "/dev/shm"
 _SEGMENTS = "/proc/sysvipc/shm"
 _SEGMENT = "System V segment "
-_MAPPED = re.compile(rb" (\d+) +(?:(/dev/shm/[^/\n]+)|/SYSV)")  # the inode of a segment is its id
+_MAPPED = re.compile(  # whether to write, the inode (of a segment: its id), and the path
+    rb"^\S+ .(w?)\S+ \S+ \S+ (\d+) +(?:(/dev/shm/[^/\n]+)|/SYSV)", re.MULTILINE
+)
 _OPEN = re.compile(r"/dev/shm/[^/]+")
 _BLOCK_BYTES = 512  # the unit of st_blocks
 _REMOVE = 0  # IPC_RMID of linux/ipc.h
@@ -85,8 +88,8 @@ def objects() -> set[Object]:
     return found
 
 
-def used(pids: Iterable[int]) -> set[str]:
-    """The places of the objects that any of these processes has mapped or open.
+def used(pids: Iterable[int], *, to_write: bool = False) -> set[str]:
+    """The places of the objects that any of these processes has mapped or open (`to_write` only).
 
     The segments that it made are among them. The kernel tells of this user's processes only.
     """
@@ -94,18 +97,20 @@ def used(pids: Iterable[int]) -> set[str]:
     places = {_segment(row["shmid"]).place for row in _rows() if row["cpid"] in members}
     for pid in members:
         with suppress(OSError):
-            for number, path in _mapped(pid):
-                places.add(os.fsdecode(path) if path else _segment(int(number)).place)
-            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            for writes, number, path in _mapped(pid):
+                if writes or not to_write:
+                    places.add(os.fsdecode(path) if path else _segment(int(number)).place)
+            for descriptor in os.scandir(f"/proc/{pid}/fd"):
                 with suppress(OSError):
-                    target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
-                    if match := _OPEN.match(target):
+                    match = _OPEN.match(os.readlink(descriptor.path))
+                    mode = descriptor.stat(follow_symlinks=False).st_mode  # as it was opened
+                    if match and (mode & stat.S_IWUSR or not to_write):
                         places.add(match[0])
     return places
 
 
-def _mapped(pid: int) -> list[tuple[bytes, bytes]]:
-    """The inode and the path of each object that a process has mapped; no path of a segment."""
+def _mapped(pid: int) -> list[tuple[bytes, bytes, bytes]]:
+    """Each object that a process has mapped: `w` or nothing, its inode, its path or nothing."""
     lines = procfs.contents(f"/proc/{pid}/maps")
     is_worth_it = b" /dev/shm/" in lines or b" /SYSV" in lines
     return _MAPPED.findall(lines) if is_worth_it else []

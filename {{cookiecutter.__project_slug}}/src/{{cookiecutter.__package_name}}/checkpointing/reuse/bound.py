@@ -21,8 +21,9 @@ from ..graph.checking import require_sound, settings_of
 from ..graph.graph import Graph
 from ..graph.steps import Segment
 from .hashes import HashCache
-from .inputs import Input, argument, check_names, check_params, find_inputs
+from .inputs import Input, argument, find_inputs
 from .key import Code, Ingredients, adapters_code, code_of
+from .params import check_params
 from .trees import Scope, Tree, read_tree
 
 
@@ -52,7 +53,9 @@ class Bound:
     code: dict[str, Code]
     data: dict[Path, Tree]
     inputs: dict[str, Input]
-    params: dict[str, Any]
+    params: dict[tuple[str, str], Any]
+    """Each param as each step receives it, by (step, parameter)."""
+
     store: Store
     hashes: HashCache
 
@@ -84,7 +87,6 @@ def bind(project: Project, changed: Mapping[str, Any], *, hash_all: bool = False
     graph, settings = project.graph, project.settings
     place = checkpoints_place(settings, graph.name)
     is_claimed = place.is_ours()
-    check_names(settings.wiring, changed)
     params = check_params(graph, settings.wiring, changed)
     cache = HashCache(place.folder / HASHES, verify=hash_all)
     inputs = find_inputs(graph, settings, changed, cache)
@@ -136,8 +138,8 @@ def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
             name = parameter.name
             if name in bound.inputs:
                 received[step.name, name] = argument(bound.inputs[name], parameter.annotation)
-            elif name in bound.params:
-                received[step.name, name] = bound.params[name]
+            elif (step.name, name) in bound.params:
+                received[step.name, name] = bound.params[step.name, name]
     return received
 
 
@@ -149,16 +151,26 @@ def trees(bound: Bound, segment: Segment) -> tuple[Tree, ...]:
 
 
 def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingredients:
-    names = {parameter.name for step in segment.steps for parameter in step.parameters}
     code = bound.code[segment.name]
     return Ingredients(
         code=dict(sorted((code.modules | _data_digests(bound, code)).items())),
         libraries=code.libraries,
-        params={name: repr(value) for name, value in bound.params.items() if name in names},
+        params=_param_texts(bound, segment),
         inputs={name: source.digest for name, source in _inputs(bound, segment).items()},
         values=values,
         steps=tuple(step.name for step in segment.steps),
     )
+
+
+def _param_texts(bound: Bound, segment: Segment) -> dict[str, str]:
+    """The params of a segment; those that its steps receive as several types, as all of them."""
+    texts: dict[str, dict[str, None]] = {}
+    for step in segment.steps:
+        for parameter in step.parameters:
+            if (step.name, parameter.name) in bound.params:
+                text = repr(bound.params[step.name, parameter.name])
+                texts.setdefault(parameter.name, {})[text] = None
+    return {name: ", ".join(sorted(each)) for name, each in texts.items()}
 
 
 def as_json(ingredients: Ingredients) -> dict[str, Any]:

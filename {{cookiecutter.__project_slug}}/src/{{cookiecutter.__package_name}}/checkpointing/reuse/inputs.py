@@ -1,4 +1,4 @@
-"""Find, check and hash the inputs and params that pipeline.toml and `--set` name."""
+"""Find, check and hash the inputs that pipeline.toml and `--set` name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import xxhash
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
-from ..base.errors import ConfigurationError, nearest
+from ..base.errors import ConfigurationError
 from ..base.litter import Ignore, in_inputs
 from ..base.refusals import refusal_of, remedy_of
-from ..base.settings import PIPELINE_FILE, Settings, Wiring
+from ..base.settings import PIPELINE_FILE, Settings
 from ..base.texts import shown
 from ..graph.graph import Graph
+from ..graph.places import is_url, needed_annotation, problem_of_place
 from .hashes import HashCache
 from .trees import Scope, Tree, read_tree
 
@@ -46,60 +46,23 @@ def find_inputs(
     """Every input that a step reads; those in `changed` replace the configured ones.
 
     Raises:
-        ConfigurationError: a file is missing or cannot be read, a glob matches nothing, or an
-            output is published into the folder of an input.
+        ConfigurationError: a file is missing or cannot be read, a glob matches nothing, an output
+            is published into the folder of an input, or a changed input is not what a step asks
+            for.
     """
     used = {parameter.name for step in graph.steps for parameter in step.parameters}
+    texts = {n: changed.get(n, text) for n, text in settings.wiring.inputs.items() if n in used}
+    for name in texts.keys() & changed.keys():
+        _require_fitting(name, changed[name], graph, settings.root)
     inputs = {}
-    for name, text in settings.wiring.inputs.items():
-        if name in used:
-            try:
-                inputs[name] = _find(name, str(changed.get(name, text)), settings, cache)
-            except OSError as error:
-                raise ConfigurationError(
-                    f"input `{name}` cannot be read: {refusal_of(error)}. {remedy_of(error)}"
-                ) from None
-    return inputs
-
-
-def check_params(graph: Graph, wiring: Wiring, changed: Mapping[str, Any]) -> dict[str, Any]:
-    """Every param's value, checked against the annotation of each step that takes it.
-
-    Raises:
-        ConfigurationError: a value does not fit an annotation.
-    """
-    params = {n: changed.get(n, value) for n, value in wiring.params.items()}
-    for step in graph.steps:
-        for parameter in step.parameters:
-            if parameter.name not in params:
-                continue
-            value = params[parameter.name]
-            try:
-                TypeAdapter(parameter.annotation).validate_python(value, strict=True)
-            except ValidationError as error:
-                raise ConfigurationError(
-                    f"param `{parameter.name}` is {shown(value)}, but {step.place} takes "
-                    f"`{parameter.name}: {parameter.type_name}`: {error.errors()[0]['msg']}",
-                    step=step.name,
-                ) from None
-            except PydanticUserError:
-                raise ConfigurationError(
-                    f"{step.place}: parameter `{parameter.name}` is one of [params]; annotate it "
-                    f"as what TOML gives, such as `int`, not as {parameter.type_name}.",
-                    step=step.name,
-                ) from None
-    return params
-
-
-def check_names(wiring: Wiring, changed: Mapping[str, Any]) -> None:
-    """Refuse a changed value that is neither a param nor an input. Raises ConfigurationError."""
-    known = [*wiring.params, *wiring.inputs]
-    for name in changed:
-        if name not in known:
+    for name, text in texts.items():
+        try:
+            inputs[name] = _find(name, str(text), settings, cache)
+        except OSError as error:
             raise ConfigurationError(
-                f"`{name}` is neither under [params] nor under [inputs] in "
-                f"{PIPELINE_FILE}{nearest(name, known)}"
-            )
+                f"input `{name}` cannot be read: {refusal_of(error)}. {remedy_of(error)}"
+            ) from None
+    return inputs
 
 
 def argument(source: Input, annotation: Any) -> Any:
@@ -107,8 +70,24 @@ def argument(source: Input, annotation: Any) -> Any:
     return list(source.files) if annotation == list[Path] else source.place
 
 
+def _require_fitting(name: str, text: Any, graph: Graph, root: Path) -> None:
+    """Refuse a changed input as pipeline.toml would be. Raises ConfigurationError."""
+    if not isinstance(text, str | Path):
+        raise ConfigurationError(f"input `{name}` is {text!r}, not a path or a URL as text.")
+    if problem := problem_of_place(str(text), root):
+        raise ConfigurationError(f"input `{name}` = {str(text)!r} {problem}.")
+    for step in graph.steps:
+        for parameter in (p for p in step.parameters if p.name == name):
+            if needed := needed_annotation(str(text), root, parameter.annotation):
+                raise ConfigurationError(
+                    f"input `{name}` = {str(text)!r}: {step.place} takes "
+                    f"`{name}: {parameter.type_name}`; annotate it {needed}, or name another.",
+                    step=step.name,
+                )
+
+
 def _find(name: str, text: str, settings: Settings, cache: HashCache) -> Input:
-    if "://" in text:
+    if is_url(text):
         return Input(text, text, (), xxhash.xxh3_128_hexdigest(text.encode()))
     targets = {os.path.realpath(settings.root / t): v for v, t in settings.wiring.outputs.items()}
     ours = {os.path.realpath(folder) for folder in (settings.checkpoints, settings.runs)}

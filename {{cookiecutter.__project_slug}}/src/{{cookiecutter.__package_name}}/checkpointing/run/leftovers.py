@@ -44,9 +44,9 @@ class Leftovers:
     """The processes and the shared memory of one part; a context around its worker.
 
     Shared memory does not say who made it. An object is the part's own if it came while the part
-    ran, is this user's, and a process of the part registered it or was seen to have it open. Own
-    objects go with the part, unless a process outside of it has them open. Others stay, and those
-    that may have been the part's are named.
+    ran, is this user's, and a process of the part registered it or was seen to have it open to
+    write. Own objects go with the part, unless a process outside of it has them open. Others stay,
+    and those that may have been the part's are named.
 
     Pipelines that threads run at once share the process that adopts what their parts detach. With
     the last of these parts all of that is ended.
@@ -117,10 +117,10 @@ class Leftovers:
         return self._bytes
 
     def look(self) -> None:
-        """Find out which new objects processes of the part have open, while these are there."""
+        """Find out which new objects processes of the part write to, while these are there."""
         began = time.monotonic()
         if self._list():
-            self._claim(shm.used(self._members()))
+            self._claim(shm.used(self._members(), to_write=True))
         self._pause = min(2 * self._pause, _LAST_LOOK)
         self._next_look = 2 * time.monotonic() - began + self._pause
 

@@ -5,6 +5,7 @@ All this happens in a worker, which receives an Order and sends events; both are
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import multiprocessing
@@ -13,14 +14,14 @@ import random
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import InexactValue
 from ..base.files import storage_errors
-from ..codecs import Codec, codec_named, format_named, frozen_bytes, select
+from ..codecs import Codec, codec_named, format_named, frozen_bytes, require_whole, select
 from ..disk.commit import Commit, files_of, likely_bytes, sure_bytes
 from ..disk.loading import restoring
 from ..disk.manifest import Manifest
@@ -271,18 +272,27 @@ def freeze(step: Step, result: Any, workdir: Path) -> Any:
     """
     assert step.codec is not None, "a sink has no value"
     codec = codec_named(step.codec)
-    try:
-        with children_end_here():
-            frozen = codec.freeze(result)
-    except InexactValue as error:
-        raise InexactValue(f"`{step.name}`: {error.message}", step=step.name) from None
+    with naming(step.name), children_end_here():
+        frozen = codec.freeze(result)
     if codec.family == "path" and not Path(frozen).resolve().is_relative_to(workdir.resolve()):
         raise InexactValue(
             f"`{step.name}` returned {frozen}, which does not lie in its workdir. Take a parameter "
             f"`workdir: Path` and make the file there.",
             step=step.name,
         )
+    if codec.family == "path":
+        with naming(step.name):
+            require_whole(Path(frozen))
     return frozen
+
+
+@contextlib.contextmanager
+def naming(step: str) -> Iterator[None]:
+    """Name the step in the message of an InexactValue."""
+    try:
+        yield
+    except InexactValue as error:
+        raise InexactValue(f"`{step}`: {error.message}", step=step) from None
 
 
 def thaw(parameter: Parameter, frozen: Any) -> Any:

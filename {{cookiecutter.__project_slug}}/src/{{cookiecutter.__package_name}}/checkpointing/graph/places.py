@@ -1,0 +1,47 @@
+"""What an entry of [inputs] names: a file, a folder, a glob or a URL, and the annotation it needs.
+
+The same rules hold for pipeline.toml, for `--set` and for `PIPELINE.run(params={...})`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import Any
+
+
+def is_url(text: str) -> bool:
+    """Whether an input is an address that is passed to the step as text."""
+    return "://" in text
+
+
+def is_glob(text: str, root: Path) -> bool:
+    """Whether an input is a pattern: what exists under that very name is a file or a folder."""
+    return glob.has_magic(text) and not os.path.lexists(root / text)
+
+
+def problem_of_place(text: str, root: Path) -> str | None:
+    """Why an input can name nothing that a step may read, if so.
+
+    An empty text, `.` and `..` would hash the whole project, checkpoints included, in every run.
+    """
+    if not text.strip() or "\0" in text:
+        return "names nothing; write a file, a folder, a glob or a URL"
+    if is_url(text):
+        return None
+    place = os.path.realpath(root / text)
+    if Path(os.path.realpath(root)).is_relative_to(place):
+        return (
+            f"is the whole project or a folder around it ({place}); name a file or a folder within"
+        )
+    return None
+
+
+def needed_annotation(text: str, root: Path, annotation: Any) -> str | None:
+    """The annotation that a parameter needs for an input; None if it has such a one."""
+    if is_url(text):
+        return None if annotation is str else "`str`, for it is a URL"
+    if is_glob(text, root):
+        return None if annotation == list[Path] else "`list[Path]`, for it is a glob"
+    return None if annotation in (Path, list[Path]) else "`Path`"

@@ -55,6 +55,9 @@ def test_any_exception_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.M
     assert isinstance(refused, StorageError)
     assert refused.message.startswith("Too many open files: /x. This process has too many files")
     assert isinstance(as_ours(MemoryError()), BudgetExceeded)
+    no_thread = as_ours(RuntimeError("can't start new thread"))
+    assert isinstance(no_thread, StorageError)
+    assert "`ulimit -u`" in no_thread.message
 
 
 def test_a_bug_is_one_line_and_its_traceback_is_in_a_file(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,3 +162,26 @@ def test_a_claim_says_the_same_for_the_same_facts(target: Target) -> None:
     put(target, "c/d", "b", "a")
 
     assert (target.claim.read_bytes(), target.claim.stat().st_mtime_ns) == first
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link to nothing", "a link to itself", "a pipe"])
+def test_a_folder_for_outputs_that_can_be_none_is_refused_before_anything_runs(
+    tmp_path: Path, kind: str
+) -> None:
+    place = tmp_path / "out"
+    if kind == "a file":
+        place.touch()
+    elif kind == "a pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("nowhere" if kind == "a link to nothing" else "out")
+    for path in (place / "x", place / "deeper" / "x"):
+        with pytest.raises(ConfigurationError, match=r"out is (not a folder|a link that leads to)"):
+            Target("x", path, Owner(tmp_path, None)).require_ours()
+
+
+def test_a_folder_for_outputs_may_be_a_link_to_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+
+    assert Target("x", tmp_path / "out" / "x", Owner(tmp_path, None)).require_ours() is None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Protocol
 
-from .refusals import refusal_of, remedy_of
+from .refusals import refusal_of, refused, remedy_of
 from .texts import MESSAGE_CHARACTERS, VALUE_CHARACTERS, cut
 
 
@@ -143,11 +143,11 @@ def as_ours(error: Exception) -> CheckpointingError:
     Where a person has named what is refused, an input or a setting, a ConfigurationError was raised
     already.
     """
+    if (refusal := refused(error)) is not None:
+        return StorageError(f"{refusal_of(refusal)}. {remedy_of(refusal)}")
     match error:
         case CheckpointingError():
             return error
-        case OSError():
-            return StorageError(f"{refusal_of(error)}. {remedy_of(error)}")
         case MemoryError():
             return BudgetExceeded(
                 "the process of the command itself ran out of memory, outside of any step. End "

@@ -212,6 +212,15 @@ def publish(
     sync_folder(target.parent)
 
 
+def obstacle_to(folder: Path) -> str | None:
+    """Why a folder can neither be nor be made there: "PATH is not a folder", if it is so."""
+    existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if existing.is_dir():
+        return None
+    is_link = existing.is_symlink()
+    return f"{existing} is {'a link that leads to no folder' if is_link else 'not a folder'}"
+
+
 def copy_durably(source: Path, target: Path) -> None:
     """Copy a file or folder and fsync every file of the copy."""
     if source.is_dir():

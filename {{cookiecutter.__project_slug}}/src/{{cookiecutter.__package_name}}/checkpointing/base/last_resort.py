@@ -8,6 +8,7 @@ import sys
 from types import TracebackType
 
 from .errors import CheckpointingError, as_ours
+from .refusals import refused
 
 
 def print_object(failure: CheckpointingError) -> None:
@@ -34,7 +35,8 @@ def remove() -> None:
 
 
 def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not isinstance(error, OSError | MemoryError):
+    is_refused = isinstance(error, MemoryError) or refused(error) is not None
+    if not (isinstance(error, Exception) and is_refused):
         sys.__excepthook__(kind, error, trace)
         return
     code = answer(as_ours(error))

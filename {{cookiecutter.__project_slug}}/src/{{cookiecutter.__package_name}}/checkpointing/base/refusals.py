@@ -40,7 +40,7 @@ _REMEDIES = {
     "EMFILE": "This process has too many files open: raise the limit with `ulimit -n`.",
     "ENFILE": "All programs together have too many files open: end some of them.",
     "ENOMEM": "The system has no memory left: end other programs, or run again later.",
-    "EAGAIN": "The system has no room for another process now: end some, or see `ulimit -u`.",
+    "EAGAIN": "The system has no room for another process or thread: end some, or see `ulimit -u`.",
     "EBUSY": "Another program uses it: end that program, or run again later.",
     "ETXTBSY": "Another program runs it: end that program, or run again later.",
     "EPIPE": "The program that was to read this has ended.",
@@ -75,6 +75,15 @@ class Unreadable(OSError):
 
 class NotAFile(Unreadable):
     """A pipe, a device or the like is in the place of a file."""
+
+
+def refused(error: BaseException) -> OSError | None:
+    """What the system refused, if that is what an exception is about."""
+    if isinstance(error, OSError):
+        return error
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))  # Python's own word for it
+    return None
 
 
 def is_passing(error: OSError) -> bool:

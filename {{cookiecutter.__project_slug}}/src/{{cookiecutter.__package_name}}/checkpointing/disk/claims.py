@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import ConfigurationError
-from ..base.files import replace_text
+from ..base.files import obstacle_to, replace_text
 from ..base.settings import PIPELINE_FILE, Settings
 from .owner import Note, Owner, read_note
 
@@ -42,6 +42,11 @@ class Target:
             OSError: it cannot be read.
         """
         where = f"[outputs] `{self.value}`: {self.path}"
+        if obstacle := obstacle_to(self.path.parent):
+            raise ConfigurationError(
+                f"{where} cannot be published, because {obstacle}. Move it away, or name another "
+                f"path in {PIPELINE_FILE}."
+            )
         present = entries_of(self.path)  # first, because a run claims entries before it makes them
         note = read_note(self.claim)
         instead = f"Name another path in {PIPELINE_FILE}."

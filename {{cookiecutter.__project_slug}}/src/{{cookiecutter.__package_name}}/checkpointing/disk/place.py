@@ -7,12 +7,11 @@ keep files of their own can never become one.
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import ConfigurationError, StorageError
-from ..base.files import create_text, make_folder, storage_errors
+from ..base.files import create_text, make_folder, obstacle_to, storage_errors
 from ..base.names import is_temporary_name
 from ..base.settings import MEMORY_BUDGET_FILE, Settings
 from .owner import Owner, read_note
@@ -81,12 +80,9 @@ class Place:
 
     def _require_no_obstacle(self) -> None:
         """Refuse a path on which something is not a folder."""
-        paths = (self.folder, *self.folder.parents)
-        existing = next(path for path in paths if os.path.lexists(path))
-        if not existing.is_dir():
-            kind = "a link that leads to no folder" if existing.is_symlink() else "not a folder"
+        if obstacle := obstacle_to(self.folder):
             raise ConfigurationError(
-                f"{self.folder} is to be the folder of {self.holds}, but {existing} is {kind}. "
+                f"{self.folder} is to be the folder of {self.holds}, but {obstacle}. "
                 f"{self.instead} Or move it away."
             )
 

@@ -15,7 +15,6 @@ from ..base.errors import ConfigurationError
 from ..base.litter import Ignore, in_inputs
 from ..base.refusals import refusal_of, remedy_of
 from ..base.settings import PIPELINE_FILE, Settings
-from ..base.texts import shown
 from ..graph.graph import Graph
 from ..graph.places import is_url, needed_annotation, problem_of_place
 from .hashes import HashCache

@@ -85,27 +85,6 @@ def test_the_project_passes_its_own_checks(with_uv: Project, command: list[str])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("emptied", ["scripts", "tests"])
-def test_types_are_checked_also_when_a_folder_is_empty_or_gone(
-    bakery: Bakery, emptied: str
-) -> None:
-    project = bakery.bake()
-    for path in (project.folder / emptied).iterdir():
-        path.unlink()
-    mypy = (sys.executable, "-m", "mypy", "--cache-dir", project.folder.parent / "cache")
-    must(*mypy, project=project)
-    (project.folder / emptied).rmdir()
-    must(*mypy, project=project)
-    other = project.folder / "notebooks" / "draft.py"
-    other.parent.mkdir()
-    other.write_text("count: int = 'not checked'")
-    must(*mypy, project=project)
-    step = project.package / "segments" / "s05_more.py"
-    step.write_text("count: int = 'checked'")
-    assert "s05_more.py:1: error" in run(*mypy, project=project).stdout
-
-
-@pytest.mark.slow
 def test_the_module_is_the_command(with_uv: Project) -> None:
     as_module = must(uv(), "run", "python", "-m", "night_batch", "status", project=with_uv)
     assert as_module == must(uv(), "run", "night-batch", "status", project=with_uv)

@@ -33,6 +33,7 @@ def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
         ("", "Expecting value"),
         ("[" * 100_000, "nested too deep"),
         ('{"a":' * 100_000, "nested too deep"),
+        ("[" * 300 + "]" * 300, "nested too deep"),
         (f"[{'9' * 10_000}]", "is a number of more than 20 digits"),
         ("[NaN]", "NaN is no number"),
         ("[-Infinity]", "-Infinity is no number"),

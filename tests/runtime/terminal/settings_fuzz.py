@@ -192,8 +192,8 @@ def _short(content: bytes) -> str:
 
 
 # What a mutation puts in the place of a value, by the name of its kind.
-_NUMBERS = (0, -1, 1, 2**31, 2**63 - 1, 2**64, -(2**63), 10**300, 10**310, 0.0, -0.0, 1e308, 5e-324)
-_TEXTS = (
+NUMBERS = (0, -1, 1, 2**31, 2**63 - 1, 2**64, -(2**63), 10**300, 10**310, 0.0, -0.0, 1e308, 5e-324)
+TEXTS = (
     "",
     " ",
     "\0",
@@ -252,7 +252,7 @@ _TEXTS = (
     "/",
     "a/**/b",
 )
-_NAMES = ("", " ", "rows", "row", "folder", "total", "table", "s01", "x.y", "é", "\0", "x" * 2_000)
+NAMES = ("", " ", "rows", "row", "folder", "total", "table", "s01", "x.y", "é", "\0", "x" * 2_000)
 _RAW = (
     b"\xef\xbb\xbf",
     b"\0",
@@ -281,9 +281,9 @@ _RAW = (
 def _value(chance: random.Random) -> Any:
     kind = chance.random()
     if kind < 0.5:
-        return chance.choice(_TEXTS)
+        return chance.choice(TEXTS)
     if kind < 0.75:
-        return chance.choice(_NUMBERS)
+        return chance.choice(NUMBERS)
     if kind < 0.85:
         return chance.choice([True, False, [], {}, [[]], ["x"], {"x": 1}, [1, "x", 0.5, [{}]]])
     nested: Any = chance.choice([1, "x"])
@@ -307,9 +307,9 @@ def mutated(chance: random.Random, content: Any) -> Any:
         elif kind < 0.8:
             table.pop(name, None)
         elif kind < 0.9:
-            table[chance.choice(_NAMES)] = table.pop(name, 1)
+            table[chance.choice(NAMES)] = table.pop(name, 1)
         else:
-            table[chance.choice(_NAMES)] = _value(chance)
+            table[chance.choice(NAMES)] = _value(chance)
     return content
 
 

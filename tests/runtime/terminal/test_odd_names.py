@@ -80,6 +80,7 @@ def test_a_change_of_such_a_file_is_noticed(odd: Project, tmp_path: Path) -> Non
     ("arguments", "shown"),
     [
         (["status", "--verify"], "reused"),
+        (["plan", "--json"], "{"),
         (["show", "page"], "caf\\udce9"),
         (["report"], "report.html"),
         (["report", "--markdown"], "s02"),

@@ -24,7 +24,7 @@ from .texts import cut
 MOST_JSON_BYTES = 1 << 28
 MOST_TOML_BYTES = 1_000_000
 
-_MOST_LEVELS = 100  # of nesting in a TOML file
+_MOST_LEVELS = 100  # of nesting
 _MOST_NAME = 1_000  # characters
 _MOST_BITS = 1_000  # of an integer: larger ones have no float
 _MOST_DIGITS = 20  # of a number in our own files: all of them fit into 64 bits
@@ -91,9 +91,11 @@ def read_json(path: Path) -> Any:
         Unreadable: there is something else.
         OSError: it does not exist, or cannot be read.
     """
-    content = read_bytes(path, MOST_JSON_BYTES)
+    text = read_bytes(path, MOST_JSON_BYTES)
     try:
-        return json.loads(content, parse_int=_whole, parse_float=_finite, parse_constant=_no_number)
+        content = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_no_number)
+        _require_shallow(content)
+        return content
     except RecursionError:
         raise Unreadable("it is nested too deep", path) from None
     except ValueError as error:  # no JSON, or no UTF-8
@@ -132,6 +134,21 @@ def parse_toml(text: str) -> dict[str, Any]:
         if isinstance(value, int) and value.bit_length() > _MOST_BITS:
             raise Unreadable(f"`{name}` is a number of more than {_MOST_BITS} bits")
     return data
+
+
+def _require_shallow(content: Any) -> None:
+    """Refuse what can be read, but perhaps not be written again. Raises RecursionError."""
+    level = [content]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise RecursionError
 
 
 def _start_of(pattern: re.Pattern[str], text: str) -> int:

@@ -38,7 +38,7 @@ SEGMENTS = {
         return int(table["number"].sum())
     """,
 }
-PIPELINE = {
+PIPELINE: dict[str, dict[str, Any]] = {
     "inputs": {"folder": "data", "files": "data/*.csv"},
     "params": {
         "rows": 30,
@@ -51,7 +51,7 @@ PIPELINE = {
     "outputs": {"total": "out/total.json"},
     "reuse": {"ignore": ["*.tmp"]},
 }
-MEMORY = {
+MEMORY: dict[str, dict[str, Any]] = {
     "cluster": {"ram": "100 GB", "quota": "50 %"},
     "budget": {"count": "held"},
     "segment": {"max_steps": 10, "headroom": "20 %"},

@@ -302,7 +302,7 @@ def test_another_user_s_checkpoints_can_be_read_and_a_run_says_why_it_cannot(
         done = as_owner(looking, "run")
     assert done.returncode == 5
     assert done.stderr.startswith("error: Taking the lock in ")
-    assert "Check who owns the folder and may write there." in done.stderr
+    assert "Check who owns the folder, and who may read and write there." in done.stderr
     assert done.stderr.count("\n") == 1
 
 

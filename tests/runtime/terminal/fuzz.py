@@ -96,30 +96,30 @@ def fuzz(rng: random.Random, original: Project, folder: Path) -> str:
     thing = hostile(rng, project)
     thing.do()
     arguments = rng.choice(COMMANDS)
-    told = f"{thing}, then {' '.join(arguments)}"
-    _command(project, arguments, told)
-    _command(project, ["clean"], f"{told}, then clean")
-    if _command(project, ["run", "--json"], f"{told}, then run") != 0:
+    change = f"{thing}, then {' '.join(arguments)}"
+    _command(project, arguments, change)
+    _command(project, ["clean"], f"{change}, then clean")
+    if _command(project, ["run", "--json"], f"{change}, then run") != 0:
         _take_back(thing.path, original, project)
-        assert _command(project, ["clean"], f"{told}, taken back, then clean") == 0, told
-        assert _command(project, ["run", "--json"], f"{told}, taken back, then run") == 0, told
-    return told
+        assert _command(project, ["clean"], f"{change}, taken back, then clean") == 0, change
+        assert _command(project, ["run", "--json"], f"{change}, taken back, then run") == 0, change
+    return change
 
 
-def _command(project: Project, arguments: list[str], told: str) -> int:
+def _command(project: Project, arguments: list[str], change: str) -> int:
     process = project.start(*arguments)
     try:
         out, err = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-        raise AssertionError(f"{told}: it hangs") from None
-    assert process.returncode in EXIT_CODES, f"{told}: exit code {process.returncode}\n{err}"
-    assert "Traceback" not in err, f"{told}:\n{err}"
-    assert "bug of the runtime" not in err, f"{told}:\n{err}"
+        raise AssertionError(f"{change}: it hangs") from None
+    assert process.returncode in EXIT_CODES, f"{change}: exit code {process.returncode}\n{err}"
+    assert "Traceback" not in err, f"{change}:\n{err}"
+    assert "bug of the runtime" not in err, f"{change}:\n{err}"
     if "--json" in arguments:
         content = json.loads(out)
-        assert isinstance(content, dict), told
-        assert ("error" in content) == (process.returncode != 0), f"{told}:\n{err}"
+        assert isinstance(content, dict), change
+        assert ("error" in content) == (process.returncode != 0), f"{change}:\n{err}"
     return process.returncode
 
 

@@ -153,23 +153,23 @@ def round_of_state(chance: random.Random, project: Project, call: Call) -> None:
 
 
 def _round(chance: random.Random, project: Project, call: Call, path: Path, content: bytes) -> None:
-    told = f"{path.relative_to(project.folder)} = {_short(content)}"
+    change = f"{path.relative_to(project.folder)} = {_short(content)}"
     good = path.read_bytes()
     path.write_bytes(content)
     commands = chance.sample(COMMANDS, 2)
-    answers = [_check(call(*command), command, told) for command in commands]
+    answers = [_check(call(*command), command, change) for command in commands]
     has_run = RUN in commands and answers[commands.index(RUN)].code == 0
     if path.parent.exists():  # a run with `keep = 0`, say, removes older checkpoints
         path.write_bytes(good)
-    after = _check(call(*RUN), RUN, f"{told}, then the good file again")
+    after = _check(call(*RUN), RUN, f"{change}, then the good file again")
     statuses = {segment["status"] for segment in json.loads(after.out)["segments"]}
-    assert after.code == 0, f"{told}, then the good file again:\n{after.err}"
-    assert has_run or statuses == {"reused"}, f"{told}: lost\n{after.err}"
+    assert after.code == 0, f"{change}, then the good file again:\n{after.err}"
+    assert has_run or statuses == {"reused"}, f"{change}: lost\n{after.err}"
 
 
-def _check(answer: Answer, command: Any, told: str) -> Answer:
+def _check(answer: Answer, command: Any, change: str) -> Answer:
     """Assert what holds for each answer of a command."""
-    said = f"{told}, {command[1]}: {answer.code}\n{answer.out[:2000]}\n{answer.err[:4000]}"
+    said = f"{change}, {command[1]}: {answer.code}\n{answer.out[:2000]}\n{answer.err[:4000]}"
     assert answer.code in EXIT_CODES, said
     assert "Traceback" not in answer.err, said
     assert "bug of the runtime" not in answer.err, said

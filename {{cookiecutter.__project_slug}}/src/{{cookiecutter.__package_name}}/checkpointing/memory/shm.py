@@ -78,14 +78,14 @@ def stamp() -> tuple[object, ...]:
 def objects() -> set[Object]:
     """This user's objects."""
     own = os.geteuid() if hasattr(os, "geteuid") else -1
-    found = {_segment(row["shmid"]) for row in _rows() if row["cuid"] == own}
+    present = {_segment(row["shmid"]) for row in _rows() if row["cuid"] == own}
     with suppress(OSError), os.scandir(FOLDER) as entries:
         for entry in entries:
             with suppress(OSError):
                 status = entry.stat(follow_symlinks=False)
                 if status.st_uid == own:
-                    found.add(Object(entry.path, status.st_ino))
-    return found
+                    present.add(Object(entry.path, status.st_ino))
+    return present
 
 
 def used(pids: Iterable[int], *, to_write: bool = False) -> set[str]:

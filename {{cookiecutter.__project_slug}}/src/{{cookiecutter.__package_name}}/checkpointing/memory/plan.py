@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 from .forecast import Costs, Forecast, PartForecast
@@ -193,15 +194,17 @@ class Plan:
 
 def usable(budget: int, headroom: float) -> int:
     """The bytes of a budget that parts are planned to hold: all but the headroom."""
-    return int(budget * (1 - headroom))
+    return math.floor(budget * _share(headroom))
 
 
 def budget_for(peak: int, headroom: float) -> int:
     """The budget of which so many bytes are usable."""
-    budget = math.ceil(peak / (1 - headroom))
-    while usable(budget, headroom) < peak:  # floats round
-        budget += 1
-    return budget
+    return math.ceil(peak / _share(headroom))
+
+
+def _share(headroom: float) -> Fraction:
+    """What is left of a budget, exactly: a float would round the bytes of a large one."""
+    return 1 - Fraction(str(headroom))
 
 
 def plan(

@@ -181,7 +181,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported(
 ) -> None:
     metadata = default_project.toml("pyproject.toml")["project"]
     specs = [*metadata["dependencies"], *metadata["optional-dependencies"]["report"]]
-    declared = {re.split(r"[\[>]", spec)[0] for spec in specs}
+    declared = {re.split(r"[\[>]", spec)[0].replace("-", "_") for spec in specs}
     imported = set()
     for path in (TEMPLATE / RUNTIME).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

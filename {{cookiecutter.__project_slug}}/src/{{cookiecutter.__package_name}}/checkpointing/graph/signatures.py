@@ -70,7 +70,9 @@ def _send_by_structure(kind: Any) -> tuple[Any, ...]:
 def _typed_dict(name: str, fields: dict[str, Any]) -> Any:
     from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
-    return TypedDict(name, fields)  # type: ignore[operator]
+    kind: Any = TypedDict(name, fields)  # type: ignore[misc]
+    ForkingPickler.register(type(kind), _send_by_structure)  # it may be sent on
+    return kind
 
 
 ForkingPickler.register(NewType, lambda new: (_same, (new.__supertype__,)))

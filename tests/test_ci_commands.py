@@ -131,10 +131,10 @@ def test_the_memory_of_every_segment_is_told(
     unchanged: Runner, performed: dict[str, Performed]
 ) -> None:
     told = unchanged.told(performed["memory"])
-    for segment in ("s01_ingest", "s02_clean", "s03_enrich", "s04_report"):
+    for segment in ("s01_ingest", "s02_plan", "s03_flown", "s04_crowd", "s05_report"):
         assert f"| `{segment}` | ran |" in told
     assert "500 MB" in told
-    assert "s04_report" in unchanged.project.text("runs/memory.html")
+    assert "s05_report" in unchanged.project.text("runs/memory.html")
 
 
 def test_a_step_that_outgrew_the_budget_fails_the_job_and_is_told_all_the_same(

@@ -69,7 +69,7 @@ def with_pip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
 def test_a_run_reports_every_segment_and_a_second_one_reuses_them_all(with_uv: Project) -> None:
     for status in ("ran", "reused"):
         told = json.loads(must(uv(), "run", "night-batch", "run", "--json", project=with_uv))
-        assert [segment["status"] for segment in told["segments"]] == [status] * 4
+        assert [segment["status"] for segment in told["segments"]] == [status] * 5
         assert {(with_uv.folder / path).is_file() for path in told["outputs"].values()} == {True}
     assert "reused" in must(uv(), "run", "night-batch", "status", project=with_uv)
     page = must(uv(), "run", "night-batch", "report", project=with_uv).strip()
@@ -211,7 +211,7 @@ def test_a_formatter_keeps_the_imports_that_a_step_s_annotations_need(bakery: Ba
     project = bakery.bake(project_name="Night Batch")
     rules = tomllib.loads(project.text("pyproject.toml"))["tool"]["ruff"]["lint"]
     assert "TC" in rules["select"]
-    step = project.package / "segments" / "s05_more.py"
+    step = project.package / "segments" / "s06_more.py"
     step.write_text(
         "from __future__ import annotations\n\nimport pandas as pd\n\n"
         "from ..checkpointing import step\n\n\n"

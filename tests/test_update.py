@@ -224,14 +224,14 @@ def test_an_update_leaves_steps_wiring_and_data_to_the_team(
     template: Template, project: Project
 ) -> None:
     segments = project.package / "segments"
-    edit(segments / "s02_clean.py", "Segment 2, clean", "What we trust")
-    (segments / "s03_enrich.py").unlink()
+    edit(segments / "s02_plan.py", "Segment 2, plan", "What we trust")
+    (segments / "s03_flown.py").unlink()
     edit(project.folder / "pipeline.toml", "late_minutes = 15", "late_minutes = 30")
     commit(project.folder)
     sample = template.package / "segments"
-    edit(sample / "s02_clean.py", "Segment 2, clean", "Segment 2, scrub")
-    edit(sample / "s03_enrich.py", "Segment 3, enrich", "Segment 3, embellish")
-    (sample / "s05_more.py").write_text('"""Segment 5, more: of a later sample."""\n')
+    edit(sample / "s02_plan.py", "Segment 2, plan", "Segment 2, intent")
+    edit(sample / "s03_flown.py", "Segment 3, flown", "Segment 3, facts")
+    (sample / "s06_more.py").write_text('"""Segment 6, more: of a later sample."""\n')
     edit(template.package / "pipeline.py", "the one list to read first", "read it first")
     edit(template.generated / "pipeline.toml", "late_minutes = 15", "late_minutes = 20")
     template.release()
@@ -356,8 +356,8 @@ def test_after_an_update_checkpoints_are_reused_and_the_project_passes_its_own_t
     template: Template, project: Project
 ) -> None:
     edit(project.folder / "pipeline.toml", "late_minutes = 15", "late_minutes = 30")
-    report = project.package / "segments" / "s04_report.py"
-    edit(report, "What lies between", "The minutes between")
+    report = project.package / "segments" / "s05_report.py"
+    edit(report, "All causes together", "Together all causes")
     commit(project.folder)
     ran = record(project)
     template.release()

@@ -4,10 +4,10 @@ The project's tests find the package instead of naming it: it is the one folder 
 pipeline.py. A test names the segment it is about, and calls its steps as the plain functions that
 they are:
 
-    def test_a_missing_delay_is_a_cancelled_flight(clean: ModuleType) -> None:
-        assert clean.departed(flights).empty
+    def test_a_flight_without_air_time_is_nowhere(plan: ModuleType) -> None:
+        assert plan.planned_times(flights, 30).empty
 
-Where the package's name is known, `from my_package.segments import s02_clean` does as well.
+Where the package's name is known, `from my_package.segments import s02_plan` does as well.
 """
 
 from importlib import import_module
@@ -30,18 +30,24 @@ def ingest(package: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def clean(package: str) -> ModuleType:
+def plan(package: str) -> ModuleType:
     """Segment 2."""
-    return import_module(f"{package}.segments.s02_clean")
+    return import_module(f"{package}.segments.s02_plan")
 
 
 @pytest.fixture(scope="session")
-def enrich(package: str) -> ModuleType:
+def flown(package: str) -> ModuleType:
     """Segment 3."""
-    return import_module(f"{package}.segments.s03_enrich")
+    return import_module(f"{package}.segments.s03_flown")
+
+
+@pytest.fixture(scope="session")
+def crowd(package: str) -> ModuleType:
+    """Segment 4."""
+    return import_module(f"{package}.segments.s04_crowd")
 
 
 @pytest.fixture(scope="session")
 def report(package: str) -> ModuleType:
-    """Segment 4."""
-    return import_module(f"{package}.segments.s04_report")
+    """Segment 5."""
+    return import_module(f"{package}.segments.s05_report")

@@ -1,72 +1,133 @@
 """Segment 1, ingest: each file gives the columns that later steps need, and no others."""
 
+from datetime import date
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pandas as pd
+import pytest
 
+JANUARY = (date(2013, 1, 1), date(2013, 1, 31))
 FLIGHT = {
     "year": 2013,
     "month": 1,
     "day": 1,
     "hour": 5,
-    "minute": 15,
+    "minute": 29,
     "time_hour": pd.Timestamp("2013-01-01 10:00", tz="UTC"),
     "carrier": "UA",
     "tailnum": "N14228",
     "origin": "EWR",
     "dest": "IAH",
     "dep_delay": 2.0,
+    "air_time": 227.0,
 }
+CALM = {"temp": 50.0, "wind_speed": 5.0, "precip": 0.0, "visib": 10.0}
+LIMITS = {"freezing_f": 34.0, "fog_miles": 3.0, "wind_mph": 20.0}
 
 
-def test_flights_leave_out_the_columns_that_no_step_needs(
-    ingest: ModuleType, tmp_path: Path
+@pytest.fixture
+def airports_file(tmp_path: Path) -> Path:
+    file = tmp_path / "airports.csv"
+    file.write_text("faa,name,lat,lon\nEWR,Newark,40.5,-74.0\nIAH,Houston,30.0,-95.5\n")
+    return file
+
+
+def flights_file(folder: Path, *changes: dict[str, Any]) -> Path:
+    """A file with a flight for each of these changes of FLIGHT."""
+    file = folder / "flights.parquet"
+    pd.DataFrame([FLIGHT | {"distance": 1400} | change for change in changes]).to_parquet(file)
+    return file
+
+
+def test_a_flight_has_the_moment_when_it_is_due_and_the_places_of_both_ends(
+    ingest: ModuleType, tmp_path: Path, airports_file: Path
 ) -> None:
-    file = tmp_path / "flights.parquet"
-    pd.DataFrame([FLIGHT | {"air_time": 227.0}]).to_parquet(file)
+    [flight] = ingest.flights(flights_file(tmp_path, {}), airports_file, *JANUARY).to_dict(
+        "records"
+    )
 
-    pd.testing.assert_frame_equal(ingest.flights(file), pd.DataFrame([FLIGHT]))
+    assert flight == {
+        "day": pd.Timestamp("2013-01-01"),
+        "hour": 5,
+        "time_hour": FLIGHT["time_hour"],
+        "carrier": "UA",
+        "tailnum": "N14228",
+        "origin": "EWR",
+        "dest": "IAH",
+        "air_time": 227.0,
+        "due": pd.Timestamp("2013-01-01 10:29", tz="UTC"),
+        "delay": 2.0,
+        "lat": 40.5,
+        "lon": -74.0,
+        "to_lat": 30.0,
+        "to_lon": -95.5,
+    }
 
 
-def test_a_cancelled_flight_has_no_delay(ingest: ModuleType, tmp_path: Path) -> None:
-    file = tmp_path / "flights.parquet"
-    pd.DataFrame([FLIGHT, FLIGHT | {"dep_delay": None}]).to_parquet(file)
+def test_only_flights_of_the_period_stay_its_last_day_included(
+    ingest: ModuleType, tmp_path: Path, airports_file: Path
+) -> None:
+    file = flights_file(tmp_path, *({"day": day} for day in (1, 2, 3, 4)))
 
-    assert ingest.flights(file)["dep_delay"].isna().tolist() == [False, True]
+    kept = ingest.flights(file, airports_file, date(2013, 1, 2), date(2013, 1, 3))
+
+    assert kept["day"].dt.day.tolist() == [2, 3]
+    assert kept.index.tolist() == [0, 1]
 
 
-def test_weather_keeps_the_readings_that_make_a_sky(ingest: ModuleType, tmp_path: Path) -> None:
+def test_a_cancelled_flight_and_one_to_an_airport_that_is_not_listed_stay(
+    ingest: ModuleType, tmp_path: Path, airports_file: Path
+) -> None:
+    file = flights_file(tmp_path, {"dep_delay": None, "air_time": None}, {"dest": "SJU"})
+
+    flights = ingest.flights(file, airports_file, *JANUARY)
+
+    assert flights["delay"].isna().tolist() == [True, False]
+    assert flights["to_lat"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("reading", "sky"),
+    [
+        ({}, "fair"),
+        ({"wind_speed": 20.0}, "wind"),
+        ({"wind_speed": 1048.4}, "fair"),
+        ({"wind_speed": 30.0, "visib": 2.9}, "fog"),
+        ({"visib": 3.0}, "fair"),
+        ({"visib": 0.5, "precip": 0.01}, "rain"),
+        ({"temp": 34.0, "precip": 0.01}, "snow"),
+        ({"temp": 10.0}, "fair"),
+        ({"wind_speed": None}, "fair"),
+    ],
+)
+def test_a_sky_is_the_first_kind_that_applies(
+    ingest: ModuleType, tmp_path: Path, reading: dict[str, float | None], sky: str
+) -> None:
     file = tmp_path / "weather.parquet"
-    reading = {"origin": "JFK", "time_hour": FLIGHT["time_hour"], "temp": 39.0}
-    reading |= {"wind_speed": 10.4, "precip": 0.0, "visib": 10.0}
-    pd.DataFrame([reading | {"humid": 59.4}]).to_parquet(file)
+    hour = {"origin": "JFK", "time_hour": FLIGHT["time_hour"]}
+    readings = pd.DataFrame([hour | CALM | reading])
+    readings.astype(dict.fromkeys(CALM, float)).to_parquet(file)
 
-    pd.testing.assert_frame_equal(ingest.weather(file), pd.DataFrame([reading]))
+    weather = ingest.weather(file, 100.0, LIMITS)
+
+    assert weather.to_dict("records") == [hour | {"sky": sky}]
 
 
-def test_a_plane_of_unknown_year_has_none(ingest: ModuleType, tmp_path: Path) -> None:
+def test_an_airport_has_one_sky_an_hour(ingest: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "weather.parquet"
+    hour = {"time_hour": pd.Timestamp("2013-11-03 06:00", tz="UTC")} | CALM
+    pd.DataFrame([{"origin": origin} | hour for origin in ("EWR", "EWR", "JFK")]).to_parquet(file)
+
+    assert ingest.weather(file, 100.0, LIMITS)["origin"].tolist() == ["EWR", "JFK"]
+
+
+def test_planes_of_unknown_year_are_left_out(ingest: ModuleType, tmp_path: Path) -> None:
     file = tmp_path / "planes.csv"
     file.write_text("tailnum,year,seats\nN10156,2004,55\nN14558,NA,55\n")
 
     planes = ingest.planes(file)
 
-    assert planes["tailnum"].tolist() == ["N10156", "N14558"]
-    assert planes["year"].isna().tolist() == [False, True]
-
-
-def test_airports_are_codes_and_names(ingest: ModuleType, tmp_path: Path) -> None:
-    file = tmp_path / "airports.csv"
-    file.write_text("faa,name,lat\nORD,Chicago Ohare Intl,42.0\n")
-
-    assert ingest.airports(file).to_dict("records") == [
-        {"faa": "ORD", "name": "Chicago Ohare Intl"}
-    ]
-
-
-def test_airlines_are_codes_and_names(ingest: ModuleType, tmp_path: Path) -> None:
-    file = tmp_path / "airlines.csv"
-    file.write_text("carrier,name\nUA,United Air Lines Inc.\n")
-
-    named = [{"carrier": "UA", "name": "United Air Lines Inc."}]
-    assert ingest.airlines(file).to_dict("records") == named
+    assert planes.to_dict() == {"N10156": 2004}
+    assert planes.dtype == "int16"

@@ -1,0 +1,46 @@
+"""Segment 3, flown: where every flight was in fact.
+
+The same questions as of the plan, asked of the flights that left, at the times when they left.
+"""
+
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+
+from .. import airspace
+from ..checkpointing import Columns, step
+
+
+@step
+def flown_times(flights: pd.DataFrame, every_seconds: int) -> pd.DataFrame:
+    """The moments of each flight in the air, from its departure on."""
+    left = flights["due"] + pd.to_timedelta(flights["delay"], unit="min")
+    return airspace.times(left, flights["air_time"].where(flights["to_lat"].notna()), every_seconds)
+
+
+@step
+def flown_positions(flown_times: pd.DataFrame, flights: pd.DataFrame) -> pd.DataFrame:
+    """Latitude and longitude of each flight at these moments."""
+    return airspace.positions(flown_times, flights)
+
+
+@step
+def flown_cells(
+    flown_positions: pd.DataFrame,
+    flights: Annotated[pd.DataFrame, Columns("due")],
+    grid: dict[str, float],
+) -> pd.DataFrame:
+    """The cell and the quarter of an hour, as one number, of each position."""
+    return airspace.cells(flown_positions, airspace.space_of(flights["due"], grid))
+
+
+@step
+def flown_traffic(
+    flown_cells: pd.DataFrame,
+    flights: Annotated[pd.DataFrame, Columns("due")],
+    grid: dict[str, float],
+    every_seconds: int,
+) -> np.ndarray:
+    """How many planes were in each cell at a time, by quarter of an hour, row and column."""
+    return airspace.traffic(flown_cells, every_seconds, airspace.space_of(flights["due"], grid))

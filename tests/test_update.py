@@ -92,10 +92,9 @@ def changed(project: Project) -> dict[str, str]:
 
 
 def record(project: Project) -> dict[str, Any]:
-    """What `run --json` prints."""
-    told: dict[str, Any] = json.loads(
-        run(sys.executable, "-m", project.package.name, "run", "--json", cwd=project.folder)
-    )
+    """What `run --json` prints for the first day of the sample."""
+    command = ("-m", project.package.name, "run", "--json", "--set", "last_day=2013-01-01")
+    told: dict[str, Any] = json.loads(run(sys.executable, *command, cwd=project.folder))
     return told
 
 

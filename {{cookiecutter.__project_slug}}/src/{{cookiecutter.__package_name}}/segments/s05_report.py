@@ -5,7 +5,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
-import altair as alt
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
@@ -22,7 +21,6 @@ CAUSES = {
     "age": ["plane_age"],
     "crowd": ["crowd", "crowd_most"],
 }
-QUARTERS = 96  # of an hour, in a day
 
 
 @step
@@ -119,10 +117,11 @@ def picture(
     workdir: Path,
 ) -> Path:
     """Two charts: where planes were, and the most at a time in a cell, planned and flown."""
+    # A library of 50 MB, which only this step is to hold.
+    from ..charts import draw
+
     file = workdir / "traffic.png"
-    charts = traffic_map(flown_traffic, grid) & peaks(planned_traffic, flown_traffic)
-    with alt.data_transformers.enable(max_rows=None):
-        charts.properties(title=title).save(file, scale_factor=2)
+    draw(planned_traffic, flown_traffic, grid, title, file)
     return file
 
 
@@ -221,50 +220,6 @@ def explained(delay: pd.Series, terms: Iterable[np.ndarray]) -> float:
     measured = delay.to_numpy()
     factors, *_ = np.linalg.lstsq(known.T @ known, known.T @ measured)
     return float(1 - np.var(measured - known @ factors) / np.var(measured))
-
-
-def traffic_map(traffic: np.ndarray, grid: dict[str, float]) -> alt.Chart:
-    """The hours that planes spent in each cell."""
-    hours = traffic.sum(axis=0) / 4
-    row, column = np.nonzero(hours)
-    south, west = grid["south"] + row * grid["degrees"], grid["west"] + column * grid["degrees"]
-    cells = pd.DataFrame({"south": south, "west": west, "hours": hours[row, column]})
-    edges = cells.assign(north=south + grid["degrees"], east=west + grid["degrees"])
-    chart: alt.Chart = (
-        alt.Chart(edges, width=640, height=300)
-        .mark_rect()
-        .encode(
-            alt.X("west:Q", title="longitude").scale(zero=False),
-            alt.Y("south:Q", title="latitude").scale(zero=False),
-            alt.X2("east"),
-            alt.Y2("north"),
-            alt.Color("hours:Q", title="hours of flight").scale(type="log", scheme="viridis"),
-        )
-    )
-    return chart
-
-
-def peaks(planned: np.ndarray, flown: np.ndarray) -> alt.Chart:
-    """The most planes at a time in a cell, by the time of the day, over all days."""
-    clock = pd.date_range("2013-01-01", periods=QUARTERS, freq="15min")
-    most = pd.DataFrame({"clock": clock, "planned": by_clock(planned), "flown": by_clock(flown)})
-    chart: alt.Chart = (
-        alt.Chart(most.melt("clock", var_name="traffic", value_name="planes"), width=640)
-        .mark_line(interpolate="step-after")
-        .encode(
-            alt.X("clock:T", title="hour of the day, UTC").axis(format="%H"),
-            alt.Y("planes:Q", title="planes in the fullest cell"),
-            alt.Color("traffic:N"),
-        )
-        .properties(height=160)
-    )
-    return chart
-
-
-def by_clock(traffic: np.ndarray) -> np.ndarray:
-    """The most planes at a time in a cell, for each quarter of an hour of the day."""
-    most: np.ndarray = traffic.max(axis=(1, 2)).reshape(-1, QUARTERS).max(axis=0)
-    return most
 
 
 def markdown(table: pd.DataFrame) -> str:

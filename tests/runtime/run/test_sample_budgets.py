@@ -16,7 +16,8 @@ from .cutting import BUDGET, choose_cuts, contents, steps_of
 
 pytestmark = pytest.mark.slow
 
-SETTINGS = 6
+SETTINGS = 4
+SHARED = 1.5  # of a peak: tables that share columns are measured apart when steps run alone
 NOISE = 1.08  # of a peak, from run to run: what a worker shares with its origin varies too
 
 CONVERT = """
@@ -48,7 +49,7 @@ def peaks(record: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def test_january_has_the_same_outputs_under_six_budgets(january: Project) -> None:
+def test_january_has_the_same_outputs_under_four_budgets(january: Project) -> None:
     profile = january.folder / "runs" / "profile.json"
     with january.session() as run:
         uncut = run(fresh=True, budget=BUDGET)
@@ -57,7 +58,7 @@ def test_january_has_the_same_outputs_under_six_budgets(january: Project) -> Non
         choose_cuts(january, steps, {name for names in steps.values() for name in names[1:]})
         alone = peaks(run(fresh=True, budget=BUDGET))
         neediest = max(alone, key=alone.__getitem__)
-        least, most = NOISE * alone[neediest], NOISE * max(peaks(uncut).values()) / 0.8
+        least, most = NOISE * alone[neediest], SHARED * max(peaks(uncut).values()) / 0.8
         parts = []
         for number in range(SETTINGS):
             budget = int(most - (most - least) * number / (SETTINGS - 1))

@@ -20,10 +20,17 @@ def test_the_plain_script_holds_all_values_and_checkpoints_a_segment_s(heavy: Pr
     assert plain["peak_bytes"] >= 3 * PER_SEGMENT * FRAME
     assert plain["peak_bytes"] < 3 * PER_SEGMENT * FRAME + 150 * MB  # Python and its libraries
     assert PER_SEGMENT * FRAME < checkpoints["peak_bytes"] < plain["peak_bytes"]
+    began = [
+        min(step["began_bytes"] for segment in run["segments"] for step in segment["steps"])
+        for run in (checkpoints, plain)
+    ]
+    own = (checkpoints["peak_bytes"] - began[0]) / (plain["peak_bytes"] - began[1])
     assert comparison["ratios"] == {
         "peak": checkpoints["peak_bytes"] / plain["peak_bytes"],
+        "own": own,
         "seconds": checkpoints["seconds"] / plain["seconds"],
     }
+    assert own < comparison["ratios"]["peak"]
     assert plain["bytes_written"] == plain["bytes_read"] == plain["disk_bytes"] == 0
     assert checkpoints["bytes_written"] >= 3 * FRAME
     assert checkpoints["disk_bytes"] >= 3 * FRAME
@@ -66,17 +73,19 @@ def test_what_later_parts_load_is_counted_as_read(project: Project) -> None:
     assert 8_000_000 < comparison["checkpoints"]["disk_bytes"] < 8_020_000
 
 
-def test_a_person_sees_a_table_and_what_it_means(heavy: Project) -> None:
+def test_a_person_sees_a_chart_a_table_and_what_they_mean(heavy: Project) -> None:
     done = heavy.command("compare", "--budget", "480MB")
     assert done.returncode == 0
-    table, sentences = done.stdout[: done.stdout.rindex("┘")], done.stdout.splitlines()[-4:]
-    rows = ("peak held memory", "of it before any step", "of budget", "time", "bytes written")
-    for row in (*rows, "bytes read"):
+    table, sentences = done.stdout[: done.stdout.rindex("┘")], done.stdout.splitlines()[-5:]
+    assert table.startswith("held memory; ┊ budget 480 MB")
+    rows = ("peak held memory", "before any step", "by the steps", "of budget", "time")
+    for row in (*rows, "bytes written", "bytes read"):
         assert f" {row} " in table
     assert sentences[0].startswith("The plain script held up to ")
     assert sentences[1].startswith("It would have exceeded the budget of 480 MB in step `array_3_")
     assert sentences[2].startswith("With checkpoints all steps ran within ")
     assert sentences[3] == "Same results: yes, every byte of `sum_1`, `sum_2`, `sum_3`."
+    assert sentences[4].startswith("Verdict: checkpoints are needed, for one script does not fit")
     lines = done.stderr.splitlines()
     assert lines[0] == "every step runs twice, with checkpoints and then as a plain script"
     assert "s01: runs (has not run yet)" in lines

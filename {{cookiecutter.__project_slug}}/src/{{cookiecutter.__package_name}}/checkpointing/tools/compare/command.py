@@ -15,8 +15,10 @@ from ...terminal.changes import parse_changes
 from ...terminal.console import progress
 from ...terminal.ending import attempt, exit_code
 from .both import CompareOptions, compare
+from .chart import memory_chart
 from .figures import Comparison, Figures, PlainFigures
 
+_NO_GAIN = 0.9  # of the memory of one script
 _CAPTION = "memory of the script alone; with checkpoints, of all processes of the run"
 _DISK = {
     "bytes written": "bytes_written",
@@ -41,8 +43,10 @@ def compare_command(
         print(json.dumps(comparison.as_json()))
     elif comparison.plain is not None and comparison.checkpoints is not None:
         console = Console()
-        console.print(comparison_table(comparison, comparison.plain, comparison.checkpoints))
-        for line in sentences(comparison, comparison.plain, comparison.checkpoints):
+        both = comparison.plain, comparison.checkpoints
+        console.print(memory_chart(comparison, *both, console.encoding), end="\n\n")
+        console.print(comparison_table(comparison, *both))
+        for line in sentences(comparison, *both):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     return exit_code(failure)
 
@@ -57,10 +61,12 @@ def comparison_table(comparison: Comparison, plain: PlainFigures, checkpoints: F
         table.add_column(heading, justify="right")
     more, less = ("", "") if plain.status == "ran" else ("≥ ", "≤ ")
     share = [f"{run.peak_bytes / comparison.budget_bytes:.0%}" for run in (plain, checkpoints)]
-    peak, took = (_ratio(ratio) for ratio in (comparison.peak_ratio, comparison.time_ratio))
-    memory = size(checkpoints.peak_bytes)
+    known = comparison.peak_ratio, comparison.own_ratio, comparison.time_ratio
+    peak, own, took = map(_ratio, known)
+    memory, held = size(checkpoints.peak_bytes), size(checkpoints.own_bytes)
     table.add_row("peak held memory", more + size(plain.peak_bytes), memory, peak and less + peak)
-    table.add_row("of it before any step", *(size(run.fixed_bytes) for run in (plain, checkpoints)))
+    table.add_row("  before any step", *(size(run.fixed_bytes) for run in (plain, checkpoints)))
+    table.add_row("  by the steps", more + size(plain.own_bytes), held, own and less + own)
     table.add_row("of budget", more + share[0], share[1])
     table.add_row("time", f"{more}{plain.seconds:.1f} s", f"{checkpoints.seconds:.1f} s", took)
     for name, figure in _DISK.items():
@@ -81,14 +87,37 @@ def sentences(comparison: Comparison, plain: PlainFigures, checkpoints: Figures)
             yield f"The plain script failed {where}, with {held} held."
     if plain.over_budget_in is not None:
         yield f"It would have exceeded the budget of {budget} in step `{plain.over_budget_in}`."
-    elif plain.status == "ran":
-        yield (
-            f"It would have stayed within the budget of {budget}: for their memory alone these "
-            f"steps need no checkpoints."
-        )
     peak = size(checkpoints.peak_bytes)
     yield f"With checkpoints all steps ran within {peak}{_ratio_clause(comparison)}."
     yield from _result_sentences(comparison.same_results)
+    yield f"Verdict: {verdict(comparison, plain)}"
+
+
+def verdict(comparison: Comparison, plain: PlainFigures) -> str:
+    """Whether the checkpoints pay, as a sentence."""
+    ratio, needed = comparison.peak_ratio, size(plain.peak_bytes)
+    if plain.over_budget_in is not None:
+        return "checkpoints are needed, for one script does not fit the budget."
+    if plain.status == "stopped":
+        return "checkpoints are needed on this machine, for one script does not fit it."
+    if ratio is None:
+        return "unknown, because the plain script failed."
+    if ratio > _NO_GAIN:
+        return (
+            "checkpoints save no memory here. Either the steps hold little beside what is fixed, "
+            "or one segment holds nearly everything."
+        )
+    return (
+        f"one script fits this budget. Checkpoints pay where less than {needed} is granted, or "
+        f"where a restart costs more than {_added(comparison)}."
+    )
+
+
+def _added(comparison: Comparison) -> str:
+    plain, checkpoints = comparison.plain, comparison.checkpoints
+    assert plain is not None
+    assert checkpoints is not None
+    return f"{max(0.0, checkpoints.seconds - plain.seconds):.1f} s"
 
 
 def _ratio_clause(comparison: Comparison) -> str:

@@ -30,6 +30,11 @@ class Figures:
         began = (step.began_bytes for segment in self.segments for step in segment.steps)
         return min(began, default=0)
 
+    @property
+    def own_bytes(self) -> int:
+        """What the steps hold at most: with more data this grows, and the rest does not."""
+        return self.peak_bytes - self.fixed_bytes
+
 
 @dataclass
 class PlainFigures(Figures):
@@ -68,13 +73,18 @@ class Comparison:
         return self._ratio("peak_bytes", {"ran", "stopped"})
 
     @property
+    def own_ratio(self) -> float | None:
+        """The same of what the steps themselves hold, without what is fixed."""
+        return self._ratio("own_bytes", {"ran", "stopped"})
+
+    @property
     def time_ratio(self) -> float | None:
         """Time with checkpoints over the plain script's; None when it did not come to its end."""
         return self._ratio("seconds", {"ran"})
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as JSON-able data; `error` is left out when both runs could be made."""
-        ratios = {"peak": self.peak_ratio, "seconds": self.time_ratio}
+        ratios = {"peak": self.peak_ratio, "own": self.own_ratio, "seconds": self.time_ratio}
         content = asdict(self) | {"ratios": ratios}
         if self.error is None:
             del content["error"]
@@ -85,4 +95,4 @@ class Comparison:
         if plain is None or checkpoints is None or plain.status not in statuses:
             return None
         base = getattr(plain, figure)
-        return float(getattr(checkpoints, figure) / base) if base else None
+        return float(getattr(checkpoints, figure) / base) if base > 0 else None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
 
 import first_step
-import flight_delays
 from measure import (
     Bench,
     Row,
@@ -22,7 +20,7 @@ from measure import (
     spread,
     watch,
 )
-from project import Project, write_project
+from project import Project, sample_project, write_project
 
 NAME = "fixed_costs"
 LENGTHS = (2, 20, 200)
@@ -45,7 +43,7 @@ def run(bench: Bench) -> list[Row]:
     folder = bench.folder / NAME
     rounds = 2 if bench.quick else 9
     empty = {length: _empty(folder, length) for length in LENGTHS}
-    sample = _sample(folder / "sample")
+    sample = sample_project(folder / "sample")
     sample.command("run").expected()
     found = in_turns(
         rounds,
@@ -139,14 +137,3 @@ def _empty(folder: Path, length: int) -> Project:
             _STEP.format(number=n, parameter=f"step_{n - 1}: int" if n > 1 else "") for n in numbers
         )
     return write_project(folder / f"empty{length}", f"empty{length}", segments)
-
-
-def _sample(folder: Path) -> Project:
-    """A copy of the generated project: the one whose package is importable."""
-    baked = Path(flight_delays.__file__).parents[2]
-    if not (baked / "pipeline.toml").exists():
-        raise SystemExit(f"{baked} is no generated project: run `python3 dev.py bench`")
-    shutil.rmtree(folder, ignore_errors=True)
-    left = ("__pycache__", "checkpoints", "runs", "out", "tests", ".venv")
-    shutil.copytree(baked, folder, ignore=shutil.ignore_patterns(*left))
-    return Project(folder, "flight_delays")

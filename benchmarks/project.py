@@ -80,3 +80,14 @@ def write_project(
     (folder / "pipeline.toml").write_text(wiring)
     (folder / "memory_budget.toml").write_text(_MEMORY_BUDGET)
     return Project(folder, package)
+
+
+def sample_project(folder: Path) -> Project:
+    """A copy of the generated project: the one whose package is importable."""
+    baked = Path(checkpointing.__file__).parents[3]
+    if not (baked / "pipeline.toml").exists():
+        raise SystemExit(f"{baked} is no generated project: run `python3 dev.py bench`")
+    shutil.rmtree(folder, ignore_errors=True)
+    left = ("__pycache__", "checkpoints", "runs", "out", "tests", ".venv")
+    shutil.copytree(baked, folder, ignore=shutil.ignore_patterns(*left))
+    return Project(folder, "flight_delays")

@@ -12,6 +12,7 @@ from pathlib import Path
 import checkpoint_io
 import fixed_costs
 import planner
+import sample
 import seed20
 import watching
 from measure import Bench, Row
@@ -20,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
+    "sample": sample.run,
     "seed20": seed20.run,
     "checkpoint_io": checkpoint_io.run,
     "fixed_costs": fixed_costs.run,

@@ -12,7 +12,9 @@ RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["seed20", "checkpoint_io", "fixed_costs", "planner", "watching"])
+@pytest.mark.parametrize(
+    "name", ["sample", "seed20", "checkpoint_io", "fixed_costs", "planner", "watching"]
+)
 def test_a_quick_run_prints_a_table(name: str) -> None:
     done = subprocess.run(
         [sys.executable, RUN, "--quick", name], capture_output=True, text=True, timeout=300
@@ -24,4 +26,4 @@ def test_a_quick_run_prints_a_table(name: str) -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     done = subprocess.run([sys.executable, RUN, "seed21"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "seed20, checkpoint_io, fixed_costs, planner, watching" in done.stderr
+    assert "sample, seed20, checkpoint_io, fixed_costs, planner, watching" in done.stderr

@@ -41,6 +41,14 @@ class Form(StrEnum):
     gitlab = "gitlab"
 
 
+class Thing(StrEnum):
+    """What `new` makes."""
+
+    step = "step"
+    segment = "segment"
+    pipeline = "pipeline"
+
+
 def run(
     context: typer.Context,
     budget: Budget = None,
@@ -173,6 +181,33 @@ def update(
     _end_with("tools.update.command", "update_command", context.obj, *options, workers=False)
 
 
+def new(
+    context: typer.Context,
+    kind: Annotated[Thing, typer.Argument(help="What to make: step, segment or pipeline.")],
+    name: Annotated[str, typer.Argument(help="Its name, in lower case.")],
+    into: Annotated[
+        str | None,
+        typer.Option("--in", metavar="SEGMENT", help="The segment of a new step."),
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SEGMENT", help="The segment before a new one. Default: the last one."
+        ),
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The pipeline of a new segment, if the project has several."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write an example step with its test, alone or in a new segment or pipeline, and list it."""
+    options = (kind.value, name, into, after, pipeline, as_json)
+    _end_with("tools.new.command", "new_command", context.obj, *options, workers=False)
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "status": status,
@@ -183,6 +218,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "clean": clean,
     "review": review,
     "update": update,
+    "new": new,
 }
 """Each tool is one line. Without that line and its folder in `tools` the others still work."""
 

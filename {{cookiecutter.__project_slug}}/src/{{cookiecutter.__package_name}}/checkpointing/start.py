@@ -18,7 +18,7 @@ def start() -> None:
     last_resort.install()
     make_lasting()
     listen()
-    if sys.argv[1:] and not {"--help", "review", "update"} & set(sys.argv):
+    if sys.argv[1:] and not {"--help", "review", "update", "new"} & set(sys.argv):
         from .run.processes import warm_up
 
         warm_up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ..codecs import codec_named, output_format
 from .bodies import undeclared_uses
 from .graph import Graph
 from .places import needed_annotation, problem_of_place
-from .steps import WORKDIR, Parameter, Segment, Step
+from .steps import WORKDIR, Parameter, Segment, Step, is_step
 
 
 def root_of(name: str, segments: Sequence[Segment]) -> Path:
@@ -150,8 +151,22 @@ def _problems_of_outputs(graph: Graph, settings: Settings) -> Iterator[str]:
             )
         if name in codecs:
             yield from _problems_of_publishing(name, codecs[name], target.suffix)
-        else:
+        elif not _is_step_beside(graph, name):
             yield f"pipeline.toml: [outputs] `{name}` is no step{nearest(name, list(codecs))}"
+
+
+def _is_step_beside(graph: Graph, name: str) -> bool:
+    """Whether another pipeline of the project may make a value: an imported module has the step.
+
+    All pipelines of a project share its pipeline.toml, and the module that makes them has imported
+    the segments of all.
+    """
+    package = graph.steps[0].module.partition(".")[0]
+    return any(
+        is_step(getattr(module, name, None))
+        for imported, module in list(sys.modules.items())
+        if imported.partition(".")[0] == package
+    )
 
 
 def _problems_of_publishing(name: str, codec: str | None, suffix: str) -> Iterator[str]:

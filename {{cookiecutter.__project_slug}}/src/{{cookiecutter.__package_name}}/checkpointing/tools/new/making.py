@@ -180,7 +180,8 @@ def _segment(
                 f"{project.shown(new)} exists already, and is never overwritten. Move it away, or "
                 f"choose another name. Nothing was changed."
             )
-    behind = f"after `{segments[place - 1].name}`" if place else "first"
+    is_first = not place or segments[place - 1].is_missing
+    behind = "first" if is_first else f"after `{segments[place - 1].name}`"
     made.sentence = (
         f"Segment `{own}` runs {behind} in pipeline `{made.pipeline}`; its step `{step}`"
     )

@@ -238,7 +238,11 @@ def read_project(package: str) -> Project:
     Raises:
         ConfigurationError: there is none here, or its files cannot be read.
     """
-    root, folder = find_project(package)
+    return project_in(*find_project(package))
+
+
+def project_in(root: Path, folder: Path) -> Project:
+    """The project in the folder `root`, whose package is `folder`. Raises ConfigurationError."""
     path = folder / PIPELINE_MODULE
     if not path.is_file():
         raise ConfigurationError(

@@ -1,0 +1,14 @@
+"""A small project of three segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .written import Written, written
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Written:
+    return written(tmp_path / "demo")

@@ -10,5 +10,5 @@ from .written import Written, written
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Written:
+def draft(tmp_path: Path) -> Written:
     return written(tmp_path / "demo")

@@ -76,7 +76,8 @@ PIPELINE = Pipeline(
         """
         +from .segments import s02b_more
         -PIPELINE = Pipeline(segments.s01_ingest, segments.s02_clean, segments.s03_enrich)
-        +PIPELINE = Pipeline(segments.s01_ingest, segments.s02_clean, s02b_more, segments.s03_enrich)
+        +PIPELINE = Pipeline(segments.s01_ingest, segments.s02_clean, s02b_more, \
+segments.s03_enrich)
         """,
     ),
     "aliases": (
@@ -91,7 +92,8 @@ PIPELINE = Pipeline(
         """,
     ),
     "segments of listed steps": (
-        "from .checkpointing import Pipeline, Segment\nfrom .segments import s01_ingest, s02_clean\n"
+        "from .checkpointing import Pipeline, Segment\n"
+        "from .segments import s01_ingest, s02_clean\n"
         "from .segments.s03_enrich import delays\n\n"
         'LAST = Segment("last", [delays])\n\n'
         "PIPELINE = Pipeline(\n"
@@ -112,22 +114,24 @@ PIPELINE = Pipeline(
         """,
     ),
     "an annotation, letters outside ASCII, another statement": (
-        f'"""Größe: ÄÖÜ."""\n\n{IMPORT}{LIST}\nPIPELINE: Pipeline = Pipeline(s01_ingest, s02_clean, '
-        's03_enrich, name="demo")  # ö\nprint("ß", PIPELINE)\n',
+        f'"""Größe: ÄÖÜ."""\n\n{IMPORT}{LIST}\nPIPELINE: Pipeline = Pipeline(s01_ingest, '
+        's02_clean, s03_enrich, name="demo")  # ö\nprint("ß", PIPELINE)\n',
         """
         -from .segments import s01_ingest, s02_clean, s03_enrich
         +from .segments import s01_ingest, s02_clean, s02b_more, s03_enrich
         -PIPELINE: Pipeline = Pipeline(s01_ingest, s02_clean, s03_enrich, name="demo")  # ö
-        +PIPELINE: Pipeline = Pipeline(s01_ingest, s02_clean, s02b_more, s03_enrich, name="demo")  # ö
+        +PIPELINE: Pipeline = Pipeline(s01_ingest, s02_clean, s02b_more, s03_enrich, \
+name="demo")  # ö
         """,
     ),
     "a line that becomes too long": (
-        f"{IMPORT}from .segments import a_rather_long_name_of_some_function, s01_ingest, s02_clean, "
-        f"s03_enrich\n\na_rather_long_name_of_some_function()\n"
+        f"{IMPORT}from .segments import a_rather_long_name_of_some_function, s01_ingest, "
+        f"s02_clean, s03_enrich\n\na_rather_long_name_of_some_function()\n"
         "A_RATHER_LONG_NAME_OF_A_PIPELINE = Pipeline(s01_ingest, s02_clean, s03_enrich, "
         'name="demonstration")\n',
         """
-        -from .segments import a_rather_long_name_of_some_function, s01_ingest, s02_clean, s03_enrich
+        -from .segments import a_rather_long_name_of_some_function, s01_ingest, s02_clean, \
+s03_enrich
         +from .segments import (
         +    a_rather_long_name_of_some_function,
         +    s01_ingest,
@@ -155,38 +159,38 @@ def changes(before: str, after: str) -> list[str]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_segment_is_listed_in_the_form_that_the_file_has(project: Written, form: str) -> None:
+def test_a_segment_is_listed_in_the_form_that_the_file_has(draft: Written, form: str) -> None:
     text, expected = FORMS[form]
-    project.pipeline.write_bytes(text.encode())
+    draft.pipeline.write_bytes(text.encode())
     if form not in UNTIDY:
-        project.require_tidy()
+        draft.require_tidy()
 
-    project.add_segment("more", after="s02_clean")
+    draft.add_segment("more", after="s02_clean")
 
-    told = changes(text, project.pipeline.read_bytes().decode())
+    told = changes(text, draft.pipeline.read_bytes().decode())
     assert told == textwrap.dedent(expected).strip().splitlines()
     if form not in UNTIDY:
-        project.require_tidy()
+        draft.require_tidy()
 
 
-def test_line_ends_stay_what_they_are(project: Written) -> None:
+def test_line_ends_stay_what_they_are(draft: Written) -> None:
     text = FORMS["trailing commas and comments"][0].replace("\n", "\r\n")
-    project.pipeline.write_bytes(text.encode())
+    draft.pipeline.write_bytes(text.encode())
 
-    project.add_segment("more", after="s02_clean")
+    draft.add_segment("more", after="s02_clean")
 
-    made = project.pipeline.read_bytes().decode()
+    made = draft.pipeline.read_bytes().decode()
     assert made.count("\n") == made.count("\r\n") == text.count("\r\n") + 2
     assert made.replace("    s02b_more,\r\n", "") == text
 
 
-def test_a_byte_order_mark_and_a_missing_last_line_end_stay(project: Written) -> None:
-    content = b"\xef\xbb\xbf" + project.pipeline.read_bytes().rstrip()
-    project.pipeline.write_bytes(content)
+def test_a_byte_order_mark_and_a_missing_last_line_end_stay(draft: Written) -> None:
+    content = b"\xef\xbb\xbf" + draft.pipeline.read_bytes().rstrip()
+    draft.pipeline.write_bytes(content)
 
-    project.add_segment("more")
+    draft.add_segment("more")
 
-    made = project.pipeline.read_bytes()
+    made = draft.pipeline.read_bytes()
     assert made.replace(b", s04_more", b"") == content
 
 
@@ -204,84 +208,84 @@ COMPUTED = {
 
 @pytest.mark.parametrize("form", COMPUTED)
 def test_where_the_list_is_computed_nothing_changes_and_all_is_told(
-    project: Written, form: str
+    draft: Written, form: str
 ) -> None:
-    project.pipeline.write_text(IMPORT + COMPUTED[form])
-    before = project.files()
+    draft.pipeline.write_text(IMPORT + COMPUTED[form])
+    before = draft.files()
 
-    made = project.add_segment("more", after="s02_clean")
+    made = draft.add_segment("more", after="s02_clean")
 
     assert "from .segments import s04_more\n" in made.by_hand
     assert "list `s04_more` after `s02_clean` in `PIPELINE`" in made.by_hand
     assert {path.name for path in made.created} == {"s04_more.py", "test_more.py"}
-    assert project.files() == before
+    assert draft.files() == before
     with pytest.raises(ConfigurationError, match="Nothing was changed"):
-        project.add_step("more", "s02_clean")
+        draft.add_step("more", "s02_clean")
 
 
-def test_a_pipeline_that_is_not_made_at_the_top_is_not_guessed(project: Written) -> None:
-    project.pipeline.write_text(f"{IMPORT}{LIST}\nif LIST:\n    PIPELINE = Pipeline(s01_ingest)\n")
-    before = project.files()
+def test_a_pipeline_that_is_not_made_at_the_top_is_not_guessed(draft: Written) -> None:
+    draft.pipeline.write_text(f"{IMPORT}{LIST}\nif LIST:\n    PIPELINE = Pipeline(s01_ingest)\n")
+    before = draft.files()
     with pytest.raises(ConfigurationError, match="makes no pipeline at its top"):
-        project.add_segment("more")
-    assert project.files() == before
+        draft.add_segment("more")
+    assert draft.files() == before
 
 
-def test_wrong_syntax_is_named_with_its_line_and_stays(project: Written) -> None:
-    project.pipeline.write_text(f"{IMPORT}{LIST}\nPIPELINE = Pipeline(s01_ingest\n")
-    before = project.files()
+def test_wrong_syntax_is_named_with_its_line_and_stays(draft: Written) -> None:
+    draft.pipeline.write_text(f"{IMPORT}{LIST}\nPIPELINE = Pipeline(s01_ingest\n")
+    before = draft.files()
     with pytest.raises(ConfigurationError, match=r"pipeline\.py:4 is no correct Python"):
-        project.add_segment("more")
-    assert project.files() == before
+        draft.add_segment("more")
+    assert draft.files() == before
 
 
-def test_a_deleted_sample_gives_its_place_to_the_first_segment(project: Written) -> None:
-    for path in (project.package / "segments").glob("s0*.py"):
+def test_a_deleted_sample_gives_its_place_to_the_first_segment(draft: Written) -> None:
+    for path in (draft.package / "segments").glob("s0*.py"):
         path.unlink()
 
-    made = project.add_segment("orders")
+    made = draft.add_segment("orders")
 
-    assert project.pipeline.read_text() == (
+    assert draft.pipeline.read_text() == (
         f"{IMPORT}from .segments import s01_orders\n\n"
         'PIPELINE = Pipeline(s01_orders, name="demo")\n'
     )
     assert made.sentence == (
         "Segment `s01_orders` runs first in pipeline `demo`; its step `orders` makes a small table."
     )
-    project.require_tidy()
+    draft.require_tidy()
 
 
 @pytest.mark.parametrize("folder", ["kept", "deleted"])
-def test_an_empty_pipeline_gets_its_first_segment(project: Written, folder: str) -> None:
-    for path in (project.package / "segments").glob("*.py"):
+def test_an_empty_pipeline_gets_its_first_segment(draft: Written, folder: str) -> None:
+    for path in (draft.package / "segments").glob("*.py"):
         path.unlink()
     if folder == "deleted":
-        (project.package / "segments").rmdir()
-    project.pipeline.write_text(f'{IMPORT}\nPIPELINE = Pipeline(name="demo")\n')
+        (draft.package / "segments").rmdir()
+    draft.pipeline.write_text(f'{IMPORT}\nPIPELINE = Pipeline(name="demo")\n')
 
-    project.add_segment("orders")
+    draft.add_segment("orders")
 
-    assert project.pipeline.read_text() == (
+    assert draft.pipeline.read_text() == (
         f"{IMPORT}from .segments import s01_orders\n\n"
         'PIPELINE = Pipeline(s01_orders, name="demo")\n'
     )
-    project.require_tidy()
+    draft.require_tidy()
 
 
-def test_a_segment_that_is_gone_among_others_is_named(project: Written) -> None:
-    (project.package / "segments" / "s02_clean.py").unlink()
+def test_a_segment_that_is_gone_among_others_is_named(draft: Written) -> None:
+    (draft.package / "segments" / "s02_clean.py").unlink()
     with pytest.raises(ConfigurationError, match="lists s02_clean, and there is no such module"):
-        project.add_segment("more")
+        draft.add_segment("more")
 
 
-def test_a_second_pipeline_has_a_segment_of_its_own(project: Written) -> None:
-    before = project.pipeline.read_text()
+def test_a_second_pipeline_has_a_segment_of_its_own(draft: Written) -> None:
+    before = draft.pipeline.read_text()
 
-    made = project.add_pipeline("nightly")
-    project.add_segment("more", after="nightly")
+    made = draft.add_pipeline("nightly")
+    draft.add_segment("more", after="nightly")
 
     last = "s03_enrich, s04_nightly, s05_more\n"
-    assert project.pipeline.read_text() == (
+    assert draft.pipeline.read_text() == (
         before.replace("s03_enrich\n", last, 1)
         + 'NIGHTLY = Pipeline(s04_nightly, s05_more, name="nightly")\n'
     )
@@ -289,21 +293,21 @@ def test_a_second_pipeline_has_a_segment_of_its_own(project: Written) -> None:
         "Pipeline `nightly` is `NIGHTLY` in src/demo/pipeline.py; its segment is `s04_nightly`, "
         "with the step `nightly`."
     )
-    project.require_tidy()
+    draft.require_tidy()
     for name in ("nightly", "demo", "pipeline"):
-        with pytest.raises(ConfigurationError, match="taken by|has a `PIPELINE` already"):
-            project.add_pipeline(name)
+        with pytest.raises(ConfigurationError, match=r"taken by|has a `PIPELINE` already"):
+            draft.add_pipeline(name)
 
 
-def test_a_segment_goes_into_the_pipeline_that_is_named(project: Written) -> None:
-    project.add_pipeline("nightly")
+def test_a_segment_goes_into_the_pipeline_that_is_named(draft: Written) -> None:
+    draft.add_pipeline("nightly")
 
-    project.add_segment("more")
-    project.add_segment("late", pipeline="nightly")
-    project.add_segment("later", pipeline="NIGHTLY")
+    draft.add_segment("more")
+    draft.add_segment("late", pipeline="nightly")
+    draft.add_segment("later", pipeline="NIGHTLY")
 
-    told = project.pipeline.read_text()
+    told = draft.pipeline.read_text()
     assert 'PIPELINE = Pipeline(s01_ingest, s02_clean, s03_enrich, s05_more, name="demo")' in told
     assert 'NIGHTLY = Pipeline(s04_nightly, s06_late, s07_later, name="nightly")' in told
     with pytest.raises(ConfigurationError, match="no such pipeline, but demo, nightly"):
-        project.add_segment("last", pipeline="daily")
+        draft.add_segment("last", pipeline="daily")

@@ -36,7 +36,8 @@ line-length = 100
 extend-exclude = ["src/*/checkpointing"]
 
 [tool.ruff.lint]
-select = ["B", "C4", "DTZ", "E", "F", "I", "N", "NPY", "PD", "PT", "RET", "RUF", "SIM", "TC", "UP", "W"]
+select = ["B", "C4", "DTZ", "E", "F", "I", "N", "NPY", "PD", "PT", "RET",
+    "RUF", "SIM", "TC", "UP", "W"]
 
 [tool.ruff.lint.flake8-type-checking]
 runtime-evaluated-decorators = ["demo.checkpointing.step"]
@@ -70,7 +71,9 @@ class Written:
         self.put(f"src/demo/segments/{name}.py", HEADER + text)
 
     def add_segment(self, name: str, after: str | None = None, pipeline: str | None = None) -> Made:
-        return self._write(new_segment(project_in(self.folder, self.package), name, after, pipeline))
+        return self._write(
+            new_segment(project_in(self.folder, self.package), name, after, pipeline)
+        )
 
     def add_step(self, name: str, into: str) -> Made:
         return self._write(new_step(project_in(self.folder, self.package), name, into))

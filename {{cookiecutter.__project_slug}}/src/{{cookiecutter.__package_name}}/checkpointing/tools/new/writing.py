@@ -27,24 +27,30 @@ def write_all(made: Mapping[Path, bytes], changed: Mapping[Path, bytes]) -> None
             everything is as it was.
     """
     with contextlib.ExitStack() as undo:
-        try:
-            staged = [(_staged(undo, path, content), path) for path, content in made.items()]
-            former = [(_staged(undo, path, path.read_bytes()), path) for path in changed]
-            new = [(_staged(undo, path, content), path) for path, content in changed.items()]
-            with held() as interrupts:
-                interrupts.check()
-                with _taken_back(former):
-                    for temporary, path in staged:
-                        _create(undo, temporary, path)
-                    for temporary, path in new:
+        staged = [(_staged(undo, path, content), path) for path, content in made.items()]
+        new = [(_staged(undo, path, content), path) for path, content in changed.items()]
+        former = [(_staged(undo, path), path) for path in changed]
+        with held() as interrupts:
+            interrupts.check()
+            with _taken_back(former):
+                for temporary, path in staged:
+                    _create(undo, temporary, path)
+                for temporary, path in new:
+                    with _refusals(path):
                         os.replace(temporary, path)
-                for temporary, _ in (*staged, *former):
-                    temporary.unlink()
-                undo.pop_all()
-        except OSError as error:
-            raise StorageError(
-                f"{refusal_of(error)}. {remedy_of(error)} Nothing was changed."
-            ) from error
+            undo.pop_all()
+            for temporary, _ in (*staged, *former):
+                _remove(temporary)
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Turn what the system refuses into a StorageError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        said = OSError(error.errno, error.strerror, str(path))
+        raise StorageError(f"{refusal_of(said)}. {remedy_of(said)} Nothing was changed.") from error
 
 
 @contextlib.contextmanager
@@ -58,40 +64,41 @@ def _taken_back(former: Sequence[tuple[Path, Path]]) -> Iterator[None]:
         raise
 
 
-def _staged(undo: contextlib.ExitStack, path: Path, content: bytes) -> Path:
-    """The content in a durable file beside `path`, with the mode of the file that it replaces."""
-    missing = [folder for folder in path.parents if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir()
-        undo.callback(_remove_folder, folder)
-    temporary = path.with_name(temporary_name(path.name))
-    undo.callback(temporary.unlink, missing_ok=True)
-    with open(temporary, "xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        shutil.copymode(path, temporary)
+def _staged(undo: contextlib.ExitStack, path: Path, content: bytes | None = None) -> Path:
+    """A durable file beside `path`, with the mode of what is there, and with its content if no
+    other one is given."""
+    with _refusals(path):
+        missing = [folder for folder in path.parents if not folder.exists()]
+        for folder in reversed(missing):
+            folder.mkdir()
+            undo.callback(_remove, folder)
+        temporary = path.with_name(temporary_name(path.name))
+        undo.callback(_remove, temporary)
+        with open(temporary, "xb") as file:
+            file.write(path.read_bytes() if content is None else content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
     return temporary
 
 
 def _create(undo: contextlib.ExitStack, temporary: Path, path: Path) -> None:
     """Give a new file its name. Raises ConfigurationError if something has that name."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
+    if os.path.lexists(path):
         raise ConfigurationError(
             f"{path} exists already, and is never overwritten. Move it away, or choose another "
             f"name. Nothing was changed."
-        ) from None
-    except OSError:  # a file system without hard links
-        if os.path.lexists(path):
-            raise
-        os.replace(temporary, path)
-        shutil.copyfile(path, temporary)
-    undo.callback(path.unlink, missing_ok=True)
+        )
+    with _refusals(path):
+        try:
+            os.link(temporary, path)
+        except PermissionError:  # a file system without hard links
+            os.replace(temporary, path)
+    undo.callback(_remove, path)
 
 
-def _remove_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # something of somebody else's is in it
-        folder.rmdir()
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder that is empty, as far as the system lets us."""
+    with contextlib.suppress(OSError):
+        path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)

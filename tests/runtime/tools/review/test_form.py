@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from flight_delays import checkpointing
-from flight_delays.checkpointing.tools.review.rules_form import EXPORTS
+from flight_delays.checkpointing.tools.review.source import EXPORTS
 
 from .reviewed import HEADER, Reviewed, lines_of
 

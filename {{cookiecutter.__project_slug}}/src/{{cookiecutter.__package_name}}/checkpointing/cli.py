@@ -148,6 +148,10 @@ def clean(
 
 def review(
     context: typer.Context,
+    path: Annotated[
+        str | None,
+        typer.Argument(help="A project elsewhere, or a folder above several. Default: this one."),
+    ] = None,
     form: Annotated[
         Form, typer.Option("--format", help="text for people, else for CI.")
     ] = Form.text,
@@ -157,7 +161,7 @@ def review(
     ] = None,
 ) -> None:
     """Check the code against the review standard, without running any of it."""
-    options = (form.value, base)
+    options = (form.value, base, path)
     _end_with("tools.review.command", "review_command", context.obj, *options, workers=False)
 
 

@@ -20,8 +20,11 @@ DOCS = "docs/review-standard.md"
 _WIDTH = 100  # columns of text
 
 
-def formatted(findings: Sequence[Finding], form: Format, root: Path) -> str:
-    """The findings in one of the formats; `root` is the project's folder."""
+def formatted(findings: Sequence[Finding], form: Format, root: Path, standard: str = DOCS) -> str:
+    """The findings in one of the formats.
+
+    `root` is the folder that their paths begin in, `standard` the page with the standard.
+    """
     match form:
         case "json":
             return json.dumps([_as_json(finding) for finding in findings], indent=2)
@@ -31,9 +34,9 @@ def formatted(findings: Sequence[Finding], form: Format, root: Path) -> str:
         case "github":
             folder = _inside_repository(root, "GITHUB_WORKSPACE")
             lines = [_annotation(finding, folder) for finding in findings]
-            return "\n".join([*lines, _count(findings)])
+            return "\n".join([*lines, _count(findings, standard)])
         case _:
-            return "\n".join([*map(_text, findings), _count(findings)])
+            return "\n".join([*map(_text, findings), _count(findings, standard)])
 
 
 def _text(finding: Finding) -> str:
@@ -46,11 +49,11 @@ def _text(finding: Finding) -> str:
     return "\n".join([f"{finding.path}:{finding.line}: {rule.id} {finding.message}", *wrapped])
 
 
-def _count(findings: Sequence[Finding]) -> str:
+def _count(findings: Sequence[Finding], standard: str) -> str:
     if not findings:
         return "The review found nothing."
     word = "finding" if len(findings) == 1 else "findings"
-    return f"{len(findings)} {word}; {DOCS} shows an example of each rule."
+    return f"{len(findings)} {word}; {standard} shows an example of each rule."
 
 
 def _as_json(finding: Finding) -> dict[str, object]:

@@ -112,10 +112,11 @@ def reached(source: Source, steps: Iterable[Function]) -> list[Function]:
 
 
 def _is_step(source: Source, module: Module, node: Definition) -> bool:
-    marks = {f"{source.runtime}.step", f"{source.runtime}.steps.step"}
-    names = {module.dotted(decorator) for decorator in node.decorator_list}
-    return bool(names & marks) or any(
-        name.endswith(f".{RUNTIME}.step") for name in names if name is not None
+    names = [module.dotted(decorator) or "" for decorator in node.decorator_list]
+    return any(
+        source.inside_runtime(name) in ("step", "steps.step")
+        or f".{name}".endswith(f".{RUNTIME}.step")
+        for name in names
     )
 
 

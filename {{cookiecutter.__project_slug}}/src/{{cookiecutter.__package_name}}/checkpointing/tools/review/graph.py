@@ -91,12 +91,14 @@ class Project(Source):
 
     def _is(self, module: Module, called: ast.expr, name: str) -> bool:
         """Whether an expression is the runtime's `name`, by whichever import."""
-        dotted = module.dotted(called) or ""
-        return dotted.startswith(f"{self.runtime}.") and dotted.rpartition(".")[2] == name
+        inside = self.inside_runtime(module.dotted(called) or "")
+        return inside.rpartition(".")[2] == name
 
 
-def read_project(root: Path, package: Path) -> Project:
+def read_project(root: Path, package: Path, vendored: Path | None) -> Project:
     """Read the project in `root` whose package is the folder `package`. Raises nothing.
+
+    `vendored` is the folder of its runtime, if it contains one.
 
     A file that cannot be read or parsed becomes a finding.
     """
@@ -106,6 +108,7 @@ def read_project(root: Path, package: Path) -> Project:
     return Project(
         root,
         package,
+        vendored,
         modules,
         memory if isinstance(memory, dict) else {},
         wiring if isinstance(wiring, dict) else None,

@@ -28,7 +28,8 @@ def own_places(project: Project) -> Iterator[Finding]:
         inputs = project.inputs
         places = {p.name for p in function.parameters if p.is_place or inputs is None}
         places |= set(inputs or ()) & {p.name for p in function.parameters}
-        urls = {p.name for p in function.parameters if p.kind == "text"} & set(inputs or ())
+        texts = {p.name for p in function.parameters if p.kind == "text"}
+        urls = texts if inputs is None else texts & set(inputs)
         for effect in effects(function):
             if any(function.dotted(place) == "os.devnull" for place in effect.places):
                 continue

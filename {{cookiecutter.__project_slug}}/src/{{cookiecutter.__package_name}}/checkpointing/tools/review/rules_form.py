@@ -8,9 +8,9 @@ from collections.abc import Container, Iterator
 from ...base.seal import RUNTIME
 from .findings import Finding
 from .graph import Project
+from .source import EXPORTS, MEMORY_BUDGET_FILE
 
 DEFAULT_MAX_STEPS = 10
-EXPORTS = ("Columns", "Pipeline", "Segment", "step")
 
 # Modules of a project that import internal modules of the runtime on purpose, and which ones.
 _MEETING_POINTS = {
@@ -26,6 +26,8 @@ def too_long(project: Project) -> Iterator[Finding]:
     most = table.get("max_steps", DEFAULT_MAX_STEPS) if isinstance(table, dict) else 0
     if not isinstance(most, int) or most < 1:
         most = DEFAULT_MAX_STEPS
+    has_file = (project.root / MEMORY_BUDGET_FILE).exists()
+    allows = f"{MEMORY_BUDGET_FILE} allows" if has_file else "the standard allows"
     for segment in project.written:
         if len(segment.steps) > most:
             first = segment.steps[most]
@@ -34,8 +36,8 @@ def too_long(project: Project) -> Iterator[Finding]:
                 segment.module.shown,
                 line,
                 "CKP101",
-                f"segment `{segment.name}` has {len(segment.steps)} steps; memory_budget.toml "
-                f"allows {most}, so `{first.name}` is one too many",
+                f"segment `{segment.name}` has {len(segment.steps)} steps; {allows} "
+                f"{most}, so `{first.name}` is one too many",
             )
 
 
@@ -75,8 +77,7 @@ def entangled(project: Project) -> Iterator[Finding]:
 def internals(project: Project) -> Iterator[Finding]:
     """CKP104: an import of the runtime's inside, or its use through the package."""
     for module in project.modules.values():
-        own = module.name.rpartition(".")[2] if module.name.count(".") == 1 else ""
-        allowed = _MEETING_POINTS.get(own, set())
+        allowed = _MEETING_POINTS.get(project.within(module), set())
         used = [(node.lineno, name) for node, loaded in module.imports for name in loaded]
         used += [
             (node.lineno, module.dotted(node) or "")
@@ -94,8 +95,7 @@ def internals(project: Project) -> Iterator[Finding]:
 
 def _inside(project: Project, dotted: str) -> str:
     """The part of the runtime that a dotted name means; empty if the runtime exports it."""
-    prefix = f"{project.runtime}."
-    inside = dotted.removeprefix(prefix) if dotted.startswith(prefix) else ""
+    inside = project.inside_runtime(dotted)
     first = inside.partition(".")[0]
     return "" if first in (*EXPORTS, "*") or first.startswith("__") else inside
 

@@ -27,7 +27,7 @@ def edited_template_files(project: Project) -> Iterator[Finding]:
 
     Generating a project writes the record, and the command `update` replaces it with the files.
     """
-    for problem in seal.problems(project.root, project.package / seal.RUNTIME):
+    for problem in seal.problems(project.root, project.vendored) if project.vendored else ():
         yield Finding(problem.path, problem.line, "CKP105", problem.message)
 
 
@@ -39,14 +39,15 @@ def unowned(project: Project) -> Iterator[Finding]:
         return
     text = listed.read_text(encoding="utf-8", errors="replace")
     inside = project.root.relative_to(top)
-    runtime = (project.package / seal.RUNTIME / "__init__.py").relative_to(top)
-    budget = (inside / MEMORY_BUDGET_FILE).as_posix()
     own = listed.relative_to(top).as_posix()
-    for path, subject in (
-        (budget, budget),
-        (runtime.as_posix(), runtime.parent.as_posix()),
-        (own, own),
-    ):
+    subjects = {own: own}
+    if (project.root / MEMORY_BUDGET_FILE).exists():
+        budget = (inside / MEMORY_BUDGET_FILE).as_posix()
+        subjects[budget] = budget
+    if project.vendored:
+        runtime = project.vendored.relative_to(top).as_posix()
+        subjects[f"{runtime}/__init__.py"] = runtime
+    for path, subject in subjects.items():
         if not owners_of(path, text):
             yield Finding(project.shown(listed), 1, "CKP402", f"nobody owns `{subject}`")
 

@@ -21,8 +21,15 @@ MEMORY_BUDGET_FILE = "memory_budget.toml"
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
-_MOST_SOURCE_BYTES = 1 << 24
+MOST_SOURCE_BYTES = 1 << 24
 _NOT_ON_IMPORT = ("__name__ == '__main__'", "TYPE_CHECKING", "typing.TYPE_CHECKING")
+EXPORTS = ("Columns", "Pipeline", "Segment", "step")
+"""What steps may import of the runtime."""
+
+_ASIDE = {
+    *("tests", "test", "docs", "build", "dist", "venv", "env", "node_modules", "site-packages"),
+    *("__pycache__", "checkpoints", "runs"),
+}
 _BUILTINS = frozenset(vars(builtins))
 
 
@@ -126,19 +133,38 @@ class Source:
     """The files of a project. `package` is the folder of the package, `root` the project's.
 
     `memory` and `wiring` are the project's two TOML files; `wiring` is None if it cannot be read.
+    `vendored` is the folder of the runtime; None if the project contains none.
     """
 
     root: Path
     package: Path
+    vendored: Path | None
     modules: Mapping[str, Module]
     memory: Mapping[str, Any]
     wiring: Mapping[str, Any] | None
     unreadable: tuple[Finding, ...]
 
-    @property
-    def runtime(self) -> str:
-        """The dotted name of the runtime."""
-        return f"{self.package.name}.{RUNTIME}"
+    @cached_property
+    def runtimes(self) -> frozenset[str]:
+        """The dotted names of the runtime: in the package, and wherever modules import it from."""
+        exported = tuple(f".{RUNTIME}.{name}" for name in EXPORTS)
+        named = {
+            dotted.rpartition(".")[0]
+            for module in self.modules.values()
+            for _, loaded in module.imports
+            for dotted in loaded
+            if f".{dotted}".endswith(exported)
+        }
+        return frozenset({f"{_prefix(self.root, self.package)}{RUNTIME}", *named})
+
+    def inside_runtime(self, dotted: str) -> str:
+        """The rest of a dotted name after the runtime's; empty if it names nothing in there."""
+        names = (name for name in self.runtimes if dotted.startswith(f"{name}."))
+        return next((dotted.removeprefix(f"{name}.") for name in names), "")
+
+    def within(self, module: Module) -> str:
+        """The name of a module within the package."""
+        return module.name.removeprefix(_prefix(self.root, self.package))
 
     @property
     def inputs(self) -> Mapping[str, Any] | None:
@@ -159,20 +185,38 @@ def read_modules(root: Path, package: Path) -> tuple[dict[str, Module], list[Fin
         inside = path.relative_to(package)
         if inside.parts[0] == RUNTIME or any(part.startswith(".") for part in inside.parts):
             continue
-        parts = [package.name, *inside.with_suffix("").parts]
+        if package == root and any(is_aside(package / p) for p in list(inside.parents)[:-1]):
+            continue
+        parts = [*filter(None, [_prefix(root, package)[:-1]]), *inside.with_suffix("").parts]
         is_package = parts[-1] == "__init__"
-        name = ".".join(parts[:-1] if is_package else parts)
+        name = ".".join(parts[:-1] if is_package else parts) or package.name
         shown = shown_path(path, root)
         try:
-            source = read_bytes(path, _MOST_SOURCE_BYTES)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a doubtful escape in the project's code, say
-                tree = ast.parse(decode_source(source), filename=str(path))
+            source = read_bytes(path, MOST_SOURCE_BYTES)
+            tree = parsed(source, path)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OSError) as error:
             unreadable.append(_unreadable(shown, error))
             continue
         modules[name] = Module(name, shown, source, tree, is_package)
     return modules, unreadable
+
+
+def parsed(source: bytes, path: Path) -> ast.Module:
+    """The syntax of a module. Raises SyntaxError, ValueError, RecursionError or MemoryError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a doubtful escape in the project's code, say
+        return ast.parse(decode_source(source), filename=str(path))
+
+
+def is_aside(folder: Path) -> bool:
+    """Whether a folder of a repository contains no code of its project: tests, environments."""
+    is_hidden = folder.name.startswith(".")
+    return is_hidden or folder.name in _ASIDE or (folder / "pyvenv.cfg").exists()
+
+
+def _prefix(root: Path, package: Path) -> str:
+    """What the names of a package's modules begin with: nothing if it is the project's folder."""
+    return "" if package == root else f"{package.name}."
 
 
 def read_toml(path: Path) -> dict[str, Any] | Finding | None:

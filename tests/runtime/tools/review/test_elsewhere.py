@@ -166,6 +166,7 @@ def test_a_version_and_an_edit_are_told_in_the_same_words_as_at_home(
 
 def test_a_review_at_home_gives_the_same_as_one_from_outside(project: Project) -> None:
     project.segments(s01="@step\ndef one() -> float:\n    import time\n    return time.time()\n")
+    project.write("docs/review-standard.md", "")
     outside = project.command("review", str(project.folder))
     at_home = project.command("review")
     assert at_home.returncode == outside.returncode == 4

@@ -163,7 +163,7 @@ def _is_step_beside(graph: Graph, name: str) -> bool:
     """
     package = graph.steps[0].module.partition(".")[0]
     return any(
-        is_step(getattr(module, name, None))
+        is_step(vars(module).get(name))
         for imported, module in list(sys.modules.items())
         if imported.partition(".")[0] == package
     )

@@ -103,6 +103,8 @@ def with_import(source: Source, place: Place, wanted: Imported, limit: int) -> S
         return source
     same = [node for node, there in known if there.module == wanted.module and there.member]
     nodes = list(dict.fromkeys(node for node in same if isinstance(node, ast.ImportFrom)))
+    # ruff writes each `import a as b` on a line of its own, unless it is told to combine them.
+    nodes = [n for n in nodes if len(n.names) > 1 or not n.names[0].asname]
     if wanted.member and nodes and not _is_one_by_one(nodes):
         return _with_member(source, nodes[-1], wanted, limit)
     if wanted.member:

@@ -120,7 +120,7 @@ class Source:
         """The file after edits that do not overlap. Raises ConfigurationError at wrong syntax."""
         text = self.text
         for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
-            new = edit.text.replace("\n", self.newline)
+            new = _LINE_END.sub("\n", edit.text).replace("\n", self.newline)
             text = text[: edit.start] + new + text[edit.end :]
         made = Source(text, self.encoding, self.shown)
         assert made.tree

@@ -243,6 +243,9 @@ def test_a_deleted_sample_gives_its_place_to_the_first_segment(draft: Written) -
     for path in (draft.package / "segments").glob("s0*.py"):
         path.unlink()
 
+    with pytest.raises(ConfigurationError, match="lists `s02_clean`, and there is no such module"):
+        draft.add_step("more", "clean")
+
     made = draft.add_segment("orders")
 
     assert draft.pipeline.read_text() == (

@@ -150,7 +150,10 @@ def review(
     context: typer.Context,
     path: Annotated[
         str | None,
-        typer.Argument(help="A project elsewhere, or a folder above several. Default: this one."),
+        typer.Argument(
+            metavar="PATH",
+            help="A project elsewhere, or a folder above several. Default: this one.",
+        ),
     ] = None,
     form: Annotated[
         Form, typer.Option("--format", help="text for people, else for CI.")
@@ -187,8 +190,8 @@ def update(
 
 def new(
     context: typer.Context,
-    kind: Annotated[Thing, typer.Argument(help="What to make: step, segment or pipeline.")],
-    name: Annotated[str, typer.Argument(help="Its name, in lower case.")],
+    kind: Annotated[Thing, typer.Argument(metavar="KIND", help="What to make.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, in lower case.")],
     into: Annotated[
         str | None,
         typer.Option("--in", metavar="SEGMENT", help="The segment of a new step."),

@@ -241,6 +241,11 @@ def _earlier(holders: list[Pipeline], segment: Listed) -> list[tuple[Module, ast
 
 
 def _own_module(project: Project, segment: Listed) -> Module:
+    if segment.is_missing:
+        raise ConfigurationError(
+            f"{project.listing.source.shown} lists `{segment.name}`, and there is no such module. "
+            f"`new segment NAME` makes one in the place of those that are gone."
+        )
     if segment.module is None:
         raise ConfigurationError(
             f"segment `{segment.name}` is made by `Segment(...)` in "

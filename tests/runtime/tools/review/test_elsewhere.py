@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,36 @@ def test_odd_files_on_the_way_stop_nothing(
         "jobs/binary.py CKP001",
         "jobs/wrong.py CKP001",
     ]
+
+
+def test_git_runs_no_program_that_the_repository_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A partial clone lacks files, and git would fetch them by the program of its settings."""
+    project = Reviewed(tmp_path / "repo").write(s01="\n@step\ndef one() -> int:\n    return 1\n")
+    project.put({"memory_budget.toml": '[cluster]\nram = "1 GB"\nquota = "50 %"\n'}).commit()
+    ran = tmp_path / "ran"
+    git = ["git", "-C", str(project.folder)]
+    words = [*git, "rev-parse", "HEAD:memory_budget.toml"]
+    blob = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    (project.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    for setting, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": "ssh://example.invalid/repo",
+        "remote.origin.promisor": "true",
+        "core.sshCommand": f"touch {ran};false",
+    }.items():
+        subprocess.run([*git, "config", setting, value], check=True)
+
+    code = review_command("flight_delays", "text", "HEAD", str(project.folder))
+
+    assert not ran.exists()
+    assert code in (0, 2, 4)
+    assert "GIT_ALLOW_PROTOCOL" not in os.environ
+    capsys.readouterr()
+    subprocess.run([*git, "show", "HEAD:memory_budget.toml"], capture_output=True, check=False)
+    assert ran.exists(), "git did not need the program"
 
 
 def test_a_place_that_nobody_can_list_is_named() -> None:

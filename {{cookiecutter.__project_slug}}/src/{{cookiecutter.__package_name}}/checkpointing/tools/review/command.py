@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,9 +59,24 @@ def _elsewhere(path: str, base: str | None) -> tuple[Path, list[Finding]]:
     for place in places:
         project = read_project(place.root, place.package, place.runtime)
         inside = place.root.relative_to(top)
-        for finding in findings_on(project, base):
+        with _git_fetches_nothing():
+            found = findings_on(project, base)
+        for finding in found:
             findings.add(replace(finding, path=(inside / finding.path).as_posix()))
         for sentence in unjudged(project):
             name = place.package.relative_to(top).as_posix() if place.package != top else top.name
             print(f"note: {name}: {sentence}.", file=sys.stderr)
     return top, sorted(findings)
+
+
+@contextmanager
+def _git_fetches_nothing() -> Iterator[None]:
+    """Keep git from completing a partial clone, by whatever program that repository names."""
+    name = "GIT_ALLOW_PROTOCOL"
+    former = os.environ.get(name)
+    os.environ[name] = "none"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        os.environ |= {name: former} if former is not None else {}

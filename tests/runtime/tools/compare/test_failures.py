@@ -35,7 +35,7 @@ def test_a_plain_script_that_fails_is_reported_as_a_run_s_failure_is(
     assert comparison["plain"]["status"] == "failed"
     assert comparison["plain"]["ended_in"] == "second"
     assert comparison["checkpoints"]["status"] == "ran"
-    assert comparison["ratios"] == {"peak": None, "seconds": None}
+    assert comparison["ratios"] == {"peak": None, "own": None, "seconds": None}
     assert "now the other face" in (project.folder / "runs" / "compare.log").read_text()
     check_nothing_left(project)
 

@@ -63,7 +63,7 @@ def test_a_bar_is_as_long_as_its_bytes_and_never_too_long(
     eighths = sum(" ▏▎▍▌▋▊▉█".index(c) for c in text.plain if c != "┊")
     assert abs(eighths - 8 * WIDTH * min(count, scale) / scale) <= 0.5
     is_red = any(span.style == "red" and span.end > span.start for span in text.spans)
-    assert is_red <= (count > budget * 0.9)
+    assert is_red <= (count > budget)
 
 
 def test_each_step_has_a_row_with_what_both_runs_held() -> None:

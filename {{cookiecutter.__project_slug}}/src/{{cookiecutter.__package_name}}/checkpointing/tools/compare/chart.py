@@ -58,7 +58,7 @@ def bar(count: int, budget: int, scale: int, parts: str = _EIGHTHS) -> Text:
     drawn = parts[8] * full + (parts[rest] if rest else "")
     limit = min(WIDTH - 1, int(WIDTH * budget / scale)) if budget <= scale else WIDTH
     text = Text(drawn[:limit], style="cyan")
-    text.append(drawn[limit:], style="red")
+    text.append(drawn[limit:], style="red" if count > budget else "cyan")
     if len(drawn) <= limit < WIDTH:
         text.append(" " * (limit - len(drawn)) + _line(parts), style="dim")
     return text

@@ -237,6 +237,7 @@ def _worker(
 
 def _start(process: Any) -> None:
     """Let the fork server start a worker; a broken `__init__.py` of the project ends it."""
+    starting.ensure_files()
     try:
         with starting.children_allowed():
             process.start()

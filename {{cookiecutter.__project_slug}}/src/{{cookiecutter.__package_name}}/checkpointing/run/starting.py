@@ -1,7 +1,8 @@
 """How this process starts others, whatever program it belongs to and wherever that runs.
 
 multiprocessing expects an ordinary program in an ordinary place. This module adds what it lacks in
-a folder with stray files, with a long TMPDIR, in a daemon, and in a forked child.
+a folder with stray files, with a long TMPDIR, with few open files, in a daemon, and in a forked
+child.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..base.errors import ConfigurationError
 
 _SOCKET_NAME = "listener-01234567"  # as long as the names that multiprocessing makes
 _OTHER_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+_FILES_OF_A_START = 6  # a socket, two pipes, and what is sent through them
 
 _socket_folder: tuple[int, str] | None = None  # the process that made it, and its path
 
@@ -38,6 +40,21 @@ def children_allowed() -> Iterator[None]:
     finally:
         if former is not None:
             _config()["daemon"] = former
+
+
+def ensure_files() -> None:
+    """Raise OSError if this process may not open the files with which a worker starts.
+
+    multiprocessing would fail between two of them, and the fork server, to which it then sends
+    nothing, would end with a traceback.
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(_FILES_OF_A_START):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for number in opened:
+            os.close(number)
 
 
 def forget_lost_server(server: Any) -> None:

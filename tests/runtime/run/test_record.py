@@ -17,6 +17,7 @@ from flight_delays.checkpointing.run.record import (
     StepRecord,
     clear_runs,
     new_run,
+    retire_runs,
     run_folders,
     write_record,
 )
@@ -70,6 +71,7 @@ def test_the_oldest_runs_go(tmp_path: Path) -> None:
         write(former[0] / "notes.txt", "what I think of this run"),
     ]
     folder = new_run(tmp_path)
+    retire_runs(tmp_path)
 
     assert run_folders(tmp_path) == [former[0], *former[3:], folder]
     assert len(run_folders(tmp_path)) == history._KEPT_RUNS + 1

@@ -142,11 +142,15 @@ def make_folder(folder: Path) -> None:
         sync_folder(path.parent)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees the former text or the new one, never a part."""
-    with _written_beside(path, text) as temporary:
+def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a small file so that a reader sees the former text or the new one, never a part.
+
+    What is not `durable` may be lost, or empty, after a power cut.
+    """
+    with _written_beside(path, text, durable=durable) as temporary:
         os.replace(temporary, path)
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def create_text(path: Path, text: str) -> None:
@@ -166,15 +170,16 @@ def create_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _written_beside(path: Path, text: str) -> Iterator[Path]:
-    """A durable file under a temporary name; it is deleted afterwards unless it was moved."""
+def _written_beside(path: Path, text: str, *, durable: bool = True) -> Iterator[Path]:
+    """A file under a temporary name; it is deleted afterwards unless it was moved."""
     temporary = path.with_name(temporary_name(path.name))
     try:
         # A name that is no UTF-8 is in a page as a person can read it; JSON has escaped it itself.
         with open(temporary, "x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)

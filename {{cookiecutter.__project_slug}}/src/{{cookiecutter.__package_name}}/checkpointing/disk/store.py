@@ -18,12 +18,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..base.errors import Locked, StorageError
+from ..base.errors import ConfigurationError, Locked, StorageError
 from ..base.files import checksum, replace_text, storage_errors
 from ..base.names import aside_name, is_aside_name
 from ..base.reading import kind_of, read_json
 from ..base.refusals import Unreadable, is_passing
+from ..base.settings import Settings
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
+from .place import checkpoints_place
 from .sweeping import Cleared, discard, ours_in, sweep_temporaries
 
 RUN_NOTE = "run.json"
@@ -31,6 +33,7 @@ HASHES = "hashes.json"
 FILES = (RUN_NOTE, HASHES)
 """Files of ours beside the checkpoints, but for the mark and the locks."""
 
+_GLANCE_SECONDS = 0.2  # `is_in_use` of another process has a lock for less
 _WORKER_SECONDS = 10.0  # an orphaned worker ends within milliseconds of its parent
 
 
@@ -61,7 +64,7 @@ class Store:
         file system may not support. When a run is killed, its worker may still commit for a moment:
         it holds a lock of its own, which this waits for, so that it cannot commit during a new run.
         """
-        lock = _acquired(self.folder / "run.lock", 0)
+        lock = acquired(self._run_lock_file, _GLANCE_SECONDS)
         if lock is None:
             raise Locked(
                 f"another run of this pipeline is in progress ({self._holder()}). Wait for it, or "
@@ -80,13 +83,28 @@ class Store:
     @contextlib.contextmanager
     def worker_lock(self) -> Iterator[None]:
         """A worker holds it while it can commit. Raises Locked when an earlier one does not end."""
-        lock = _acquired(self.worker_lock_file, _WORKER_SECONDS)
+        lock = acquired(self.worker_lock_file, _WORKER_SECONDS)
         if lock is None:
             raise Locked("a worker from an earlier run is still alive; kill it and try again")
         try:
             yield
         finally:
             lock.release()
+
+    def is_in_use(self) -> bool:
+        """Whether a run is at work, or the worker that a killed one has left."""
+        for file in (self._run_lock_file, self.worker_lock_file):
+            if not file.is_file():
+                continue
+            lock = acquired(file, 0)
+            if lock is None:
+                return True
+            lock.release()
+        return False
+
+    @property
+    def _run_lock_file(self) -> Path:
+        return self.folder / "run.lock"
 
     @property
     def worker_lock_file(self) -> Path:
@@ -231,12 +249,7 @@ class Store:
 
     def used_bytes(self) -> int:
         """Bytes of all checkpoints of the pipeline on disk; other processes may change them now."""
-        total = 0
-        for folder, _, names in os.walk(self.folder):
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):
-                    total += os.lstat(os.path.join(folder, name)).st_size
-        return total
+        return _bytes_in(self.folder)
 
     def _set_aside(self, segment: Path) -> list[Path]:
         return [f for f in _own_folders(segment) if is_aside_name(segment.name, f.name)]
@@ -262,8 +275,11 @@ def is_sound(folder: Path, record: FileRecord) -> bool:
         return False
 
 
-def _acquired(path: Path, seconds: float) -> FileLock | None:
-    """Acquire a lock; None when another process still holds it after so many seconds."""
+def acquired(path: Path, seconds: float) -> FileLock | None:
+    """Acquire a lock; None when another process still holds it after so many seconds.
+
+    Raises StorageError.
+    """
     lock = FileLock(path)
     with storage_errors("Taking the lock", path.parent):
         if not path.parent.is_dir():  # FileLock would make one without our mark
@@ -275,6 +291,25 @@ def _acquired(path: Path, seconds: float) -> FileLock | None:
         except Timeout:
             return None
     return lock
+
+
+def used_bytes(settings: Settings) -> int:
+    """Bytes of the checkpoints of all pipelines of a project on disk."""
+    total = 0
+    for folder in _own_folders(settings.checkpoints):
+        with contextlib.suppress(ConfigurationError, StorageError):  # it is somebody else's
+            if checkpoints_place(settings, folder.name).is_ours():
+                total += _bytes_in(folder)
+    return total
+
+
+def _bytes_in(top: Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(top):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -135,7 +135,7 @@ class Gauge:
     ) -> None:
         self._root = root
         self._count: Count = count
-        self._limit = limit
+        self.limit = limit
         self._suspect = suspect
         self._between_steps = between_steps
         self._looking = LOOKING_BETWEEN_STEPS if between_steps else LOOKING
@@ -154,7 +154,7 @@ class Gauge:
         if not self._sees_sharing:
             return _mapped(now, objects)
         least = self._last.least(now, objects)
-        if self._limit is not None and least > self._limit:
+        if self.limit is not None and least > self.limit:
             with meter.paused(self._suspect) if self._suspect else nullcontext():
                 return self._look_again(is_final=True)
         # What is mapped tells at once that there is little to find; faults take some more reading.
@@ -196,7 +196,7 @@ class Gauge:
         if self._between_steps and self._last.mapped.keys() != now.keys():
             return True
         doubt = (most - least) / most
-        if self._limit is not None and most > self._limit:
+        if self.limit is not None and most > self.limit:
             share = LOOKING_AT_LIMIT
         elif doubt > _CLOSE:
             share = self._looking * min(1.0, doubt / _WIDE) / 2 ** min(self._fruitless, _FRUITLESS)

@@ -8,6 +8,7 @@ from ..disk.claims import Target, targets
 from ..disk.manifest import FileRecord, Manifest
 from ..disk.store import Damaged, is_sound
 from ..disk.sweeping import sweep_temporaries
+from ..graph.graph import Graph
 from ..reuse.bound import Bound
 
 
@@ -53,9 +54,10 @@ def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[s
     return places
 
 
-def sweep_outputs(settings: Settings) -> None:
-    """Remove the temporary files of a run that was killed while it published."""
-    for target in targets(settings).values():
+def sweep_outputs(settings: Settings, graph: Graph) -> None:
+    """Remove the temporary files of a run of this pipeline that was killed while it published."""
+    made = {step.name for step in graph.steps}
+    for target in (each for each in targets(settings).values() if each.value in made):
         for path in (target.path, target.claim):
             sweep_temporaries(path.parent, path.name)
 

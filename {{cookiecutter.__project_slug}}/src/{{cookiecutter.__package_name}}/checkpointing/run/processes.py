@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..base import interrupts, safe_path, streams
 from ..base.errors import ConfigurationError
@@ -73,6 +73,26 @@ class Died:
 Ending = Finished | OverBudget | Died
 
 
+class Ceiling(Protocol):
+    """The memory above which a worker is killed, which may change while it works."""
+
+    @property
+    def bytes(self) -> int: ...
+
+    def widen(self, wanted: int) -> bool:
+        """Whether the processes may hold so many bytes from now on."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A ceiling that never changes."""
+
+    bytes: int
+
+    def widen(self, wanted: int) -> bool:
+        return wanted <= self.bytes
+
+
 class _NotStarted(Exception):
     """There is no worker, because the fork server is gone."""
 
@@ -130,7 +150,7 @@ def run_worker(
     is_last: Callable[[Any], bool],
     on_message: Callable[[Any], Any],
     on_sample: Callable[[int], None],
-    limit: int | None = None,
+    limit: Ceiling | None = None,
     count: Count = "held",
     *,
     alone: bool = False,
@@ -142,7 +162,7 @@ def run_worker(
         on_message: receives every other message; its result, unless None, is sent as the answer.
         on_sample: receives the memory of this process and all its descendants, in bytes, every
             10 ms and at every message.
-        limit: bytes above which the worker is killed.
+        limit: what all processes may hold; above it the worker is killed.
         count: how memory is counted.
         alone: leave this process out, and count the worker's pages as if it shared none with it.
 
@@ -166,7 +186,7 @@ def run_worker(
             gauge = Gauge(
                 root,
                 count,
-                limit=limit,
+                limit=limit.bytes if limit else None,
                 suspect=process.pid,
                 alone=alone,
                 adopter=server_pid() or 0 if alone else 0,
@@ -191,12 +211,14 @@ def run_worker(
                         _send(ours, answer)
                 elif process.sentinel in ready:
                     return _died(process, interrupt)
+                if limit is not None:
+                    gauge.limit = limit.bytes
                 held_bytes = gauge.sample()
                 next_sample = time.monotonic() + SAMPLE_SECONDS
                 if ours.poll():
                     continue  # a message came meanwhile: the sample may belong to the next step
                 on_sample(held_bytes)
-                if limit is not None and held_bytes > limit:
+                if limit is not None and not limit.widen(held_bytes):
                     return OverBudget(held_bytes)
     except _NotStarted:
         return Died(None)

@@ -24,6 +24,8 @@ LOG = "run.log"
 TIMELINE = "timeline.json"
 PAGE = "report.html"
 COMPARE_LOG = "compare.log"
+LEDGER = "ledger.json"
+LEDGER_LOCK = "ledger.lock"
 _KEPT_RUNS = 50
 
 
@@ -145,11 +147,10 @@ def environment() -> dict[str, Any]:
 
 
 def new_run(runs: Path) -> Path:
-    """Make a folder for one run, named by its time, and remove the oldest. Raises StorageError.
+    """Make a folder for one run, named by its time. Raises StorageError.
 
     The time in the name is at least a second after that of the last run, also if the clock went
-    back: sorted by name, runs are in their order. This also removes the temporary files of runs
-    that were killed.
+    back: sorted by name, runs are in their order.
     """
     moment = datetime.now(UTC)
     if earlier := run_folders(runs):
@@ -157,11 +158,19 @@ def new_run(runs: Path) -> Path:
     folder = runs / run_name(moment, new_number())
     with storage_errors("Making the run's folder", runs):
         folder.mkdir()
+    return folder
+
+
+def retire_runs(runs: Path) -> None:
+    """Remove the oldest runs, and the temporary files of runs that were killed.
+
+    No other run may be at work. Raises StorageError.
+    """
+    with storage_errors("Removing the oldest runs", runs):
         for former in run_folders(runs)[:-_KEPT_RUNS]:
             _discard_run(former)
         for place in (runs, *run_folders(runs)):
             sweep_temporaries(place)
-    return folder
 
 
 def run_folders(runs: Path) -> list[Path]:
@@ -180,7 +189,7 @@ def clear_runs(runs: Path) -> Cleared:
     cleared = sweep_temporaries(runs)
     for folder in run_folders(runs):
         cleared += _discard_run(folder)
-    for name in (PROFILE, COMPARE_LOG):
+    for name in (PROFILE, COMPARE_LOG, LEDGER, LEDGER_LOCK):
         cleared += _discard_file(runs / name)
     return cleared
 

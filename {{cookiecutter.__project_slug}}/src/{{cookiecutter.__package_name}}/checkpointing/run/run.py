@@ -11,7 +11,6 @@ from typing import Any
 
 from ..base.errors import ConfigurationError, Interrupted, StorageError, nearest, recorded
 from ..base.interrupts import ending_later, held
-from ..base.settings import Settings
 from ..disk.manifest import Manifest
 from ..disk.place import claim_places
 from ..disk.store import Damaged, Store
@@ -27,8 +26,9 @@ from ..reuse.key import Ingredients
 from ..reuse.standing import Reusable, Stale, Standing, Waiting, identities, standing, unfinished
 from .describing import describe_again
 from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
+from .ledger import Ledger
 from .outputs import publish_outputs, require_targets, sweep_outputs
-from .record import LOG, RunRecord, SegmentRecord, environment, new_run, write_record
+from .record import LOG, RunRecord, SegmentRecord, environment, new_run, retire_runs, write_record
 from .segment import Job, SegmentRun, note_damage
 from .timeline import Timeline
 from .verdicts import require_fit
@@ -91,12 +91,17 @@ def run(
                 store = Store(settings.checkpoints / project.graph.name)
                 require_targets(settings)
                 claim_places(settings, project.graph.name)
-                with store.lock():
+                ledger = Ledger(settings, project.graph.name, budget, timeline.observe)
+                with store.lock(), ledger.entered():
                     folder = new_run(settings.runs)
-                    with _swept(store, settings):
+                    with ledger.alone() as is_alone:
+                        if is_alone:
+                            retire_runs(settings.runs)
+                    with _swept(store, project):
                         bound = bind(project, options.params)
                         log = folder / LOG
-                        Run(bound, budget, forced, record, log, timeline.observe).go(options.only)
+                        job = Run(bound, budget, forced, record, log, timeline.observe, ledger)
+                        job.go(options.only)
         finally:
             with held():
                 if lost := _keep(record, timeline, folder, time.monotonic() - started):
@@ -115,6 +120,7 @@ class Run:
         record: RunRecord,
         log: Path,
         observe: Observer,
+        ledger: Ledger,
     ) -> None:
         self.bound = bound
         self.budget = budget
@@ -122,6 +128,7 @@ class Run:
         self.record = record
         self.log = log
         self.observe = observe
+        self.ledger = ledger
         self.profile = read_profile(bound.settings.runs, bound.graph.name, budget.count)
         self.identities = identities(bound)
         self.done: dict[str, Manifest] = {}
@@ -233,6 +240,7 @@ class Run:
             upstream={value: self.done[graph.producer(value).name] for value in read},
             before=None if name in self.forced else unfinished(self.bound, now.segment, now.key),
             budget=self.budget,
+            ledger=self.ledger,
             profile=self.profile,
             damaged=self.damaged,
             log=self.log,
@@ -321,12 +329,12 @@ def _open(record: RunRecord) -> str | None:
 
 
 @contextlib.contextmanager
-def _swept(store: Store, settings: Settings) -> Iterator[None]:
+def _swept(store: Store, project: Project) -> Iterator[None]:
     """Remove the leftovers of killed runs first, and of this run if it fails."""
 
     def sweep() -> None:
         store.sweep()
-        sweep_outputs(settings)
+        sweep_outputs(project.settings, project.graph)
 
     sweep()
     try:

@@ -5,6 +5,7 @@ This file decides; `processes.py` starts, watches and kills, `part.py` does the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from ..base.errors import StorageError
 from ..disk.manifest import Manifest
-from ..disk.store import Damaged
+from ..disk.store import Damaged, used_bytes
 from ..graph.steps import Segment
 from ..memory.budget import EffectiveBudget
 from ..memory.forecast import forecast_of
@@ -25,6 +26,7 @@ from ..worker.main import run_part
 from ..worker.messages import DamageFound, Order, PartCommitted, PartFailed, Source, StepEnded
 from . import verdicts
 from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
+from .ledger import Grant, Ledger
 from .processes import Finished, run_worker
 from .record import CutRecord, SegmentRecord
 from .verdicts import Exceeded, LogTail
@@ -53,6 +55,7 @@ class Job:
     """The values of its finished parts, to resume from."""
 
     budget: EffectiveBudget
+    ledger: Ledger
     profile: Profile
 
     damaged: set[str]
@@ -83,6 +86,8 @@ class SegmentRun:
         )
         self.cuts: dict[int, str] = {}
         self.sunk: frozenset[str] = frozenset()
+        self.outgrew: int | None = None
+        """The number of a step that alone exceeded its share of the budget, but not all of it."""
 
     def run(self) -> Manifest:
         """Run the remaining steps of the segment, and return its checkpoint.
@@ -141,16 +146,18 @@ class SegmentRun:
         count = self.job.budget.count
         watch = PartWatch(self.record, self.record.parts, self.job.identity, count, self.observe)
         log, kills = LogTail(self.job.log), oom_kills()
-        self._announce(part.start)
-        ending = run_worker(
-            run_part,
-            (order,),
-            is_last=lambda m: isinstance(m, PartCommitted | PartFailed | DamageFound),
-            on_message=lambda message: self._answer(message, watch, part),
-            on_sample=watch.on_sample,
-            limit=self.job.budget.bytes,
-            count=count,
-        )
+        is_last = self.outgrew == part.start
+        with self.job.ledger.grant(self._needed(part), last=is_last) as grant:
+            self._announce(part.start)
+            ending = run_worker(
+                run_part,
+                (order,),
+                is_last=lambda m: isinstance(m, PartCommitted | PartFailed | DamageFound),
+                on_message=lambda message: self._answer(message, watch, part, grant),
+                on_sample=watch.on_sample,
+                limit=grant,
+                count=count,
+            )
         self._learn(watch)
         match ending:
             case Finished(PartCommitted(manifest)):
@@ -166,10 +173,22 @@ class SegmentRun:
         if exceeded is None:
             raise verdicts.failure(ending, self.segment, watch, log)
         cut = self._cut_in(part, watch)
+        if cut is None and not is_last and grant.bytes < self.job.budget.bytes:
+            self.outgrew = part.start
+            self._notice(f"{exceeded.phrase}, more than other runs left")
+            return before
         if cut is None:
             raise verdicts.over_budget(self.segment, watch, exceeded, self.job.budget)
         self._cut_again(cut, exceeded, watch)
         return before
+
+    def _needed(self, part: range) -> int | None:
+        """The bytes to keep free for a part: as much above its forecast as a plan leaves free."""
+        forecast = self.forecast.part(part)
+        if forecast.unknown:
+            return None
+        needed = forecast.peak / (1 - self.settings.memory.segment.headroom)
+        return min(self.job.budget.bytes, math.ceil(needed))
 
     def _announce(self, start: int) -> None:
         step = self.graph.steps[start].name
@@ -200,7 +219,7 @@ class SegmentRun:
     def _notice(self, message: str) -> None:
         self.observe(Noticed(f"{self.segment.name}: {message}"))
 
-    def _answer(self, message: Any, watch: PartWatch, part: range) -> bool | None:
+    def _answer(self, message: Any, watch: PartWatch, part: range, grant: Grant) -> bool | None:
         """Record a message; after a step, answer whether the worker runs the next one too.
 
         The worker stops before a step that is not expected to fit, and a new process takes over. A
@@ -218,14 +237,15 @@ class SegmentRun:
         step = self.graph.steps[number]
         unloaded = set(self.graph.loaded(part)) - watch.live.keys()
         rise = self.forecast.rise(step, unloaded, watch.largest_rise)
-        fits = message.held_bytes + rise <= self.job.budget.bytes
+        fits = grant.widen(message.held_bytes + rise)
         if not fits:
             self.cuts[number] = "handed over"
         return fits
 
     def _learn(self, watch: PartWatch) -> None:
         self.job.profile.learn(self.segment.name, watch.profile(self.input_bytes))
-        write_profile(self.settings.runs, self.graph.name, self.job.profile)
+        with self.job.ledger.alone():  # the file has the profiles of all pipelines
+            write_profile(self.settings.runs, self.graph.name, self.job.profile)
 
     def _record_cut(self, number: int) -> None:
         cut = CutRecord(self.graph.steps[number].name, self.cuts[number])
@@ -254,7 +274,7 @@ class SegmentRun:
             code=bound.code[self.segment.name],
             trees=trees(bound, self.segment),
             format=checkpoints.format,
-            allowance=max(0, checkpoints.max_disk - bound.store.used_bytes()),
+            allowance=max(0, checkpoints.max_disk - used_bytes(bound.settings)),
             count=job.budget.count,
             log=job.log,
         )

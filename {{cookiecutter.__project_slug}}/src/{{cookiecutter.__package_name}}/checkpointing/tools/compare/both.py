@@ -21,13 +21,14 @@ from ...base.settings import Settings, parse_size
 from ...base.units import size
 from ...disk.manifest import Manifest
 from ...disk.place import claim_places
-from ...disk.store import Store
+from ...disk.store import Store, used_bytes
 from ...disk.sweeping import sweep_temporaries
 from ...graph.graph import Graph
 from ...memory.budget import EffectiveBudget, effective_budget
 from ...memory.limits import machine_limits
 from ...reuse.bound import Bound, Project, arguments, bind
 from ...run.events import Noticed, Observer, SegmentEnded
+from ...run.ledger import Ledger
 from ...run.record import COMPARE_LOG, RunRecord
 from ...run.run import Run
 from ...worker.messages import ValueLoaded, WriteEnded
@@ -77,13 +78,14 @@ def _compare(
     comparison.budget_bytes, comparison.budget_source = budget.bytes, budget.source
     store = Store(settings.checkpoints / project.graph.name)
     claim_places(settings, project.graph.name)
-    with store.lock(), _scratch(store.folder) as folder:
+    ledger = Ledger(settings, project.graph.name, budget, observe)
+    with store.lock(), ledger.entered(), _scratch(store.folder) as folder:
         log = _new_log(settings.runs)
-        aside = replace(project, settings=_aside(settings, folder, store.used_bytes()))
+        aside = replace(project, settings=_aside(settings, folder, used_bytes(settings)))
         # This reads and hashes the inputs, so both runs find them in the page cache.
         bound = bind(aside, options.params)
         observe(Noticed(_announcement(project.graph)))
-        manifests = _run_with_checkpoints(bound, budget, log, comparison, observe)
+        manifests = _run_with_checkpoints(bound, budget, log, comparison, observe, ledger)
         limit = script_limit(machine_limits(), requested_limit)
         comparison.limit_bytes, comparison.limit_source = limit.bytes, limit.source
         limit_text = f"{size(limit.bytes)} ({limit.source})"
@@ -91,7 +93,8 @@ def _compare(
         plain = PlainRun()
         comparison.plain = plain.figures
         order = _script_order(bound, budget, manifests, folder, log)
-        run_plain(order, budget, limit, observe, plain)
+        with ledger.grant(None, last=True):  # it may take more than the budget
+            run_plain(order, budget, limit, observe, plain)
     if plain.error is not None:
         raise plain.error
     if plain.identities is not None:
@@ -115,7 +118,12 @@ def _announcement(graph: Graph) -> str:
 
 
 def _run_with_checkpoints(
-    bound: Bound, budget: EffectiveBudget, log: Path, comparison: Comparison, observe: Observer
+    bound: Bound,
+    budget: EffectiveBudget,
+    log: Path,
+    comparison: Comparison,
+    observe: Observer,
+    ledger: Ledger,
 ) -> list[Manifest]:
     """Run the pipeline as `run` does, fill the figures, and return the checkpoints in order.
 
@@ -135,7 +143,7 @@ def _run_with_checkpoints(
         observe(event)
 
     started = time.monotonic()
-    running = Run(bound, budget, set(), record, log, watch)
+    running = Run(bound, budget, set(), record, log, watch, ledger)
     try:
         running.go(None)
     finally:

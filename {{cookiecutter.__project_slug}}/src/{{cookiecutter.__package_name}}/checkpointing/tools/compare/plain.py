@@ -16,7 +16,7 @@ from ...graph.steps import Segment
 from ...memory.budget import EffectiveBudget
 from ...memory.limits import Limit, oom_kills
 from ...run.events import Observer, PartStarted, SegmentEnded, SegmentStarted
-from ...run.processes import Ending, Finished, OverBudget, run_worker
+from ...run.processes import Ending, Finished, Fixed, OverBudget, run_worker
 from ...run.record import SegmentRecord
 from ...run.verdicts import LogTail, exceedance, failure
 from ...run.watch import PartWatch
@@ -76,7 +76,7 @@ def run_plain(
             is_last=lambda message: isinstance(message, OutputsHashed | PartFailed),
             on_message=watch.on_message,
             on_sample=watch.on_sample,
-            limit=limit.bytes,
+            limit=Fixed(limit.bytes),
             count=order.count,
             alone=True,
         )

@@ -10,6 +10,7 @@ import pytest
 from ..runtime.conftest import Project
 from ..runtime.run import crashes
 from ..runtime.run.crashes import calls, check_recovery, check_resume, forget, plan, published
+from ..runtime.run.two_pipelines import kill_at_random, two_pipelines
 from .conftest import SHARDS, Rounds
 
 CALLS = "kills at a call that touches a file"
@@ -33,6 +34,15 @@ def test_a_kill_at_any_moment_loses_nothing(
             crashes.kill_at_a_random_moment(crashing, victim, chance)
             crashes.settle(crashing)
             check_resume(crashing, run, expected)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_of_a_run_killed_beside_another_no_entry_counts(
+    toy: Project, rounds: Rounds, shard: int
+) -> None:
+    two_pipelines(toy)
+    for chance in rounds.of("kills of one of two runs", short=4, long=200):
+        kill_at_random(toy, chance)
 
 
 def test_a_worker_killed_at_any_call_of_a_commit_is_replaced(

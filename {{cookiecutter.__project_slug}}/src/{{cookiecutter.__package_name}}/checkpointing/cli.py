@@ -22,6 +22,14 @@ from .base.refusals import refusal_of
 
 _HELP = "Run a pipeline in checkpointed segments, each in a fresh process, under a memory budget."
 
+Pipeline = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline",
+        metavar="NAME",
+        help="Which pipeline of several. Default: PIPELINE in pipeline.py.",
+    ),
+]
 Budget = Annotated[
     str | None, typer.Option(help="Memory budget for this run, for example 2GB.", metavar="SIZE")
 ]
@@ -51,6 +59,7 @@ class Thing(StrEnum):
 
 def run(
     context: typer.Context,
+    pipeline: Pipeline = None,
     budget: Budget = None,
     changes: Changes = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse no checkpoint.")] = False,
@@ -65,22 +74,25 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run every segment that has no usable checkpoint, and publish the outputs."""
-    options = (budget, changes or [], fresh, rerun_from, only, as_json)
+    options = (pipeline, budget, changes or [], fresh, rerun_from, only, as_json)
     _end_with("terminal.run", "run_command", context.obj, *options)
 
 
 def status(
     context: typer.Context,
+    pipeline: Pipeline = None,
     changes: Changes = None,
     verify: Annotated[bool, typer.Option("--verify", help="Read and hash every file.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show which segments a run would reuse, and why it would run the others."""
-    _end_with("terminal.status", "status_command", context.obj, changes or [], verify, as_json)
+    options = (pipeline, changes or [], verify, as_json)
+    _end_with("terminal.status", "status_command", context.obj, *options)
 
 
 def plan(
     context: typer.Context,
+    pipeline: Pipeline = None,
     budget: Budget = None,
     changes: Changes = None,
     as_json: AsJson = False,
@@ -89,12 +101,13 @@ def plan(
     ] = False,
 ) -> None:
     """Show where a run would be cut, its expected memory, and what other cuts would cost."""
-    options = (budget, changes or [], as_json, as_mermaid)
+    options = (pipeline, budget, changes or [], as_json, as_mermaid)
     _end_with("tools.plan.command", "plan_command", context.obj, *options)
 
 
 def compare(
     context: typer.Context,
+    pipeline: Pipeline = None,
     budget: Budget = None,
     limit: Annotated[
         str | None,
@@ -108,7 +121,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Run all steps twice, as a plain script and with checkpoints: memory, time, disk."""
-    options = (budget, limit, changes or [], as_json)
+    options = (pipeline, budget, limit, changes or [], as_json)
     _end_with("tools.compare.command", "compare_command", context.obj, *options)
 
 
@@ -116,13 +129,15 @@ def show(
     context: typer.Context,
     value: Annotated[str, typer.Argument(help="The name of a step.")],
     rows: Annotated[int, typer.Option(help="How many rows of a table to print.")] = 10,
+    pipeline: Pipeline = None,
 ) -> None:
     """Print a checkpointed value: its type, its size, its first rows."""
-    _end_with("terminal.show", "show_command", context.obj, value, rows)
+    _end_with("terminal.show", "show_command", context.obj, pipeline, value, rows)
 
 
 def report(
     context: typer.Context,
+    pipeline: Pipeline = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Output file. Default: in the run's folder.")
     ] = None,
@@ -131,11 +146,12 @@ def report(
     ] = False,
 ) -> None:
     """Show the last run as one HTML page: memory, time, disk, the graph."""
-    _end_with("tools.report.command", "report_command", context.obj, output, markdown)
+    _end_with("tools.report.command", "report_command", context.obj, pipeline, output, markdown)
 
 
 def clean(
     context: typer.Context,
+    pipeline: Pipeline = None,
     old: Annotated[
         bool,
         typer.Option("--old", help="Keep what a run with the configured params would reuse."),
@@ -143,7 +159,7 @@ def clean(
     runs: Annotated[bool, typer.Option("--runs", help="Remove run records and logs too.")] = False,
 ) -> None:
     """Remove checkpoints. Published outputs and inputs are never touched."""
-    _end_with("terminal.clean", "clean_command", context.obj, old, runs)
+    _end_with("terminal.clean", "clean_command", context.obj, pipeline, old, runs)
 
 
 def review(

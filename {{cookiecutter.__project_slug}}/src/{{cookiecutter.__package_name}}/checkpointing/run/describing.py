@@ -20,19 +20,30 @@ from ..graph.graph import Graph
 from ..graph.sources import OWN_HOME, Home, home_of
 from ..reuse.bound import Project
 from ..reuse.key import home_of_segment
-from ..worker.main import describe_pipeline
+from ..worker.main import Declared, describe_pipeline
 from ..worker.messages import PartFailed
 from . import processes
 
+_MODULE = "pipeline"  # of a project's package
+_DEFAULT = "PIPELINE"
 
-def describe_project(package: str) -> Project:
-    """The pipeline of a project, which is `PIPELINE` in the module `pipeline` of its package.
+
+def describe_project(package: str, pipeline: str | None = None) -> Project:
+    """A pipeline in the module `pipeline` of a project's package: `PIPELINE`, or by its name.
 
     Raises:
-        ConfigurationError: the project is not found, or its pipeline cannot be built.
+        ConfigurationError: the project or the pipeline is not found, or it cannot be built.
     """
-    processes.warm_up()
-    return _describe(f"{package}.pipeline:PIPELINE", [OWN_HOME], _project_root(package))
+    module = f"{package}.{_MODULE}"
+    constant = _DEFAULT if pipeline is None else None
+    source = Declared(module, constant, pipeline)
+    [project] = _describe(source, [OWN_HOME], _project_root(package))
+    return project
+
+
+def describe_pipelines(package: str) -> list[Project]:
+    """All pipelines of a project, in the order of its module `pipeline`. Raises as above."""
+    return _describe(Declared(f"{package}.{_MODULE}"), [OWN_HOME], _project_root(package))
 
 
 def describe_again(graph: Graph) -> Project:
@@ -50,11 +61,13 @@ def describe_again(graph: Graph) -> Project:
     if holder is None:
         for segment in graph.segments:
             home_of_segment(segment)  # refuses what no other process could import
-        return _describe(Graph(graph.segments, graph.name), homes, root)
+        [project] = _describe(Graph(graph.segments, graph.name), homes, root)
+        return project
     module, name = holder
     if file := sys.modules[module].__file__:
         homes.add(home_of(module, Path(file)))
-    return _describe(f"{module}:{name}", homes, root)
+    [project] = _describe(Declared(module, name), homes, root)
+    return project
 
 
 def _holder(graph: Graph) -> tuple[str, str] | None:
@@ -81,7 +94,7 @@ def _members(module: str) -> list[tuple[str, Any]]:
     return list(vars(imported).items()) if is_importable and imported is not None else []
 
 
-def _describe(source: str | Graph, homes: Iterable[Home], root: Path) -> Project:
+def _describe(source: Declared | Graph, homes: Iterable[Home], root: Path) -> list[Project]:
     ending = processes.run_worker(
         describe_pipeline,
         (source, tuple(homes), Path(os.devnull), root),
@@ -90,13 +103,13 @@ def _describe(source: str | Graph, homes: Iterable[Home], root: Path) -> Project
         on_sample=lambda held: None,
     )
     match ending:
-        case processes.Finished(Project() as project):
-            return project
+        case processes.Finished(list() as projects):
+            return projects
         case processes.Finished(PartFailed() as failure):
             details = {"traceback": failure.traceback} if failure.traceback else {}
             raise BY_KIND[failure.kind](failure.message, step=failure.step, **details)
-    modules = {s.module for s in source.steps} if isinstance(source, Graph) else {source}
-    named = ", ".join(sorted(name.partition(":")[0] for name in modules))
+    modules = {s.module for s in source.steps} if isinstance(source, Graph) else {source.module}
+    named = ", ".join(sorted(modules))
     raise ConfigurationError(
         f"{named} cannot be imported: its process ended and left no error. "
         f"Try `python -c 'import {named}'`."

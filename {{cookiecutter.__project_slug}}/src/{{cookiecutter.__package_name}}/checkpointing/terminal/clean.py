@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..base.errors import Locked
 from ..base.units import size
 from ..disk.place import checkpoints_place, runs_place
 from ..disk.store import FILES, Store
@@ -10,21 +11,25 @@ from ..memory.profile import PROFILE
 from ..reuse.bound import bind
 from ..reuse.standing import reusable, standings
 from ..run.describing import describe_project
+from ..run.ledger import runs_at_work
 from ..run.record import clear_runs
 from .ending import ended
 
 
 @ended
-def clean_command(package: str, old: bool, runs: bool) -> int:
+def clean_command(package: str, pipeline: str | None, old: bool, runs: bool) -> int:
     """Remove checkpoints, and on request run records; the exit code.
 
     Files that no run has made stay, and so does a folder that no run has claimed.
     """
-    project = describe_project(package)
+    project = describe_project(package, pipeline)
     settings = project.settings
     checkpoints = checkpoints_place(settings, project.graph.name)
     records = runs_place(settings)
     has_records = records.is_ours() if runs else False  # refuses before anything is removed
+    if has_records and (others := runs_at_work(settings)):
+        names = " and ".join(run.name for run in others)
+        raise Locked(f"{names} still writes records. Wait for it, or clean without --runs.")
     cleared = Cleared()
     if checkpoints.is_ours():
         store = Store(checkpoints.folder)

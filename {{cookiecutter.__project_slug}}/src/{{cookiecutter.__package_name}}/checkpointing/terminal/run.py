@@ -17,6 +17,7 @@ from .ending import attempt, exit_code
 
 def run_command(
     package: str,
+    pipeline: str | None,
     budget: str | None,
     changes: list[str],
     fresh: bool,
@@ -27,7 +28,7 @@ def run_command(
     """Run the pipeline and show it; the exit code."""
 
     def make() -> RunRecord:
-        project = describe_project(package)
+        project = describe_project(package, pipeline)
         options = RunOptions(parse_changes(project, changes), budget, fresh, rerun_from, only)
         with progress(Console(stderr=True)) as observe:
             return run(project, options, observe)

@@ -10,9 +10,9 @@ from .ending import ended
 
 
 @ended
-def show_command(package: str, value: str, rows: int) -> int:
+def show_command(package: str, pipeline: str | None, value: str, rows: int) -> int:
     """Print one checkpointed value; the exit code."""
-    project = describe_project(package)
+    project = describe_project(package, pipeline)
     loaded = load_value(project.graph, project.settings, value)
     shape = f", {' × '.join(map(str, loaded.shape))}" if hasattr(loaded, "shape") else ""
     print(f"{value}: {type(loaded).__name__}{shape}")

@@ -4,50 +4,77 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ..base.units import size
+from ..disk.place import runs_place
 from ..memory.budget import effective_budget
 from ..memory.limits import machine_limits
 from ..reuse.bound import Bound, bind
 from ..reuse.standing import Reusable, Standing, Waiting, standings
-from ..run.describing import describe_project
+from ..run.describing import describe_pipelines, describe_project
+from ..run.ledger import Entry, runs_at_work
 from .changes import parse_changes
 from .ending import ended
 
 
 @ended
-def status_command(package: str, changes: list[str], verify: bool, as_json: bool) -> int:
-    """Show how each segment stands; the exit code."""
-    project = describe_project(package)
-    bound = bind(project, parse_changes(project, changes), hash_all=verify)
-    segment_standings = standings(bound, hash_all=verify)
-    budget = effective_budget(project.settings.memory, machine_limits())
+def status_command(
+    package: str, pipeline: str | None, changes: list[str], verify: bool, as_json: bool
+) -> int:
+    """Show how each segment stands, of one pipeline or of all; the exit code."""
+    projects = (
+        describe_pipelines(package) if pipeline is None else [describe_project(package, pipeline)]
+    )
+    all_bound = [bind(p, parse_changes(p, changes), hash_all=verify) for p in projects]
+    shown = [(bound, standings(bound, hash_all=verify)) for bound in all_bound]
+    settings = projects[0].settings
+    budget = effective_budget(settings.memory, machine_limits())
+    runs_place(settings).is_ours()
+    at_work = runs_at_work(settings)
     if as_json:
-        segments = [
-            {
-                "name": item.segment.name,
-                "reusable": isinstance(item, Reusable),
-                "reasons": list(_reasons(item)),
-            }
-            for item in segment_standings
+        pipelines = [
+            {"name": bound.graph.name, "segments": [_as_json(item) for item in stand]}
+            for bound, stand in shown
         ]
-        limits = [asdict(limit) for limit in budget.limits]
-        content = {"budget_bytes": budget.bytes, "limits": limits, "segments": segments}
+        content = {
+            "budget_bytes": budget.bytes,
+            "limits": [asdict(limit) for limit in budget.limits],
+            "segments": pipelines[0]["segments"],
+            "pipelines": pipelines,
+            "at_work": [asdict(entry) for entry in at_work],
+        }
         print(json.dumps(content))
         return 0
     console = Console()
-    console.print(_standing_table(bound, segment_standings))
+    for bound, stand in shown:
+        console.print(_standing_table(bound, stand))
     binding, *others = (f"{size(limit.bytes)} ({limit.source})" for limit in budget.limits)
-    limited = f"memory budget: {binding}; other limits: {', '.join(others)}"
-    console.print(limited, highlight=False, markup=False, soft_wrap=True)
-    for name, source in bound.inputs.items():
-        if source.is_url:
-            console.print(f"input {name} is a URL; changes behind it are not noticed")
+    lines = [f"memory budget: {binding}; other limits: {', '.join(others)}"]
+    lines += [f"{entry.name} is at work: {_doing(entry)}" for entry in at_work]
+    lines += [
+        f"input {name} is a URL; changes behind it are not noticed"
+        for name, source in all_bound[0].inputs.items()
+        if source.is_url
+    ]
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _as_json(item: Standing) -> dict[str, Any]:
+    reusable = isinstance(item, Reusable)
+    return {"name": item.segment.name, "reusable": reusable, "reasons": list(_reasons(item))}
+
+
+def _doing(entry: Entry) -> str:
+    if entry.state in ("waiting", "last"):
+        return "it waits for its share of the budget"
+    return f"it may hold {size(entry.holds)}"
 
 
 def _standing_table(bound: Bound, segment_standings: list[Standing]) -> Table:

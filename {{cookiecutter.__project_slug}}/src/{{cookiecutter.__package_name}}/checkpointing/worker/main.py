@@ -9,13 +9,20 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from ..base import safe_path
-from ..base.errors import BudgetExceeded, CheckpointingError, ConfigurationError, StepFailed
+from ..base.errors import (
+    BudgetExceeded,
+    CheckpointingError,
+    ConfigurationError,
+    StepFailed,
+    nearest,
+)
 from ..base.interrupts import SIGNALS
 from ..base.location import PACKAGE_NAME
 from ..base.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, cut
@@ -31,6 +38,15 @@ from .part import Part
 from .traces import headline, user_traceback
 
 _IN_LOG = "; see the log"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The pipelines that are globals of a module: all, or one by its global or by its name."""
+
+    module: str
+    constant: str | None = None
+    pipeline: str | None = None
 
 
 def run_part(connection: Connection, order: Order) -> None:
@@ -68,15 +84,15 @@ def as_failure(error: BaseException, step: str | None, root: Path) -> PartFailed
 
 def describe_pipeline(
     connection: Connection,
-    source: str | Graph,
+    source: Declared | Graph,
     homes: tuple[Home, ...],
     log: Path,
     root: Path,
 ) -> None:
-    """Entry point of a worker: read a pipeline from its source and send it as plain data.
+    """Entry point of a worker: read pipelines from their source and send them as plain data.
 
     Args:
-        source: `package.module:NAME`, or a pipeline, whose modules are read anew.
+        source: where they are, or a pipeline, whose modules are read anew.
         homes: the folders of the project's own modules.
     """
     settle_in(connection, log, root)
@@ -84,8 +100,8 @@ def describe_pipeline(
         read_once(homes)
         import_afresh(modules_behind(PACKAGE_NAME))
         with children_end_here():
-            graph = _imported(source)
-        connection.send(describe(graph))
+            graphs = _imported(source)
+        connection.send([describe(graph) for graph in graphs])
     except CheckpointingError as error:
         connection.send(PartFailed(error.kind, error.message, error.step))
     except BaseException as error:  # importing runs the project's code, which may raise anything
@@ -94,14 +110,29 @@ def describe_pipeline(
         connection.send(PartFailed("configuration", message, None, trace))
 
 
-def _imported(source: str | Graph) -> Graph:
+def _imported(source: Declared | Graph) -> list[Graph]:
     if isinstance(source, Graph):
-        return source.read_anew()
-    module, _, name = source.partition(":")
-    graph = getattr(importlib.import_module(module), name, None)
-    if not isinstance(graph, Graph):
-        raise ConfigurationError(f"{module} has no Pipeline named {name}.")
-    return graph
+        return [source.read_anew()]
+    module = importlib.import_module(source.module)
+    graphs = list({id(v): v for v in vars(module).values() if isinstance(v, Graph)}.values())
+    names = [graph.name for graph in graphs]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ConfigurationError(
+            f"two pipelines of {source.module} are named `{twice[0]}`, so their checkpoints would "
+            f"be in the same folder. Give each another name: `Pipeline(…, name=…)`."
+        )
+    if source.constant is not None:
+        graphs = [g for g in graphs if g is getattr(module, source.constant, None)]
+        if not graphs:
+            raise ConfigurationError(f"{source.module} has no Pipeline named {source.constant}.")
+    elif source.pipeline is not None:
+        graphs = [graph for graph in graphs if graph.name == source.pipeline]
+        if not graphs:
+            raise ConfigurationError(
+                f"no pipeline is named `{source.pipeline}`{nearest(source.pipeline, names)}; "
+                f"{source.module} has {', '.join(names) or 'none'}."
+            )
+    return graphs
 
 
 def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]:

@@ -28,12 +28,17 @@ _DISK = {
 
 
 def compare_command(
-    package: str, budget: str | None, limit: str | None, changes: list[str], as_json: bool
+    package: str,
+    pipeline: str | None,
+    budget: str | None,
+    limit: str | None,
+    changes: list[str],
+    as_json: bool,
 ) -> int:
     """Compare both ways to run the pipeline and show the result; the exit code."""
 
     def make() -> Comparison:
-        project = describe_project(package)
+        project = describe_project(package, pipeline)
         options = CompareOptions(parse_changes(project, changes), budget, limit)
         with progress(Console(stderr=True)) as observe:
             return compare(project, options, observe)

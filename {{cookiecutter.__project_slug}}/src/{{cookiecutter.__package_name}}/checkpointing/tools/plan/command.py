@@ -27,7 +27,12 @@ from .table import print_outlook
 
 @ended
 def plan_command(
-    package: str, budget: str | None, changes: list[str], as_json: bool, as_mermaid: bool
+    package: str,
+    pipeline: str | None,
+    budget: str | None,
+    changes: list[str],
+    as_json: bool,
+    as_mermaid: bool,
 ) -> int:
     """Show the plan of a run from the beginning; the exit code.
 
@@ -35,7 +40,7 @@ def plan_command(
     """
     if as_json and as_mermaid:
         raise ConfigurationError("--json and --mermaid: choose one of them.")
-    project = describe_project(package)
+    project = describe_project(package, pipeline)
     bound = bind(project, parse_changes(project, changes))
     limit = effective_budget(bound.settings.memory, machine_limits(), budget)
     outlook = _outlook(bound, limit)

@@ -20,9 +20,11 @@ _LIBRARIES = ("altair", "jinja2", "markupsafe", "vl_convert")
 
 
 @ended
-def report_command(package: str, output: Path | None, as_markdown: bool) -> int:
+def report_command(
+    package: str, pipeline: str | None, output: Path | None, as_markdown: bool
+) -> int:
     """Write the report of the last run and print its path, or print the report; the exit code."""
-    content = read_content(describe_project(package))
+    content = read_content(describe_project(package, pipeline))
     text = _markdown(content) if as_markdown else _page(content)
     if output is None and as_markdown:
         sys.stdout.write(text)

@@ -1,0 +1,133 @@
+"""Runs of several pipelines at once share the memory budget of their project."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+
+import pytest
+from flight_delays.checkpointing.memory.gauge import Gauge
+
+from ..conftest import Project, until
+from .two_pipelines import (
+    BLOCK,
+    OTHER_WAITS,
+    both,
+    ended,
+    kill_at_random,
+    ledger,
+    measured,
+    two_pipelines,
+    values,
+)
+
+
+def held_at_once(gauges: list[Gauge]) -> int:
+    """What two runs certainly hold at the same moment, though they are read one by one."""
+    first, second = gauges
+    before, between, after = first.sample(), second.sample(), first.sample()
+    return min(before, after) + between
+
+
+def test_two_runs_that_do_not_fit_at_once_take_turns_and_never_hold_more(project: Project) -> None:
+    """A part was never measured, so each of the two runs wants all; 500 MB hold one block."""
+    two_pipelines(project)
+    most = 0
+    runs = both(project, "500MB")
+    gauges = [Gauge(run.pid) for run in runs]
+    while any(run.poll() is None for run in runs):
+        most = max(most, held_at_once(gauges))
+    records = [ended(run) for run in runs]
+
+    assert [record["segments"][0]["status"] for record, _ in records] == ["ran", "ran"]
+    assert all(record["peak_bytes"] > BLOCK << 20 for record, _ in records)
+    assert most <= 500e6
+    assert any("waits for the run of `" in told for _, told in records)
+    assert values(project) == {"daily_sum: float\n26214400.0\n", "weekly_sum: float\n26214400.0\n"}
+    assert ledger(project) == []
+
+
+def test_two_runs_whose_needs_are_known_and_fit_work_at_once(project: Project) -> None:
+    """Each waits in its step for the other's step."""
+    two_pipelines(project)
+    measured(project, "1GB")
+    runs = both(project, "1GB", "--fresh", "--set", "meet=both")
+    records = [ended(run) for run in runs]
+
+    assert [record["segments"][0]["status"] for record, _ in records] == ["ran", "ran"]
+    assert not any("waits for" in told for _, told in records)
+    assert all((project.folder / f"{name}.here").exists() for name in ("daily", "weekly"))
+
+
+def test_a_step_that_outgrows_its_share_runs_again_with_all_of_the_budget(project: Project) -> None:
+    """The weekly step grows by half a budget while the daily one, which waits for that, works."""
+    two_pipelines(project, daily=OTHER_WAITS, weekly="True")
+    measured(project, "900MB")
+    daily = project.start("run", "--json", "--fresh", "--budget", "900MB", "--set", "meet=it")
+    until((project.folder / "daily.here").exists, "the daily step")
+    weekly = project.start(
+        *("run", "--json", "--budget", "900MB", "--pipeline", "weekly", "--set", "more=350")
+    )
+    (record, told), (first, _) = ended(weekly), ended(daily)
+
+    assert [r["segments"][0]["status"] for r in (first, record)] == ["ran", "ran"]
+    assert "more than other runs left" in told
+    assert "to end, because this part needs all of the budget" in told
+    assert record["peak_bytes"] > 550 << 20
+    assert project.executed().count("weekly") >= 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_a_killed_run_no_entry_counts(project: Project, seed: int) -> None:
+    two_pipelines(project)
+    kill_at_random(project, random.Random(seed))
+
+
+def test_a_ledger_that_is_damaged_is_written_again(project: Project) -> None:
+    two_pipelines(project)
+    project.run()
+    for text in ("[{", '{"a": 1}', '[{"pipeline": "../x", "pid": 1}]', "\0"):
+        project.write("runs/ledger.json", text)
+        assert project.run("--budget", "1GB", "--fresh")["exit_code"] == 0
+        assert ledger(project) == []
+
+
+def test_something_else_in_its_place_is_named(project: Project) -> None:
+    two_pipelines(project)
+    project.run()
+    (project.folder / "runs" / "ledger.json").unlink()
+    os.mkfifo(project.folder / "runs" / "ledger.json")
+    record = project.run("--fresh")
+
+    assert (record["exit_code"], record["error"]["kind"]) == (5, "storage")
+    assert "ledger.json: it is a pipe, not a file" in record["error"]["message"]
+
+
+def test_runs_of_other_machines_are_left_alone(project: Project) -> None:
+    two_pipelines(project)
+    project.run()
+    elsewhere = {"pipeline": "weekly", "pid": 1, "host": "another", "budget": 10**18}
+    elsewhere |= {"holds": 10**18, "state": "running", "turn": 0}
+    project.write("runs/ledger.json", json.dumps([elsewhere]))
+
+    assert project.run("--fresh", "--budget", "1GB")["exit_code"] == 0
+    assert ledger(project) == [elsewhere]
+
+
+def test_records_are_not_removed_while_another_pipeline_writes_its_own(project: Project) -> None:
+    two_pipelines(project)
+    project.run()
+    (project.folder / "daily.here").unlink()
+    weekly = project.start("run", "--pipeline", "weekly", "--json", "--set", "meet=it")
+    until((project.folder / "weekly.here").exists, "the weekly step")
+    refused = project.command("clean", "--runs")
+    (project.folder / "daily.here").touch()
+    record, _ = ended(weekly)
+
+    assert refused.returncode == 5
+    assert "the run of `weekly` (process" in refused.stderr
+    assert "clean without --runs" in refused.stderr
+    assert record["segments"][0]["status"] == "ran"
+    assert project.command("clean", "--runs").returncode == 0
+    assert not (project.folder / "runs").exists()

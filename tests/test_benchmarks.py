@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
+LONG = ("seed20", "checkpoint_io", "fixed_costs")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["sample", "seed20", "checkpoint_io", "fixed_costs", "planner", "watching"]
+    "name",
+    [
+        *("sample", "planner", "watching"),
+        *(pytest.param(name, marks=pytest.mark.exhaustive) for name in LONG),
+    ],
 )
 def test_a_quick_run_prints_a_table(name: str) -> None:
     done = subprocess.run(

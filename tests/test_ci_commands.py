@@ -93,7 +93,9 @@ def runner(ci: str, folder: Path) -> Runner:
     return Runner(ci, Project(clone), environment(programs) | variables)
 
 
-@pytest.fixture(scope="module", params=["github", "gitlab"])
+@pytest.fixture(
+    scope="module", params=["github", pytest.param("gitlab", marks=pytest.mark.exhaustive)]
+)
 def unchanged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """The clone that a host's jobs begin with; tests that change it copy it."""
     return runner(request.param, tmp_path_factory.mktemp(request.param))

@@ -66,7 +66,7 @@ def test_a_sample_of_the_matrix_is_exact_or_refused_by_name(folder: Path) -> Non
     assert ordinary_results == {"exact": 2 * len(ordinary())}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_matrix_is_exact_or_refused_by_name(folder: Path) -> None:
     outcomes = roundtrips.there_and_back(every=1, count=1500, folder=folder)
     require_exact_or_refused(outcomes)

@@ -1,4 +1,7 @@
-"""After random edits of a realistic project, nothing is reused that a fresh run would not give."""
+"""After random edits of a realistic project, nothing is reused that a fresh run would not give.
+
+The soak (`tests/soak`) makes such edits in every run; here it is counted what runs needlessly.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ import pytest
 from ..conftest import Project
 from .comparing import needless
 
-NEEDLESS_OF_15 = 17
 NEEDLESS_OF_200 = 233
 """Segments that would run again, and whose values would be the same: this may only fall."""
 
@@ -18,10 +20,6 @@ NEEDLESS_OF_200 = 233
 def project(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("PYTHONPATH", str(project.folder / "lib"))
     return project
-
-
-def test_no_stale_value_is_reused_after_some_random_edits(project: Project) -> None:
-    assert needless(project, [Random(1)] * 15).total() <= NEEDLESS_OF_15
 
 
 @pytest.mark.exhaustive

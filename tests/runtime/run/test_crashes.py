@@ -6,7 +6,6 @@ Here at a handful of calls and moments; a soak kills at every call and hundreds 
 
 from __future__ import annotations
 
-import random
 import signal
 from pathlib import Path
 
@@ -20,11 +19,9 @@ from .crashes import (
     check_resume,
     crash,
     forget,
-    kill_at_a_random_moment,
     lay_out,
     plan,
     published,
-    settle,
 )
 
 
@@ -101,16 +98,6 @@ def test_a_worker_whose_parent_died_ends_without_a_checkpoint(project: Project, 
     assert process.returncode == -signal.SIGKILL
     until(lambda: not project.processes(), "the end of the worker")
     assert project.manifests() == {}
-
-
-@pytest.mark.parametrize("victim", ["worker", "parent", "tree"])
-def test_a_kill_at_a_random_moment_loses_nothing(crashing: Project, victim: str) -> None:
-    crashing.run()
-    expected = published(crashing)
-    forget(crashing, "s01", "s02", "s03")
-    kill_at_a_random_moment(crashing, victim, random.Random(victim))
-    settle(crashing)
-    check_resume(crashing, crashing.run, expected)
 
 
 def test_folders_of_a_run_that_was_killed_do_no_harm(crashing: Project, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_sample_gives_the_same_results_under_some_cuts(sample: Project) -> N
     check_same_results(sample, 1, random.Random(1))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_sample_gives_the_same_results_under_more_sets_of_cuts(sample: Project) -> None:
     check_same_results(sample, 5, random.Random(2))
 

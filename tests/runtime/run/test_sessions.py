@@ -526,10 +526,8 @@ def test_a_session_whose_workers_are_spawned_runs_what_the_files_say(session: Se
     assert set(session.project.statuses().values()) == {"reused"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in range(1, 6))]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(6))
 def test_after_any_edits_a_session_loads_what_a_fresh_project_makes(
     session: Session, tmp_path: Path, seed: int
 ) -> None:

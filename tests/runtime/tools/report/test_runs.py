@@ -10,7 +10,7 @@ import pytest
 from flight_delays.checkpointing.base.errors import ConfigurationError, StorageError
 from flight_delays.checkpointing.run.timeline import Mark
 from flight_delays.checkpointing.tools.report.content import Content, read_content
-from flight_delays.checkpointing.tools.report.phases import cuts, parts, steps
+from flight_delays.checkpointing.tools.report.phases import cuts, segments, steps
 from flight_delays.checkpointing.tools.report.runs import (
     MemoryOverTime,
     later_without_record,
@@ -134,8 +134,8 @@ def test_a_later_folder_without_record_is_found(tmp_path: Path) -> None:
 
 
 def test_marks_are_stretches_of_time() -> None:
-    lives = [(p.segment, p.start, p.end) for p in parts(marks(), 4.0)]
-    assert lives == [("s01", 0.0, 1.0), ("s02", 1.1, 1.9), ("s02", 2.0, 2.8), ("s02", 2.9, 3.5)]
+    spans = [(s.segment, s.start, s.end) for s in segments(marks(), 4.0)]
+    assert spans == [("s01", 0.0, 1.0), ("s02", 1.1, 3.5)]  # with its three processes
 
     ran = [(s.kind, s.name, s.start, s.end) for s in steps(marks(), 4.0)]
     assert ran[:4] == [
@@ -147,10 +147,10 @@ def test_marks_are_stretches_of_time() -> None:
 
 
 def test_what_no_mark_ends_goes_on_until_the_end() -> None:
-    [life] = parts(marks()[:2], 4.0)
+    [span] = segments(marks()[:2], 4.0)
     [ran] = steps(marks()[:2], 4.0)
 
-    assert (life.end, ran.end) == (4.0, 4.0)
+    assert (span.end, ran.end) == (4.0, 4.0)
 
 
 def test_a_segment_that_goes_on_in_a_fresh_process_was_cut() -> None:

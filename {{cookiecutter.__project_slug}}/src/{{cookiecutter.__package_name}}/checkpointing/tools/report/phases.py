@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from ...run.timeline import Mark
 
@@ -14,7 +15,7 @@ _ENDS = {"part", "end", "cut"}  # marks after which a part runs no more
 class Phase:
     """A stretch of a run, in seconds after its start.
 
-    `kind` is part (the life of a process), step, or commit; `name` is the step's.
+    `kind` is part (the lives of a segment's processes), step, or commit; `name` is the step's.
     """
 
     kind: str
@@ -37,9 +38,14 @@ class Cut:
     is_loss: bool
 
 
-def parts(marks: Sequence[Mark], end: float) -> tuple[Phase, ...]:
-    """The lives of the processes; a life without an end mark lasts until `end`."""
-    return tuple(_phases(marks, end, begins={"part"}, ends=_ENDS))
+def segments(marks: Sequence[Mark], end: float) -> tuple[Phase, ...]:
+    """The segments, each from its first process to the end of its last one.
+
+    A process without an end mark lives until `end`.
+    """
+    lives = _phases(marks, end, begins={"part"}, ends=_ENDS)
+    grouped = (list(group) for _, group in groupby(lives, key=lambda life: life.segment))
+    return tuple(replace(group[0], end=group[-1].end) for group in grouped)
 
 
 def steps(marks: Sequence[Mark], end: float) -> tuple[Phase, ...]:

@@ -1,4 +1,4 @@
-"""Memory over time against the budget, with the processes, their steps and the cuts."""
+"""Memory over time against the budget, with the segments, their steps and the cuts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ....base.units import duration, share, size
 from ....run.record import RunRecord
 from ....run.timeline import Peaks
-from ..phases import Cut, Phase, cuts, parts, steps
+from ..phases import Cut, Phase, cuts, segments, steps
 from ..runs import MemoryOverTime
 from .svg import MARGIN, TOOLTIP, Ceiling, Layers, chart, figure, fitted, held_axis, seconds_axis
 
@@ -57,15 +57,15 @@ def _y(ceiling: Ceiling, width: int) -> alt.Y:
 
 
 def _strips(timeline: MemoryOverTime, end: float, width: int) -> Layers:
-    """Two lines above the plot: the processes, and their steps. Every second process is tinted."""
-    lives = parts(timeline.marks, end)
-    tints = [_fact(life, number % 2) for number, life in enumerate(lives)]
+    """Two lines above the plot: the segments, and their steps. Every second segment is tinted."""
+    spans = segments(timeline.marks, end)
+    tints = [_fact(span, number % 2) for number, span in enumerate(spans)]
     x, x2 = alt.X("at:Q"), alt.X2("until:Q")
     tinted = chart([tint for tint in tints if tint["odd"]]).encode(x=x, x2=x2)
     below = tinted.mark_rect(color="var(--tint)", aria=False)
     return [
         below.encode(y=alt.value(0), y2=alt.value(_HEIGHT)),
-        *_strip(lives, 0, "var(--part)", end, width),
+        *_strip(spans, 0, "var(--part)", end, width),
         *_strip(steps(timeline.marks, end), _LINE, "var(--step)", end, width),
     ]
 
@@ -109,7 +109,8 @@ def _cuts(timeline: MemoryOverTime) -> Layers:
         for cut in cuts(timeline.marks)
     ]
     rule = chart(facts).mark_rule(color="var(--cut)", strokeWidth=2, strokeDash=[4, 3])
-    return [rule.encode(x=alt.X("at:Q"), description=TOOLTIP)] if facts else []
+    y, y2 = alt.value(_TOP), alt.value(_HEIGHT)  # below the names
+    return [rule.encode(x=alt.X("at:Q"), y=y, y2=y2, description=TOOLTIP)] if facts else []
 
 
 def _became(cut: Cut) -> str:
@@ -123,7 +124,8 @@ def _budget(ceiling: Ceiling, width: int) -> Layers:
         return []
     facts = [{"held": ceiling.budget, "label": ceiling.label}]
     rule = chart(facts).mark_rule(color="var(--budget)", strokeWidth=2, aria=False)
-    label = chart(facts).mark_text(align="right", baseline="bottom", dy=-4, color="var(--budget)")
+    # On the left: a run that fails ends with its highest peak.
+    label = chart(facts).mark_text(align="left", baseline="bottom", dy=-4, color="var(--budget)")
     y = _y(ceiling, width) if ceiling.shows_budget else alt.value(_TOP)
     lines = [rule.encode(y=y)] if ceiling.shows_budget else []
-    return [*lines, label.encode(x=alt.value("width"), y=y, text="label:N")]
+    return [*lines, label.encode(x=alt.value(4), y=y, text="label:N")]

@@ -25,6 +25,8 @@ TOOLTIP = alt.Description("tooltip:N")  # the text of a mark when the mouse rest
 
 _FAR = 4  # a budget this many times above the peaks is not drawn: they would be a flat line
 _LETTER = 7.4  # pixels that a letter takes at most, on average
+_SMALL_LETTER = 6.8  # the same, of the smaller letters within a mark
+_FEW = 5  # letters that are too few to tell a name by its beginning
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SVG = "http://www.w3.org/2000/svg"
 _drawn = itertools.count()
@@ -129,11 +131,14 @@ def rows_axis(width: int, names: Sequence[str], headings: Sequence[int] = ()) ->
 
 
 def fitted(text: str, pixels: float) -> str:
-    """As much of a text as fits in so many pixels; empty if almost nothing fits."""
-    room = int((pixels - 6) / _LETTER)
+    """As much of a name as fits in so many pixels: of s01_ingest at least s01, or nothing."""
+    room = int((pixels - 6) / _SMALL_LETTER)
     if len(text) <= room:
         return text
-    return f"{text[: room - 1]}…" if room > 3 else ""
+    if room > _FEW:
+        return f"{text[: room - 1]}…"
+    number = re.match(r"s\d+(?=_)", text)
+    return number[0] if number and len(number[0]) <= room else ""
 
 
 def _drawable(value: Any) -> Any:

@@ -116,7 +116,7 @@ def _checkpoints(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
     for point in graph.checkpoints:
         label = "–" if point.live_bytes is None else size(point.live_bytes)
         reach = (len(label) * 6.5 + 8) / per_step
-        has_room = point.before - reach >= free
+        has_room = not point.why and point.before - reach >= free
         free = float(point.before) if has_room else free
         facts.append(
             {
@@ -124,6 +124,7 @@ def _checkpoints(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
                 "at": point.before,
                 "color": "var(--cut)" if point.why else "var(--ink)",
                 "dash": [4, 3] if point.why else [],
+                "top": _TOP * ROW if point.why else 0,  # cuts: below the segments' names and sizes
                 "tooltip": _checkpoint_tooltip(point, graph),
                 "label": label if has_room else "",
             }
@@ -134,11 +135,17 @@ def _checkpoints(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
     rules = [
         chart([fact])
         .mark_rule(strokeWidth=1.5, strokeDash=fact["dash"])
-        .encode(x=alt.X("at:Q"), color=color, description=TOOLTIP)
+        .encode(
+            x=alt.X("at:Q"),
+            y=alt.value(fact["top"]),
+            y2=alt.value("height"),
+            color=color,
+            description=TOOLTIP,
+        )
         for fact in facts
     ]
     label = chart(facts).mark_text(align="right", dx=-4, fontSize=11)
-    return [*rules, label.encode(x=alt.X("at:Q"), y=y, text="label:N", color=color)]
+    return [*rules, label.encode(x=alt.X("at:Q"), y=y, text="label:N")]
 
 
 def _checkpoint_tooltip(point: Checkpoint, graph: ValueGraph) -> str:

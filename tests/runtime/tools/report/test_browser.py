@@ -31,6 +31,17 @@ SHOWN = """
   };
 })
 """
+# Of each chart that shows: the places of its texts and of its cuts.
+PLACES = """
+[...document.querySelectorAll("svg")].filter(svg => svg.getClientRects().length).map(svg => {
+  const visible = (selector) => [...svg.querySelectorAll(selector + ":not([opacity='0'])")];
+  const places = (selector) => visible(selector).map(mark => {
+    const {left, right, top, bottom} = mark.getBoundingClientRect();
+    return {said: mark.textContent, left, right, top, bottom};
+  }).filter(place => place.bottom > place.top);
+  return {texts: places("text").filter(text => text.said), cuts: places("line[stroke*='--cut']")};
+})
+"""
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 # The lightness of colours as they are shown, from 0 to 1.
 LIGHTNESS = """
@@ -99,6 +110,66 @@ def test_no_text_of_a_chart_is_cut_off(window: Browser, report: Path, width: int
     ]
 
     assert outside == []
+
+
+def overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return bool(
+        one["left"] < other["right"]
+        and other["left"] < one["right"]
+        and one["top"] < other["bottom"]
+        and other["top"] < one["bottom"]
+    )
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_no_text_of_a_chart_is_crossed_by_a_cut_or_another_text(
+    window: Browser, report: Path, width: int
+) -> None:
+    window.open(report, width)
+    shown = window.evaluate(PLACES)
+    crossed = [
+        (text["said"], mark["said"] or "cut")
+        for chart in shown
+        for number, text in enumerate(chart["texts"])
+        for mark in [*chart["texts"][:number], *chart["cuts"]]
+        if overlap(text, mark)
+    ]
+
+    assert crossed == []
+    assert [len(chart["cuts"]) for chart in shown] == [2, 0, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_each_segment_is_named_once_above_its_cuts(
+    window: Browser, report: Path, width: int
+) -> None:
+    window.open(report, width)
+    for chart in (chart for chart in window.evaluate(PLACES) if chart["cuts"]):
+        named = [text for text in chart["texts"] if text["said"] in ("s01", "s02")]
+
+        assert [text["said"] for text in named] == ["s01", "s02"]
+        assert max(name["bottom"] for name in named) < min(cut["top"] for cut in chart["cuts"])
+
+
+def test_what_is_live_is_shown_at_the_ends_of_segments_alone(window: Browser, report: Path) -> None:
+    window.open(report, WIDE)
+    [values] = [chart for chart in window.evaluate(PLACES) if len(chart["cuts"]) == 1]
+
+    assert [text["said"] for text in values["texts"] if text["said"].endswith(" MB")] == ["30 MB"]
+
+
+def test_a_row_of_a_narrow_table_is_no_taller_for_its_cut(window: Browser, report: Path) -> None:
+    window.open(report, NARROW)
+    height = window.evaluate("""
+      [...document.querySelectorAll(".cuts")].filter(cell => cell.textContent.trim()).map(cell => {
+        const text = document.createRange();
+        text.selectNodeContents(cell);
+        return text.getBoundingClientRect().height;
+      })
+    """)
+    [line] = height
+
+    assert line < 30  # pixels: one line
 
 
 def test_nothing_is_loaded_and_nothing_is_complained_of(window: Browser, report: Path) -> None:

@@ -110,8 +110,8 @@ def test_the_page_loads_nothing(text: str, read: Read) -> None:
 
 def test_every_section_is_there(read: Read) -> None:
     assert read.headings == [
-        "Segments",
         "Memory over time",
+        "Segments",
         "Peak memory per step",
         "Time per step",
         "Values and checkpoints",
@@ -138,6 +138,10 @@ def test_the_headline_tells_how_the_run_ended(read: Read) -> None:
 def test_each_chart_is_drawn_for_a_wide_and_a_narrow_window(read: Read) -> None:
     drawn = [svg["class"] for svg in read.all("svg")]
     assert drawn == ["wide", "narrow"] * CHARTS
+
+
+def test_the_reasons_of_cuts_are_explained(read: Read) -> None:
+    assert "Why a cut: planned, since" in read.text
 
 
 def test_each_chart_says_what_it_shows(read: Read) -> None:
@@ -169,6 +173,37 @@ def test_what_a_chart_shows_stands_in_a_table_too(read: Read) -> None:
 def test_every_table_has_a_caption_and_names_its_rows_and_columns(read: Read) -> None:
     assert len(read.all("caption")) == len(read.all("table")) > 5
     assert {th["scope"] for th in read.all("th")} == {"row", "col"}
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours such as #1c2330, from 1 to 21, as WCAG 2 defines it."""
+
+    def luminance(color: str) -> float:
+        parts = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_and_marks_stand_out_from_what_is_behind_them(text: str, scheme: str) -> None:
+    light, dark = (dict(re.findall(r"--(\w+): (#\w{6})", root)) for root in styles(text))
+    colors = light if scheme == "light" else light | dark
+    names = [("ink", "part"), ("ink", "step"), ("ink", "tint"), ("paper", "write")]
+    names += [(name, "paper") for name in ("ink", "muted", "budget", "cut", "good", "bad")]
+    marks = [("ink", "kept"), ("ink", "passing"), ("held", "paper"), ("kept", "paper")]
+
+    assert [pair for pair in names if contrast(*map(colors.__getitem__, pair)) < 4.5] == []
+    assert [pair for pair in marks if contrast(*map(colors.__getitem__, pair)) < 3] == []
+
+
+def styles(text: str) -> list[str]:
+    """The colours of the page: for light, and those that differ for dark."""
+    roots = re.findall(r":root \{(.*?)\}", text, re.DOTALL)
+    assert len(roots) == 2
+    return roots
 
 
 def test_no_two_elements_share_an_id(text: str, read: Read) -> None:
@@ -229,6 +264,7 @@ def test_the_page_of_a_failed_run_says_where_and_why(tmp_path: Path) -> None:
     assert "Failed in segment s02, at step doubled: a step alone exceeds the budget." in shown.text
     assert "Split it." in shown.text
     assert "1 ran, 1 failed" in shown.text
+    assert "Why a cut" not in shown.text  # there is none
 
 
 def test_a_run_that_failed_before_anything_ran_has_a_page(tmp_path: Path) -> None:
@@ -238,6 +274,7 @@ def test_a_run_that_failed_before_anything_ran_has_a_page(tmp_path: Path) -> Non
 
     assert "Failed: the configuration is wrong." in shown.text
     assert "No memory over time was kept of this run." in shown.text
+    assert "No segment was started." in shown.text
     assert shown.text.count("No step was measured.") == 2
     assert "Nothing was written." in shown.text
 

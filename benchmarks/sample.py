@@ -122,4 +122,9 @@ def draw(comparison: Comparison, path: Path) -> None:
     )
     (bars + line + label).properties(width=720, height=130).facet(
         row=alt.Row("run:N", sort=list(names.values()), title=None)
-    ).configure(background="white", font="sans-serif").save(path)
+    ).configure(
+        background="white",
+        font="sans-serif",
+        # The foot has room for a browser's letters, wider than those measured here.
+        padding={"left": 5, "top": 5, "right": 5, "bottom": 17},
+    ).save(path)

@@ -3,8 +3,8 @@
 `runs/ledger.json` has an entry for each run at work. It says what the run may hold now: during a
 part the limit of that part, and between parts what its own processes hold. All entries together
 stay within the budget, which is the largest that any of these runs was given: when a run arrives,
-a part that runs gets less. An entry counts while its run, or a worker that this left,
-has the lock of its checkpoints: so it ends with its process, however that ends.
+a part that runs gets less. An entry counts while its run, or a worker that this left, has the lock
+of its checkpoints: so it ends with its process, however that ends.
 
 A part takes what it is expected to need, or all that is left if it was never measured, and more
 while it runs as long as some is left. A part for which too little is left waits, in the order of
@@ -12,7 +12,8 @@ arrival. While it waits it holds nothing for itself, so two runs never wait for 
 that alone exceeds its share runs again when the other runs have ended, with all of the budget.
 
 Limits: what a command holds before its run begins, while it reads the pipeline, is not in the
-ledger, and neither are commands that only look. Runs on another machine have a budget of their own.
+ledger, and neither are commands that only look. A run that cannot write its entry, on a full disk
+say, goes on without one. Runs on another machine have a budget of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -97,17 +98,18 @@ class Ledger:
         self._settings = settings
         self._budget = budget
         self._observe = observe
+        self._is_unknown = False
         self._mine = Entry(pipeline, os.getpid(), socket.gethostname(), budget.bytes, 0)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Have an entry as long as this context. Raises StorageError, Locked."""
+        """Have an entry as long as this context. Raises Locked."""
         try:
             self._between_parts()
             yield
         finally:
             # Without the lock of its run an entry counts for nothing, should it stay.
-            with held(), suppress(StorageError, Locked), self._open() as others:
+            with held(), suppress(Locked), self._open() as others:
                 self._write(others)
 
     @contextmanager
@@ -215,24 +217,38 @@ class Ledger:
     @contextmanager
     def _open(self) -> Iterator[list[Entry]]:
         """The entries of the other runs, while no other process may change them."""
-        lock = acquired(self._settings.runs / LEDGER_LOCK, _LOCK_SECONDS)
-        if lock is None:
-            raise Locked(
-                f"{self._settings.runs / LEDGER_LOCK} is locked by a process that does not go on. "
-                f"Look for a run of the project that was stopped, and end it."
-            )
-        try:
-            entries = runs_at_work(self._settings)
-            yield [entry for entry in entries if entry.pipeline != self._mine.pipeline]
-        finally:
-            lock.release()
+        runs = self._settings.runs
+        with ExitStack() as stack:
+            others: list[Entry] = []
+            try:
+                lock = acquired(runs / LEDGER_LOCK, _LOCK_SECONDS)
+                if lock is None:
+                    raise Locked(
+                        f"{runs / LEDGER_LOCK} is locked by a process that does not go on. Look "
+                        f"for a run of the project that was stopped, and end it."
+                    )
+                stack.callback(lock.release)
+                entries = runs_at_work(self._settings)
+                others = [entry for entry in entries if entry.pipeline != self._mine.pipeline]
+            except StorageError as error:
+                self._go_without(error)
+            yield others
 
     def _write(self, entries: Sequence[Entry]) -> None:
         runs = self._settings.runs
-        elsewhere = [entry for entry in _read(runs) if not _is_here(entry)]
-        text = json.dumps([asdict(entry) for entry in (*elsewhere, *entries)], indent=1)
-        with storage_errors("Writing the ledger of runs", runs):
-            replace_text(runs / LEDGER, text, durable=False)
+        try:
+            elsewhere = [entry for entry in _read(runs) if not _is_here(entry)]
+            text = json.dumps([asdict(entry) for entry in (*elsewhere, *entries)], indent=1)
+            with storage_errors("Writing the ledger of runs", runs):
+                replace_text(runs / LEDGER, text, durable=False)
+        except StorageError as error:
+            self._go_without(error)
+
+    def _go_without(self, error: StorageError) -> None:
+        """Say that other runs cannot know of this one. Its work is worth more than its entry."""
+        if not self._is_unknown:
+            self._is_unknown = True
+            self._observe(Noticed(f"other runs do not see what this one holds: {error.message}"))
 
 
 class Grant:

@@ -252,9 +252,9 @@ def test_the_readme_s_picture_is_the_sample_s_pipeline(default_project: Project)
     assert list(labels.values()) == [segment.name for segment in PIPELINE.segments]
 
 
-def test_the_readme_lists_every_command(default_project: Project) -> None:
-    rows = re.findall(
-        r"^\| `(\w+)(?: [A-Z]+)?` \|", default_project.text("README.md"), re.MULTILINE
-    )
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_readme_lists_every_command(projects: dict[str, Project], language: str) -> None:
+    readme = projects[language].text("README.md")
+    rows = re.findall(r"^\| `(\w+)(?: [A-Z]+)?` \|", readme, re.MULTILINE)
     commands = application("flight_delays").registered_commands
     assert sorted(rows) == sorted(c.callback.__name__ for c in commands if c.callback)

@@ -78,6 +78,16 @@ def test_a_step_that_outgrows_its_share_runs_again_with_all_of_the_budget(projec
     assert project.executed().count("weekly") >= 3
 
 
+def test_a_step_that_needs_more_than_all_of_the_budget_runs_once(project: Project) -> None:
+    """Also if it was measured with less before, so that it had a smaller share."""
+    two_pipelines(project)
+    for more in ("0", "600"):
+        record = project.run("--pipeline", "weekly", "--budget", "500MB", "--set", f"more={more}")
+
+    assert record["error"]["kind"] == "budget_exceeded"
+    assert project.executed() == ["weekly", "weekly"]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_of_a_killed_run_no_entry_counts(project: Project, seed: int) -> None:
     two_pipelines(project)

@@ -137,11 +137,12 @@ class Ledger:
             with held():
                 self._between_parts()
 
-    def widened(self, wanted: int) -> int:
-        """Take all that is left if that is at least `wanted`; what the run may hold then."""
+    def widened(self) -> int:
+        """Take all that is left; what the run may hold then."""
         with self._open() as others:
-            if (left := self._left(others)) >= wanted:
-                self._keep(others, replace(self._mine, holds=min(self._budget.bytes, left)))
+            share = min(self._budget.bytes, self._left(others))
+            if share > self._mine.holds:
+                self._keep(others, replace(self._mine, holds=share))
         return self._mine.holds
 
     def narrowed(self) -> int:
@@ -273,7 +274,7 @@ class Grant:
     def widen(self, wanted: int) -> bool:
         """Whether the part may hold so many bytes, perhaps from now on."""
         if wanted > self._bytes:
-            self._bytes = self._ledger.widened(wanted)
+            self._bytes = self._ledger.widened()
         return wanted <= self._bytes
 
 

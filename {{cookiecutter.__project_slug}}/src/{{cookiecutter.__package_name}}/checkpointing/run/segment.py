@@ -158,6 +158,7 @@ class SegmentRun:
                 limit=grant,
                 count=count,
             )
+            had_all = grant.bytes >= self.job.budget.bytes
         self._learn(watch)
         match ending:
             case Finished(PartCommitted(manifest)):
@@ -173,7 +174,7 @@ class SegmentRun:
         if exceeded is None:
             raise verdicts.failure(ending, self.segment, watch, log)
         cut = self._cut_in(part, watch)
-        if cut is None and not is_last and grant.bytes < self.job.budget.bytes:
+        if cut is None and not is_last and not had_all:
             self.outgrew = part.start
             self._notice(f"{exceeded.phrase}, more than other runs left")
             return before

@@ -45,7 +45,7 @@ def test_two_runs_that_do_not_fit_at_once_take_turns_and_never_hold_more(project
     assert most <= 500e6
     assert any("waits for the run of `" in told for _, told in records)
     assert values(project) == {"daily_sum: float\n26214400.0\n", "weekly_sum: float\n26214400.0\n"}
-    assert ledger(project) == []
+    assert not (project.folder / "runs" / "ledger.json").exists()
 
 
 def test_two_runs_whose_needs_are_known_and_fit_work_at_once(project: Project) -> None:
@@ -100,13 +100,12 @@ def test_a_ledger_that_is_damaged_is_written_again(project: Project) -> None:
     for text in ("[{", '{"a": 1}', '[{"pipeline": "../x", "pid": 1}]', "\0"):
         project.write("runs/ledger.json", text)
         assert project.run("--budget", "1GB", "--fresh")["exit_code"] == 0
-        assert ledger(project) == []
+        assert not (project.folder / "runs" / "ledger.json").exists()
 
 
 def test_something_else_in_its_place_stops_no_run_and_is_named(project: Project) -> None:
     two_pipelines(project)
     project.run()
-    (project.folder / "runs" / "ledger.json").unlink()
     os.mkfifo(project.folder / "runs" / "ledger.json")
     ended = project.command("run", "--fresh")
 

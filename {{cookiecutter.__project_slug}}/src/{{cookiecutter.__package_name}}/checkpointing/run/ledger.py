@@ -1,10 +1,10 @@
 """The ledger: how the runs of a project on one machine share its memory budget.
 
-`runs/ledger.json` has an entry for each run at work. It says what the run may hold now: during a
-part the limit of that part, and between parts what its own processes hold. All entries together
-stay within the budget, which is the largest that any of these runs was given: when a run arrives,
-a part that runs gets less. An entry counts while its run, or a worker that this left, has the lock
-of its checkpoints: so it ends with its process, however that ends.
+`runs/ledger.json` has an entry for each run at work, and is gone when there is none. It says what
+the run may hold now: during a part the limit of that part, and between parts what its own processes
+hold. All entries together stay within the budget, which is the largest that any of these runs was
+given: when a run arrives, a part that runs gets less. An entry counts while its run, or a worker
+that this left, has the lock of its checkpoints: so it ends with its process, however that ends.
 
 A part takes what it is expected to need, or all that is left if it was never measured, and more
 while it runs as long as some is left. A part for which too little is left waits, in the order of
@@ -238,10 +238,13 @@ class Ledger:
     def _write(self, entries: Sequence[Entry]) -> None:
         runs = self._settings.runs
         try:
-            elsewhere = [entry for entry in _read(runs) if not _is_here(entry)]
-            text = json.dumps([asdict(entry) for entry in (*elsewhere, *entries)], indent=1)
+            kept = [entry for entry in _read(runs) if not _is_here(entry)] + [*entries]
             with storage_errors("Writing the ledger of runs", runs):
-                replace_text(runs / LEDGER, text, durable=False)
+                if kept:
+                    text = json.dumps([asdict(entry) for entry in kept], indent=1)
+                    replace_text(runs / LEDGER, text, durable=False)
+                else:
+                    (runs / LEDGER).unlink(missing_ok=True)
         except StorageError as error:
             self._go_without(error)
 

@@ -61,11 +61,11 @@ MEMORY: dict[str, dict[str, Any]] = {
 SETTINGS = {"pipeline.toml": PIPELINE, "memory_budget.toml": MEMORY}
 
 COMMANDS: tuple[tuple[Any, ...], ...] = (
-    ("terminal.run", "run_command", None, [], False, None, None, True),
-    ("terminal.status", "status_command", [], False, True),
-    ("terminal.status", "status_command", [], True, True),
-    ("tools.plan.command", "plan_command", None, [], True, False),
-    ("tools.report.command", "report_command", None, True),
+    ("terminal.run", "run_command", None, None, [], False, None, None, True),
+    ("terminal.status", "status_command", None, [], False, True),
+    ("terminal.status", "status_command", None, [], True, True),
+    ("tools.plan.command", "plan_command", None, None, [], True, False),
+    ("tools.report.command", "report_command", None, None, True),
     ("tools.review.command", "review_command", "json", None),
 )
 """The module, the function, and its arguments after the package's name."""

@@ -99,6 +99,7 @@ class Ledger:
         self._budget = budget
         self._observe = observe
         self._is_unknown = False
+        self._beside: list[Entry] = []
         self._mine = Entry(pipeline, os.getpid(), socket.gethostname(), budget.bytes, 0)
 
     @contextmanager
@@ -109,8 +110,8 @@ class Ledger:
             yield
         finally:
             # Without the lock of its run an entry counts for nothing, should it stay.
-            with held(), suppress(Locked), self._open() as others:
-                self._write(others)
+            with held(), suppress(Locked), self._open():
+                self._write(self._beside)
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
@@ -118,8 +119,8 @@ class Ledger:
 
         Gives whether no other run is at work.
         """
-        with self._open() as others:
-            yield not others
+        with self._open():
+            yield not any(map(_is_here, self._beside))
 
     @contextmanager
     def grant(self, needed: int | None, *, last: bool = False) -> Iterator[Grant]:
@@ -142,14 +143,14 @@ class Ledger:
         with self._open() as others:
             share = min(self._budget.bytes, self._left(others))
             if share > self._mine.holds:
-                self._keep(others, replace(self._mine, holds=share))
+                self._keep(replace(self._mine, holds=share))
         return self._mine.holds
 
     def narrowed(self) -> int:
         """Give way to runs that came meanwhile; what the run may hold then."""
         with self._open() as others:
             if (left := self._left(others)) < self._mine.holds:
-                self._keep(others, replace(self._mine, holds=max(0, left)))
+                self._keep(replace(self._mine, holds=max(0, left)))
         return self._mine.holds
 
     def stamp(self) -> tuple[int, int]:
@@ -173,9 +174,9 @@ class Ledger:
                         self._budget.bytes, needed or self._budget.bytes, self._left(others)
                     )
                     granted = replace(self._mine, state="running", turn=0, holds=max(0, share))
-                    self._keep(others, granted)
+                    self._keep(granted)
                     return
-                self._keep(others, self._mine)
+                self._keep(self._mine)
             if not noticed.issuperset(entry.pid for entry in before):
                 noticed |= {entry.pid for entry in before}
                 self._observe(Noticed(self._reason(needed, before, others)))
@@ -208,19 +209,23 @@ class Ledger:
 
     def _between_parts(self) -> None:
         now = Gauge(os.getpid(), self._budget.count).sample()
-        with self._open() as others:
-            self._keep(others, replace(self._mine, state="between", turn=0, holds=now))
+        with self._open():
+            self._keep(replace(self._mine, state="between", turn=0, holds=now))
 
-    def _keep(self, others: Sequence[Entry], mine: Entry) -> None:
+    def _keep(self, mine: Entry) -> None:
         self._mine = mine
-        self._write([*others, mine])
+        self._write([*self._beside, mine])
 
     @contextmanager
     def _open(self) -> Iterator[list[Entry]]:
-        """The entries of the other runs, while no other process may change them."""
+        """The entries of other processes' runs, while nobody else may change them.
+
+        A run in another thread of this process is none of them: its memory is in the same tree of
+        processes, so each of both is watched with the memory of both.
+        """
         runs = self._settings.runs
         with ExitStack() as stack:
-            others: list[Entry] = []
+            self._beside = []
             try:
                 lock = acquired(runs / LEDGER_LOCK, _LOCK_SECONDS)
                 if lock is None:
@@ -229,19 +234,24 @@ class Ledger:
                         f"for a run of the project that was stopped, and end it."
                     )
                 stack.callback(lock.release)
-                entries = runs_at_work(self._settings)
-                others = [entry for entry in entries if entry.pipeline != self._mine.pipeline]
+                self._beside = [entry for entry in _read(runs) if self._is_to_stay(entry)]
             except StorageError as error:
                 self._go_without(error)
-            yield others
+            yield [e for e in self._beside if _is_here(e) and e.pid != self._mine.pid]
+
+    def _is_to_stay(self, entry: Entry) -> bool:
+        """Whether an entry is that of another machine, or of another run that is at work."""
+        is_other = entry.pipeline != self._mine.pipeline
+        return not _is_here(entry) or (is_other and _is_alive(entry, self._settings))
 
     def _write(self, entries: Sequence[Entry]) -> None:
         runs = self._settings.runs
+        if self._is_unknown:
+            return  # something else may be in the ledger's place
         try:
-            kept = [entry for entry in _read(runs) if not _is_here(entry)] + [*entries]
             with storage_errors("Writing the ledger of runs", runs):
-                if kept:
-                    text = json.dumps([asdict(entry) for entry in kept], indent=1)
+                if entries:
+                    text = json.dumps([asdict(entry) for entry in entries], indent=1)
                     replace_text(runs / LEDGER, text, durable=False)
                 else:
                     (runs / LEDGER).unlink(missing_ok=True)

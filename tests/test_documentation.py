@@ -103,7 +103,8 @@ def all_pages(project: Project) -> list[str]:
 
 
 FOLLOWED = [
-    *(pytest.param(page, "en", marks=pytest.mark.slow) for page in (*PAGES, "AGENTS.md")),
+    *(pytest.param(page, "en", marks=pytest.mark.slow) for page in PAGES),
+    pytest.param("AGENTS.md", "en", marks=pytest.mark.exhaustive),
     # Another test holds that the code of a page is the same in every language.
     *(pytest.param(page, "es", marks=pytest.mark.exhaustive) for page in PAGES),
 ]

@@ -101,7 +101,7 @@ def test_a_fresh_project_passes_without_a_network(fresh: Checkout, tmp_path: Pat
     assert git(fresh.project.folder, "status", "--porcelain") == ""
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_it_passes_where_pip_installed_the_tools(with_pip: Checkout, tmp_path: Path) -> None:
     told = with_pip.offline(tmp_path).must("pre-commit run --all-files")
     assert told.count("Passed") == len(hooks(with_pip.project))

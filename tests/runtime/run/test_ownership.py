@@ -209,7 +209,7 @@ def test_neither_does_setting_aside_what_is_damaged(
     assert surrounded.lost() == []
 
 
-@pytest.mark.parametrize("runs", [3, pytest.param(55, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [3, pytest.param(55, marks=pytest.mark.exhaustive)])
 def test_neither_does_making_room_for_new_checkpoints_and_runs(
     done: Project, surrounded: Surroundings, runs: int
 ) -> None:

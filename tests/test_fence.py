@@ -44,6 +44,7 @@ def untidy(bakery: Bakery) -> Project:
     return project
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tool", "own", "template_s", "said"),
     [

@@ -18,6 +18,8 @@ import yaml
 from .conftest import ROOT, Bakery, Project
 from .test_repository import kept_files
 
+pytestmark = pytest.mark.slow
+
 AUTHOR = 'O\'Brien "{{ 7 * 7 }}" #% if 🛫 \\'
 IDENTITY = {
     f"GIT_{who}_{what}": f"{who}@example.org".lower()
@@ -281,7 +283,6 @@ def test_where_both_edited_the_same_line_git_shows_a_conflict_and_the_rest_is_up
     assert attempt("git", "commit", "--message", "unresolved", cwd=project.folder).returncode
 
 
-@pytest.mark.slow
 def test_without_the_generated_files_in_git_what_does_not_fit_is_left_as_a_rej_file(
     template: Template,
 ) -> None:
@@ -321,7 +322,6 @@ def test_a_project_of_plain_cookiecutter_is_linked_later_and_then_updated(
     assert "up to date" in cruft("check", project=project)
 
 
-@pytest.mark.slow
 def test_a_link_with_other_answers_is_told_by_the_diff(template: Template) -> None:
     project = cookiecut(template, license="Apache-2.0")
     link(project, template, to=head(template.folder))
@@ -329,7 +329,6 @@ def test_a_link_with_other_answers_is_told_by_the_diff(template: Template) -> No
     assert set(re.findall(r"^diff --git \S+?/(\S+)", told, re.MULTILINE)) >= {"LICENSE"}
 
 
-@pytest.mark.slow
 def test_an_answer_is_changed_by_an_update(project: Project) -> None:
     answer = json.dumps({"quota_percent": "5"})
     update(project, "--variables-to-update", answer)
@@ -350,7 +349,6 @@ def test_an_update_of_what_is_up_to_date_changes_nothing(project: Project) -> No
     assert changed(project) == {}
 
 
-@pytest.mark.slow
 def test_after_an_update_checkpoints_are_reused_and_the_project_passes_its_own_tests(
     template: Template, project: Project
 ) -> None:

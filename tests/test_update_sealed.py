@@ -35,6 +35,8 @@ from .test_update import (
     update,
 )
 
+pytestmark = pytest.mark.slow
+
 CLEAN = "The review found nothing.\n"
 MODULE = f"src/flight_delays/{BUDGET}"
 FIRST_LINE = "# Our own accounting.\n"
@@ -159,7 +161,6 @@ def test_an_update_that_cruft_alone_began_is_told_and_then_finished(
     assert review(project) == CLEAN
 
 
-@pytest.mark.slow
 def test_files_that_the_template_adds_or_removes_come_and_go(
     template: Template, project: Project
 ) -> None:
@@ -175,7 +176,6 @@ def test_files_that_the_template_adds_or_removes_come_and_go(
     assert "start.py" not in there
 
 
-@pytest.mark.slow
 def test_a_part_that_has_no_place_any_more_is_named(template: Template, project: Project) -> None:
     add_note(project)
     edit(template.generated / "AGENTS.md", "<!-- yours -->\n<!-- end of yours -->\n", "")
@@ -189,7 +189,6 @@ def test_a_part_that_has_no_place_any_more_is_named(template: Template, project:
     assert review(project) == CLEAN
 
 
-@pytest.mark.slow
 def test_a_patch_whose_change_the_template_took_over_can_be_deleted(
     template: Template, project: Project
 ) -> None:
@@ -205,7 +204,6 @@ def test_a_patch_whose_change_the_template_took_over_can_be_deleted(
     assert review(project) == CLEAN
 
 
-@pytest.mark.slow
 def test_a_patch_may_delete_a_file_of_the_template(template: Template, project: Project) -> None:
     (project.folder / ".pre-commit-config.yaml").unlink()
     patch(project)
@@ -216,7 +214,6 @@ def test_a_patch_may_delete_a_file_of_the_template(template: Template, project: 
     assert review(project) == CLEAN
 
 
-@pytest.mark.slow
 def test_a_version_can_be_chosen_an_earlier_one_too(template: Template, project: Project) -> None:
     first = head(template.folder)
     template.release()
@@ -231,7 +228,6 @@ def test_a_version_can_be_chosen_an_earlier_one_too(template: Template, project:
     assert review(project) == CLEAN
 
 
-@pytest.mark.slow
 def test_an_answer_that_changes_reaches_the_template_s_files(project: Project) -> None:
     add_note(project)
     told = attempt_update(project, "--variables-to-update", '{"ci": "gitlab", "max_steps": "12"}')
@@ -243,7 +239,6 @@ def test_an_answer_that_changes_reaches_the_template_s_files(project: Project) -
     assert NOTE in project.text("AGENTS.md")
 
 
-@pytest.mark.slow
 def test_a_project_below_the_top_of_its_repository_is_updated_with_its_patches(
     template: Template, project: Project
 ) -> None:
@@ -273,7 +268,6 @@ def test_a_project_that_is_linked_to_no_template_is_told_how_to_link_it(
     assert (told.returncode, "cruft link" in told.stderr) == (2, True)
 
 
-@pytest.mark.slow
 def test_without_cruft_and_uv_the_command_says_what_to_install(project: Project) -> None:
     programs = project.folder.parent / "programs"
     programs.mkdir()
@@ -283,7 +277,6 @@ def test_without_cruft_and_uv_the_command_says_what_to_install(project: Project)
     assert (told.returncode, "pip install cruft" in told.stderr) == (2, True)
 
 
-@pytest.mark.slow
 def test_without_cruft_uvx_runs_it(template: Template, project: Project) -> None:
     programs = project.folder.parent / "programs"
     programs.mkdir()

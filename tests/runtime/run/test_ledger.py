@@ -88,6 +88,22 @@ def test_a_step_that_needs_more_than_all_of_the_budget_runs_once(project: Projec
     assert project.executed() == ["weekly", "weekly"]
 
 
+def test_a_step_that_dies_while_no_other_run_is_at_work_runs_once(project: Project) -> None:
+    """It had a share, but nobody had the rest, so another try would be the same."""
+    two_pipelines(project)
+    measured(project, "1GB")
+    project.executed()
+    module = project.package / "segments" / "s01_daily.py"
+    module.write_text(
+        module.read_text().replace(
+            "    return np.ones", "    os.kill(os.getpid(), 9)\n    return np.ones"
+        )
+    )
+
+    assert project.run("--budget", "1GB")["error"]["kind"] == "budget_exceeded"
+    assert project.executed() == ["daily"]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_of_a_killed_run_no_entry_counts(project: Project, seed: int) -> None:
     two_pipelines(project)

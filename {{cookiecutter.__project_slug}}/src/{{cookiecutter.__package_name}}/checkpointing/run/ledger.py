@@ -100,6 +100,7 @@ class Ledger:
         self._observe = observe
         self._is_unknown = False
         self._beside: list[Entry] = []
+        self._had_company = False
         self._mine = Entry(pipeline, os.getpid(), socket.gethostname(), budget.bytes, 0)
 
     @contextmanager
@@ -131,12 +132,17 @@ class Ledger:
                 not known.
             last: wait until no other run is at work.
         """
+        self._had_company = False
         try:
             self._wait(needed, "last" if last else "waiting")
             yield Grant(self)
         finally:
             with held():
                 self._between_parts()
+
+    def had_all(self) -> bool:
+        """Whether no other run took anything of what this one could have had, since its grant."""
+        return self._mine.holds >= self._budget.bytes or not self._had_company
 
     def widened(self) -> int:
         """Take all that is left; what the run may hold then."""
@@ -237,7 +243,9 @@ class Ledger:
                 self._beside = [entry for entry in _read(runs) if self._is_to_stay(entry)]
             except StorageError as error:
                 self._go_without(error)
-            yield [e for e in self._beside if _is_here(e) and e.pid != self._mine.pid]
+            others = [e for e in self._beside if _is_here(e) and e.pid != self._mine.pid]
+            self._had_company |= bool(others)
+            yield others
 
     def _is_to_stay(self, entry: Entry) -> bool:
         """Whether an entry is that of another machine, or of another run that is at work."""
@@ -283,6 +291,11 @@ class Grant:
             self._bytes = self._ledger.narrowed()
             self._stamp = stamp
         return self._bytes
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the part could not have had more, were no other run at work."""
+        return self._ledger.had_all()
 
     def widen(self, wanted: int) -> bool:
         """Whether the part may hold so many bytes, perhaps from now on."""

@@ -158,7 +158,7 @@ class SegmentRun:
                 limit=grant,
                 count=count,
             )
-            had_all = grant.bytes >= self.job.budget.bytes
+            had_all = grant.is_all
         self._learn(watch)
         match ending:
             case Finished(PartCommitted(manifest)):

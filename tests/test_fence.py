@@ -69,6 +69,7 @@ def test_what_a_tool_says_of_the_runtime_it_says_to_the_template_alone(
     assert "units.py" in told.stdout
 
 
+@pytest.mark.slow
 def test_types_of_the_runtime_serve_the_steps_all_the_same(bakery: Bakery) -> None:
     project = bakery.bake()
     step = project.package / "segments" / "s05_more.py"

@@ -45,6 +45,7 @@ def check_same_results(project: Project, segments: int | None, chance: random.Ra
             assert project.strays() == []
 
 
+@pytest.mark.slow
 def test_the_sample_gives_the_same_results_under_some_cuts(sample: Project) -> None:
     check_same_results(sample, 1, random.Random(1))
 

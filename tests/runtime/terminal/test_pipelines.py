@@ -84,6 +84,15 @@ def test_a_name_that_no_pipeline_has_is_refused_with_the_names_there_are(done: P
     assert "demo.pipeline has daily, weekly" in ended.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "status"])
+def test_a_module_without_a_pipeline_is_refused(done: Project, command: str) -> None:
+    add_second(done, "")
+    ended = done.command(command)
+
+    assert ended.returncode == 2
+    assert "demo.pipeline has no Pipeline" in ended.stderr
+
+
 def test_two_pipelines_of_one_name_are_refused(done: Project) -> None:
     add_second(done, PIPELINES.replace('"weekly"', '"daily"'))
 

@@ -58,8 +58,9 @@ def status_command(
     lines += [f"{entry.name} is at work: {_doing(entry)}" for entry in at_work]
     lines += [
         f"input {name} is a URL; changes behind it are not noticed"
-        for name, source in all_bound[0].inputs.items()
-        if source.is_url
+        for name in dict.fromkeys(
+            name for b in all_bound for name, source in b.inputs.items() if source.is_url
+        )
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -132,6 +132,8 @@ def _imported(source: Declared | Graph) -> list[Graph]:
                 f"no pipeline is named `{source.pipeline}`{nearest(source.pipeline, names)}; "
                 f"{source.module} has {', '.join(names) or 'none'}."
             )
+    elif not graphs:
+        raise ConfigurationError(f"{source.module} has no Pipeline.")
     return graphs
 
 

@@ -20,7 +20,7 @@ from ..base.interrupts import Held, held
 from ..base.location import RUNTIME_NAME
 from ..memory import meter
 from ..memory.gauge import Gauge
-from ..worker.messages import with_held
+from ..worker.messages import total_held, with_held
 from ..worker.registrations import enter
 from . import starting
 from .events import Noticed
@@ -193,6 +193,7 @@ def run_worker(
                 objects=left.bytes,
             )
             next_sample = time.monotonic()
+            has_begun = False
             while True:
                 interrupt.check()
                 ready = wait([ours, process.sentinel], max(0.0, next_sample - time.monotonic()))
@@ -205,8 +206,14 @@ def run_worker(
                     if is_last(message):
                         _let_end(process, interrupt)
                         return Finished(message)
+                    message = with_held(message, gauge.unmapped())
+                    held_bytes = total_held(message)
+                    # The steps of a part may be so quick that no sample falls between them.
+                    if not has_begun and limit is not None and not limit.widen(held_bytes):
+                        return OverBudget(held_bytes)
+                    has_begun = has_begun or held_bytes > 0
                     # Before the sample, which belongs to the step that begins now.
-                    answer = on_message(with_held(message, gauge.unmapped()))
+                    answer = on_message(message)
                     if answer is not None:
                         _send(ours, answer)
                 elif process.sentinel in ready:

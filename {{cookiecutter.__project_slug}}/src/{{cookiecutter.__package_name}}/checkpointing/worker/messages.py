@@ -158,12 +158,18 @@ class WriteStarted:
     """Held memory of the process tree."""
 
 
+def total_held(message: Any) -> int:
+    """The bytes that the process tree held when a message was sent; 0 if it does not say."""
+    match message:
+        case StepStarted() | StepEnded() | CommitStarted() | WriteStarted():
+            return message.held_bytes
+    return 0
+
+
 def with_held(message: Any, more: int) -> Any:
     """The message of a worker with more held memory than it knows of, in bytes."""
-    match message:
-        case StepStarted() | StepEnded() | CommitStarted() | WriteStarted() if more:
-            return replace(message, held_bytes=message.held_bytes + more)
-    return message
+    held = total_held(message)
+    return replace(message, held_bytes=held + more) if held and more else message
 
 
 @dataclass(frozen=True)

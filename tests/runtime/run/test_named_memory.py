@@ -205,7 +205,7 @@ def test_what_no_process_has_mapped_counts(leaving: Project, count: str) -> None
 
     assert record["exit_code"] == 3
     assert record["error"]["step"] == "left"
-    assert 400 * MB < record["error"]["held_bytes"] < 450 * MB
+    assert record["error"]["held_bytes"] > 400 * MB
 
 
 def test_a_run_that_is_killed_leaves_none(leaving: Project) -> None:

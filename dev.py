@@ -169,8 +169,10 @@ def test(slow: bool, exhaustive: bool, coverage: bool, arguments: Sequence[str])
     if slow or exhaustive:
         run(python, *in_parallel, "-m", further)
         elsewhere = ENVIRONMENT | {"CHECKPOINTING_PORTABLE": "1"}
-        files = PORTABLE if exhaustive else PORTABLE[:2]
-        run(python, *in_parallel, "-m", default, *files, environment=elsewhere)
+        files, chosen = PORTABLE[:2], default
+        if exhaustive:
+            files, chosen = PORTABLE, f"{further} or ({default})"
+        run(python, *in_parallel, "-m", chosen, *files, environment=elsewhere)
 
 
 def measured() -> dict[str, str]:

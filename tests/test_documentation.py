@@ -26,6 +26,7 @@ from flight_delays.checkpointing.cli import application
 from flight_delays.pipeline import PIPELINE
 
 from .conftest import ROOT, Bakery, Project
+from .marks import in_exhaustive, in_slow
 from .test_repository import kept_files
 from .test_update import IDENTITY, commit, run, update
 
@@ -123,8 +124,7 @@ def test_what_a_page_says_can_be_followed_from_top_to_bottom(
                 type_in(command, project)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*in_slow(PAGES[1]), *in_exhaustive(PAGES[0], PAGES[2])])
 def test_the_code_that_a_page_adds_passes_the_project_s_own_checks(
     bakery: Bakery, page: str
 ) -> None:

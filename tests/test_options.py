@@ -70,6 +70,7 @@ def test_the_other_licences_leave_no_text(bakery: Bakery) -> None:
         assert [other for other, _ in LICENSES.values() if other in text] == [title]
 
 
+@pytest.mark.slow
 def test_the_sample_runs_with_the_tightest_answers_that_are_accepted(bakery: Bakery) -> None:
     project = bakery.bake(cluster_ram_gb="0.5", quota_percent="100", max_steps="5")
     finished = run(project, "run")

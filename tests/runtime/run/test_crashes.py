@@ -50,6 +50,7 @@ def test_a_worker_killed_in_any_phase_of_a_commit_is_replaced_and_nothing_is_los
             check_resume(crashing, run, expected)
 
 
+@pytest.mark.exhaustive
 def test_a_parent_killed_in_a_phase_of_a_commit_loses_nothing(crashing: Project) -> None:
     phases = calls(crashing, "worker", [])
     expected = published(crashing)
@@ -61,6 +62,7 @@ def test_a_parent_killed_in_a_phase_of_a_commit_loses_nothing(crashing: Project)
             check_resume(crashing, run, expected)
 
 
+@pytest.mark.slow
 def test_a_parent_killed_while_it_publishes_or_records_loses_nothing(
     crashing: Project,
 ) -> None:

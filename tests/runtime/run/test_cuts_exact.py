@@ -83,7 +83,7 @@ REAL_RUNS = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(sketches(), st.randoms(use_true_random=False))
-@settings(REAL_RUNS, max_examples=2)
+@settings(REAL_RUNS, max_examples=1)
 def test_random_pipelines_give_the_same_results_under_random_cuts(
     sketch: Sketch, chance: random.Random
 ) -> None:

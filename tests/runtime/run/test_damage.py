@@ -12,6 +12,7 @@ import pytest
 from flight_delays.checkpointing.base.files import checksum, stamp
 from flight_delays.checkpointing.disk.manifest import MANIFEST, read_manifest
 
+from ...marks import in_slow
 from ..conftest import Project, run_once
 
 SEGMENTS = {
@@ -95,7 +96,7 @@ def outputs(project: Project) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in found}
 
 
-@pytest.mark.parametrize("segment", ["s01", "s02"])
+@pytest.mark.parametrize("segment", [*in_slow("s01"), "s02"])
 def test_a_flipped_byte_in_any_file_is_noticed_and_the_segment_runs_again(
     done: Project, segment: str
 ) -> None:

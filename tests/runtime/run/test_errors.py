@@ -176,6 +176,7 @@ def test_a_failed_write_says_what_was_written_and_leaves_nothing(
     assert failing.strays() == []
 
 
+@pytest.mark.slow
 def test_a_thread_that_a_step_left_behind_does_not_hold_the_run_up(failing: Project) -> None:
     assert failing.run("--set", "case=thread")["exit_code"] == 0
     assert failing.processes() == []

@@ -229,6 +229,7 @@ def draws(project: Project) -> dict[str, str]:
     return {name: project.load(name) for name in ("shaken", "stirred")}
 
 
+@pytest.mark.slow
 def test_random_numbers_are_the_same_in_every_run_of_a_segment(project: Project) -> None:
     project.write("pipeline.toml", '[params]\nstart = 1\n[outputs]\nshaken = "data/shaken.json"\n')
     project.segments(s01=RANDOM.replace("{draws}", "pass"))

@@ -35,6 +35,7 @@ print(*endings)
 
 
 @pytest.mark.skipif(meter.START_METHOD != "forkserver", reason="needs a fork server and /proc")
+@pytest.mark.slow
 def test_no_number_of_open_files_lets_the_fork_server_end_with_a_traceback(
     project: Project,
 ) -> None:

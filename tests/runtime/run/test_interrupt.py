@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ...marks import in_exhaustive
 from ..conftest import Project, until
 
 SEGMENTS = {
@@ -66,7 +67,8 @@ SEGMENTS = {
     """,
 }
 
-PLACES = ["a step", "a step that catches everything", "a child process", "a commit"]
+PLACES = ["a step", "a commit"]
+OTHERS = ["a step that catches everything", "a child process"]
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def check_stopped(project: Project, process: subprocess.Popen[str]) -> dict[str,
     return record
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [*PLACES, *in_exhaustive(*OTHERS)])
 def test_ctrl_c_stops_wherever_the_run_is(
     project: Project, waiting: Callable[..., subprocess.Popen[str]], place: str
 ) -> None:
@@ -180,6 +182,7 @@ def test_a_signal_that_ends_a_script_is_in_the_record_first(project: Project, nu
     assert project.strays() == []
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused_while_the_first_is_at_work(
     project: Project, waiting: Callable[..., subprocess.Popen[str]]
 ) -> None:

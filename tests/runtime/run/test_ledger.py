@@ -6,6 +6,7 @@ import json
 import os
 import random
 
+import pytest
 from flight_delays.checkpointing.memory.gauge import Gauge
 
 from ..conftest import Project, until
@@ -103,12 +104,14 @@ def test_a_step_that_dies_while_no_other_run_is_at_work_runs_once(project: Proje
     assert project.executed() == ["daily"]
 
 
+@pytest.mark.exhaustive
 def test_of_a_killed_run_no_entry_counts(project: Project) -> None:
     """The soak does this hundreds of times."""
     two_pipelines(project)
     kill_at_random(project, random.Random(0))
 
 
+@pytest.mark.slow
 def test_a_ledger_that_is_damaged_is_written_again(project: Project) -> None:
     two_pipelines(project)
     project.run()
@@ -140,6 +143,7 @@ def test_runs_of_other_machines_are_left_alone(project: Project) -> None:
     assert ledger(project) == [elsewhere]
 
 
+@pytest.mark.slow
 def test_records_are_not_removed_while_another_pipeline_writes_its_own(project: Project) -> None:
     two_pipelines(project)
     project.run()

@@ -123,6 +123,7 @@ def test_run_returns_the_record_that_the_command_prints(done: Project) -> None:
     assert done.processes() == []
 
 
+@pytest.mark.slow
 def test_run_and_the_command_reuse_each_others_checkpoints(done: Project) -> None:
     code = """
     from demo.pipeline import PIPELINE

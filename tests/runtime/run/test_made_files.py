@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from ...marks import in_exhaustive
 from ..conftest import Project
 
 WIRING = '[outputs]\npages = "data/out/pages"\n'
@@ -20,7 +21,7 @@ def names(pages: Path) -> list[str]:
 ODD = [b"\xff.txt", "é".encode(), b"a\nb", b"-rf", b"A", b"a", b"x" * 255, b"with\\slash"]
 
 
-@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("cut", [*in_exhaustive(False), True])
 def test_files_of_odd_names_are_kept_published_and_reused(project: Project, cut: bool) -> None:
     made = f"""
 @step

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ...marks import in_exhaustive
 from ..conftest import Project
 
 MB = 1_000_000
@@ -73,6 +74,8 @@ WAYS = {
     "a child process": "held = child(); held.stdout.readline()",
 }
 
+OTHERS = ["a frame", "objects", "shared"]
+
 SOURCE = """
 import mmap, subprocess, sys, time
 
@@ -95,7 +98,7 @@ def peak(small: int) -> int:
 """
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["numpy", "a child process", *in_exhaustive(*OTHERS)])
 def test_the_reported_peak_is_the_one_an_outside_sampler_sees(project: Project, way: str) -> None:
     project.segments(s01=SOURCE.replace("{way}", WAYS[way]))
     process = project.start("run", "--json")

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from flight_delays.checkpointing.memory import meter
 
+from ...marks import in_exhaustive
 from ..conftest import MEMORY_BUDGET, Project
 
 # What the step sees of the folders for temporary files.
@@ -130,7 +131,7 @@ def test_without_a_folder_for_sockets_a_command_says_what_to_set(looking: Projec
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("start_method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("start_method", ["fork", *in_exhaustive("spawn", "forkserver")])
 def test_a_process_of_a_pool_runs_the_pipeline(asking: Project, start_method: str) -> None:
     code = f"""
     if __name__ == "__main__":
@@ -159,6 +160,7 @@ def test_a_forked_child_runs_the_pipeline_also_after_its_parent_did(asking: Proj
     assert program(asking, code).stdout.split("\n") == [FINISHED, reused, reused, ""]
 
 
+@pytest.mark.slow
 def test_a_forked_child_goes_on_when_its_parent_has_ended(asking: Project) -> None:
     code = """
     import os
@@ -237,6 +239,7 @@ def test_another_file_may_have_the_number_of_a_closed_stream(asking: Project) ->
     assert (asking.folder / "kept").read_text() == "42"
 
 
+@pytest.mark.slow
 def test_a_user_needs_no_home_and_no_entry_in_the_list_of_users(looking: Project) -> None:
     unshare = ["unshare", "--user", "--map-user=54321"]
     if shutil.which("unshare") is None or subprocess.run([*unshare, "true"]).returncode:
@@ -358,6 +361,7 @@ def test_an_installed_copy_of_the_package_works_in_the_project_s_folder(
     )
 
 
+@pytest.mark.slow
 def test_a_clock_that_went_back_leaves_the_last_run_the_last(project: Project) -> None:
     project.segments(
         s01="""
@@ -378,6 +382,7 @@ def test_a_clock_that_went_back_leaves_the_last_run_the_last(project: Project) -
     assert project.load("day") == "'1'"
 
 
+@pytest.mark.exhaustive
 def test_a_run_as_on_other_systems_gives_what_a_run_on_linux_gives(project: Project) -> None:
     project.segments(
         s01="""

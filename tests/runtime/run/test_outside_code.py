@@ -187,6 +187,7 @@ def test_an_editor_at_work_beside_an_input_is_no_edit(
     assert project.statuses() == {"s01": "reused"}
 
 
+@pytest.mark.slow
 def test_verify_finds_what_the_saved_checksums_cannot(
     folder_input: Project, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from flight_delays.checkpointing.base import names
 
+from ...marks import in_exhaustive, in_slow
 from ..conftest import MEMORY_BUDGET, SHARED, Project, run_once, until
 from .surroundings import Surroundings
 
@@ -209,7 +210,7 @@ def test_neither_does_setting_aside_what_is_damaged(
     assert surrounded.lost() == []
 
 
-@pytest.mark.parametrize("runs", [3, pytest.param(55, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("runs", [3, *in_exhaustive(55)])
 def test_neither_does_making_room_for_new_checkpoints_and_runs(
     done: Project, surrounded: Surroundings, runs: int
 ) -> None:
@@ -274,7 +275,7 @@ def test_cleaning_says_what_it_could_not_remove(done: Project) -> None:
 # --- a place that is not ours ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["scratch/demo", pytest.param("runs", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("place", [*in_slow("scratch/demo"), *in_exhaustive("runs")])
 def test_no_command_works_in_a_folder_that_no_run_has_made(fresh: Project, place: str) -> None:
     place_checkpoints(fresh, "scratch")
     fresh.write(f"{place}/2024/january/sales.csv", "mine")
@@ -287,6 +288,7 @@ def test_no_command_works_in_a_folder_that_no_run_has_made(fresh: Project, place
     assert contents(fresh.folder) == before
 
 
+@pytest.mark.slow
 def test_what_only_looks_leaves_no_place_half_claimed(fresh: Project) -> None:
     before = contents(fresh.folder)
     for command in ("status", "plan", "clean --runs", "show total", "report"):
@@ -324,11 +326,7 @@ def other(tmp_path: Path) -> Project:
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "relative",
-        pytest.param("absolute", marks=pytest.mark.slow),
-        pytest.param("through a link", marks=pytest.mark.slow),
-    ],
+    ["relative", *in_exhaustive("absolute", "through a link")],
 )
 def test_a_second_project_is_refused_where_the_first_keeps_its_checkpoints(
     done: Project, other: Project, tmp_path: Path, path: str

@@ -219,6 +219,7 @@ def budgets(uncut: dict[str, Any], *shares: float) -> list[int]:
     return [int((base + share * (uncut["peak_bytes"] - base)) / 0.8) for share in shares]
 
 
+@pytest.mark.slow
 def test_twenty_steps_of_which_ten_fit_complete_at_once_and_are_cut_by_plan_from_then_on(
     project: Project,
 ) -> None:
@@ -240,7 +241,7 @@ def test_twenty_steps_of_which_ten_fit_complete_at_once_and_are_cut_by_plan_from
     assert project.strays() == []
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_peaks_of_parts_that_never_ran_are_foreseen_within_a_tenth(
     gallery: tuple[Project, Run],
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ...marks import in_exhaustive
 from ..conftest import Project, until
 
 MB = 1_000_000
@@ -93,7 +94,9 @@ DEATHS = {
         "std::bad_alloc",
     ),
 }
-ways = pytest.mark.parametrize("way", DEATHS)
+USUAL = ["held", "numpy", "killed"]
+OTHERS = [way for way in DEATHS if way not in USUAL]
+ways = pytest.mark.parametrize("way", [*USUAL, *in_exhaustive(*OTHERS)])
 
 
 def memory(count: str) -> str:

@@ -137,6 +137,7 @@ def test_a_param_invalidates_only_the_segments_that_take_it(done: Project) -> No
     assert done.statuses() == {"s01": "reused", "s02": "reused", "s03": "ran"}
 
 
+@pytest.mark.slow
 def test_a_param_of_the_same_text_but_another_type_is_another_param(project: Project) -> None:
     project.segments(
         s01="""
@@ -236,6 +237,7 @@ def test_set_changes_an_input_for_one_run(done: Project) -> None:
     assert (done.folder / "data" / "total.json").read_text() == '"101 m"'
 
 
+@pytest.mark.slow
 def test_keep_counts_for_each_set_of_params(done: Project) -> None:
     budget = done.folder / "memory_budget.toml"
     budget.write_text(budget.read_text() + "[checkpoints]\nkeep = 1\n")

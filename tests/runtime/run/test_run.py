@@ -168,6 +168,7 @@ def test_no_process_is_left(done: Project) -> None:
     assert done.processes() == []
 
 
+@pytest.mark.slow
 def test_no_command_leaves_anything_in_the_systems_temporary_folder(
     done: Project, tmp_path: Path
 ) -> None:
@@ -233,6 +234,7 @@ def test_checkpoints_can_be_parquet_where_disk_is_scarce(project: Project) -> No
     assert project.load("shown") == repr("{'x': {'a': 1.5, 'b': nan}}")
 
 
+@pytest.mark.slow
 def test_the_order_of_sets_is_the_same_in_every_run(project: Project) -> None:
     project.segments(
         s01="""

@@ -390,6 +390,7 @@ def test_a_step_that_is_written_in_a_notebook_is_refused(session: Session) -> No
     assert "<cell>:4 here: the step is in no module of the project." in answer
 
 
+@pytest.mark.slow
 def test_code_of_a_former_edit_is_never_taken_from_the_cache_of_bytecode(
     session: Session, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flight_delays.checkpointing.memory import meter
 
+from ...marks import in_exhaustive, in_slow
 from ..conftest import Project
 from .test_metering import sampled
 
@@ -133,11 +134,8 @@ seconds = 0.5
 SHARING = [
     "forked_pool",
     "forks_beside_threads",
-    "spawned_over_shared_memory",
-    *(
-        pytest.param(way, marks=pytest.mark.slow)
-        for way in ("forked_futures", "forks", "nested_forks", "children_that_end")
-    ),
+    *in_slow("spawned_over_shared_memory"),
+    *in_exhaustive("forked_futures", "forks", "nested_forks", "children_that_end"),
 ]
 
 

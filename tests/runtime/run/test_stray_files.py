@@ -129,6 +129,7 @@ def test_what_a_step_starts_has_python_s_usual_path(project: Project) -> None:
     assert project.load("printed") == "'from the current folder'"
 
 
+@pytest.mark.slow
 def test_a_person_s_own_safe_path_stays_for_what_a_step_starts(project: Project) -> None:
     project.segments(
         s01="""

@@ -14,6 +14,7 @@ import pytest
 from flight_delays.checkpointing.base.errors import ConfigurationError, StorageError
 from flight_delays.checkpointing.terminal.ending import ended
 
+from ...marks import in_exhaustive, in_slow
 from ..conftest import Project, run_once
 
 SEGMENT = """
@@ -81,8 +82,7 @@ def test_a_command_that_cannot_even_begin_answers_too(done: Project, count: int)
     assert (ended.returncode, error_of(ended)["kind"]) == (5, "storage")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", range(7, 21))
+@pytest.mark.parametrize("count", [*in_slow(7, 20), *in_exhaustive(*range(8, 20))])
 def test_any_limit_of_open_files_is_kept_or_is_an_error_of_ours(done: Project, count: int) -> None:
     for command in WITH_JSON:
         ended = limited(done, f"ulimit -n {count}", *command, "--json")
@@ -184,10 +184,7 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        kind if kind in ("a pipe", "a folder") else pytest.param(kind, marks=pytest.mark.slow)
-        for kind in HOSTILE
-    ],
+    ["a pipe", *in_slow("a folder"), *in_exhaustive(*list(HOSTILE)[2:])],
 )
 def test_something_else_in_the_place_of_advice_stops_no_command(done: Project, kind: str) -> None:
     [manifest] = done.checkpoints().glob("s01/*/manifest.json")

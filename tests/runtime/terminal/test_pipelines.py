@@ -43,6 +43,7 @@ def original(shared_project: Project) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_each_command_serves_the_named_pipeline(done: Project) -> None:
     assert list(done.statuses("--pipeline", "weekly")) == ["s02"]
     assert list(done.statuses()) == ["s01"]

@@ -99,7 +99,11 @@ def test_sigterm_from_a_scheduler_does_the_same(
 
 @pytest.mark.parametrize(
     ("command", "place"),
-    [("run", "the plain script"), ("compare", "the plain script"), ("compare", "checkpoints")],
+    [
+        ("compare", "checkpoints"),
+        pytest.param("run", "the plain script", marks=pytest.mark.exhaustive),
+        pytest.param("compare", "the plain script", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_what_a_killed_comparison_left_is_swept_by_the_next_command(
     project: Project, waiting: Callable[..., subprocess.Popen[str]], command: str, place: str

@@ -60,6 +60,12 @@ COLUMNS: dict[str, tuple[Any, str]] = {
     "lists of text and of bytes that are none": (objects(["", b"\x80"]), "explode"),
     "lists that turn int into float": (objects([1, 2.5]), "explode"),
     "dicts of unlike keys": (objects({"a": 1}, {"b": 1}), "json_normalize"),
+    "a zero character in a key": (objects({"a\0": 1}), "rename"),
+    "a zero character in a key within a list": (objects([{"a\0": 1}]), "rename"),
+    "a zero character in a field": (
+        pd.Series([{"a\0": 1}], dtype=pd.ArrowDtype(pa.struct({"a\0": pa.int64()}))),
+        "rename",
+    ),
     "sets": (objects({1}), "sorted lists"),
     "tuples": (objects((1, 2)), "lists"),
     "arrays": (objects(np.array([1])), "tolist"),

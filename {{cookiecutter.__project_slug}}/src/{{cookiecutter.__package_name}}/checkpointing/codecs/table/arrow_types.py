@@ -33,6 +33,11 @@ def require_kept(arrow_type: Any, where: str) -> None:
                 f"{where} holds a map whose fields have names of their own ({component}), which "
                 "no file gives back; cast it to pyarrow.map_(key_type, item_type)"
             )
+        if any("\0" in name for name in _field_names(component)):
+            raise InexactValue(
+                f"{where} holds a structure with a zero character in the name of a field, where "
+                "other libraries end the name; rename the field"
+            )
         if pa.types.is_dictionary(component) and has_dictionary(component.value_type):
             raise InexactValue(
                 f"{where} holds a dictionary within a dictionary ({component}), which no file "
@@ -43,6 +48,13 @@ def require_kept(arrow_type: Any, where: str) -> None:
 def has_dictionary(arrow_type: Any) -> bool:
     """Whether a type is a dictionary type or contains a dictionary type."""
     return any(pa.types.is_dictionary(component) for component in within(arrow_type))
+
+
+def _field_names(arrow_type: Any) -> list[str]:
+    """The names of the fields of a structure or union."""
+    if not (pa.types.is_struct(arrow_type) or pa.types.is_union(arrow_type)):
+        return []
+    return [arrow_type.field(position).name for position in range(arrow_type.num_fields)]
 
 
 def _has_usual_names(arrow_type: Any) -> bool:

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ...base.errors import InexactValue
+from .arrow_types import require_kept
 from .buffers import one_chunk
 
 _TYPES: dict[type, Any] = {
@@ -73,6 +74,7 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
         raise _refusal(where, kind) from None
     if not is_exact:
         raise _refusal(where, kind)
+    require_kept(array.type, where)
     return array, {"as": "object", "missing": missing}
 
 

@@ -151,23 +151,24 @@ def test(slow: bool, exhaustive: bool, coverage: bool, arguments: Sequence[str])
     """
     python = dev()
     in_parallel = ("-m", "pytest", "-n", "auto", "--dist", "worksteal")
+    examples = ("--hypothesis-profile", "chance" if exhaustive else "same")
     further = "exhaustive or slow" if exhaustive else "slow and not exhaustive"
     default = "not (slow or exhaustive or soak)"
     if arguments:  # a choice of tests says nothing about coverage
         chosen = f"{further} or ({default})" if slow or exhaustive else default
-        run(python, *in_parallel, "-m", chosen, *arguments)
+        run(python, *in_parallel, *examples, "-m", chosen, *arguments)
         return
     is_measured = coverage or exhaustive
     shutil.rmtree(BUILD / "coverage", ignore_errors=True)
     (BUILD / "coverage").mkdir()
     environment = measured() if is_measured else ENVIRONMENT
-    run(python, *in_parallel, "-m", default, environment=environment)
+    run(python, *in_parallel, *examples, "-m", default, environment=environment)
     run(python, *in_parallel, "-p", "no:cacheprovider", cwd=DEV)
     if is_measured:
         run(python, "-m", "coverage", "combine", "--quiet")
         run(python, "-m", "coverage", "report")
     if slow or exhaustive:
-        run(python, *in_parallel, "-m", further)
+        run(python, *in_parallel, *examples, "-m", further)
         elsewhere = ENVIRONMENT | {"CHECKPOINTING_PORTABLE": "1"}
         files, chosen = PORTABLE[:2], default
         if exhaustive:

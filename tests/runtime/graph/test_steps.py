@@ -220,8 +220,8 @@ REFUSED = {
     ),
     "def one() -> set: ...": (
         "values of type <class 'set'> cannot be stored. Return a DataFrame, Series, pyarrow Table, "
-        "NumPy array, a Path within `workdir`, or numbers, text, dicts and lists; or register a "
-        "codec in adapters.py."
+        "NumPy array, a Path within `workdir`, or numbers, text, dicts and lists; several of them "
+        "as a NamedTuple, a list or a dict; or register a codec in adapters.py."
     ),
 }
 

@@ -444,3 +444,21 @@ def test_an_edit_of_an_input_shows(tmp_path: Path, edit: str) -> None:
     EDITS[edit](tmp_path)
 
     assert tree.changed() != []
+
+
+@pytest.mark.parametrize(
+    ("text", "annotation"), [("data/*.csv", "list[Path] | None"), ("data/a.csv", "Path | None")]
+)
+def test_an_input_that_may_be_none_is_none_while_it_is_absent(
+    tmp_path: Path, text: str, annotation: str
+) -> None:
+    absent = the_input(tmp_path, text, annotation)
+    path = write(tmp_path / "data/a.csv", "1")
+    present = the_input(tmp_path, text, annotation)
+
+    kind = list[Path] | None if "list" in annotation else Path | None
+    assert argument(absent, kind) is None
+    assert argument(present, kind) == ([path] if "list" in annotation else path)
+    assert absent.digest != present.digest
+    assert absent.tree is not None
+    assert absent.tree.changed() == [str(path)]

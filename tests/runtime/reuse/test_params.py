@@ -100,10 +100,10 @@ def test_only_params_and_inputs_can_be_changed(tmp_path: Path) -> None:
         "@step\ndef one(least: int, source: Path) -> int: ...\n",
         wiring='[params]\nleast = 3\n[inputs]\nsource = "x"',
     )
-    assert changed_params(built.settings.wiring, {"least": 4, "source": "y"}) == {"least": 4}
+    assert changed_params(built, built.settings.wiring, {"least": 4, "source": "y"}) == {"least": 4}
 
     with pytest.raises(ConfigurationError) as caught:
-        changed_params(built.settings.wiring, {"leest": 4})
+        changed_params(built, built.settings.wiring, {"leest": 4})
     assert caught.value.message == (
         "`leest` is neither under [params] nor under [inputs] in pipeline.toml; did you mean "
         "`least`?"
@@ -267,3 +267,31 @@ def test_an_argument_that_cannot_be_meant_is_refused(
         parse_changes(project, changes)
     assert caught.value.message.startswith(message)
     assert parse_changes(project, ["x.a=2", "x.ab=3"]) == {"x.a": 2, "x.ab": 3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "most", "word"),
+    [
+        ([], None, None),
+        (["most=5"], 5, None),
+        (["most=null", "word=null"], None, None),
+        (["word=5"], None, "5"),
+    ],
+)
+def test_a_param_that_is_left_out_is_none(
+    tmp_path: Path, changes: list[str], most: int | None, word: str | None
+) -> None:
+    source = "@step\ndef one(most: int | None, word: str | None) -> int: ...\n"
+    project = declared(pipeline(tmp_path, source))
+    changed = parse_changes(project, changes)
+    received = check_params(project.graph, project.settings.wiring, changed)
+    assert received == {("one", "most"): most, ("one", "word"): word}
+
+
+def test_a_param_that_is_left_out_counts_in_the_key(tmp_path: Path) -> None:
+    source = "@step\ndef one(most: int | None) -> int: ...\n"
+    texts = []
+    for changes in ({}, {"most": 5}):
+        bound = bind(declared(pipeline(tmp_path, source), NO_CODE), changes)
+        texts.append(ingredients_of(bound, bound.graph.segments[0], {}).params)
+    assert texts == [{"most": "None"}, {"most": "5"}]

@@ -9,10 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .graph.shapes import Item
     from .graph.steps import Columns, Segment, step
     from .pipeline import Pipeline
 
-__all__ = ["Columns", "Pipeline", "Segment", "step"]
+__all__ = ["Columns", "Item", "Pipeline", "Segment", "step"]
 
 __version__ = "0.1.0"
 """The version of the template that this runtime belongs to, as in `checkpointing.sha256`."""
@@ -22,5 +23,5 @@ def __getattr__(name: str) -> Any:
     """Load a name on first use: a command is quicker when it starts without all of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "pipeline" if name == "Pipeline" else "graph.steps"
+    home = {"Pipeline": "pipeline", "Item": "graph.shapes"}.get(name, "graph.steps")
     return getattr(import_module(f"{__name__}.{home}"), name)

@@ -7,8 +7,10 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from .codecs import is_own
+from .codecs.several import assemble
 from .graph.checking import require_sound, settings_of
 from .graph.graph import Graph
+from .graph.signatures import annotation_of
 from .graph.steps import Segment, segment_of
 from .reuse.key import adapters_code
 
@@ -44,12 +46,12 @@ class Pipeline(Graph):
         self.settings = settings_of(name, listed)
         super().__init__(listed, name, self.settings.wiring.outputs, builder)
         require_sound(self, self.settings)
-        codecs = [s.codec for s in self.steps]
-        codecs += [p.codec for s in self.steps for p in s.parameters]
-        self._adapters = adapters_code() if any(map(is_own, codecs)) else {}
+        self._adapters = adapters_code() if any(map(is_own, self.codecs())) else {}
 
     def load(self, value: str) -> Any:
         """A value as a run last made or reused it, of the type that its step returned then.
+
+        `load("split.train")` loads one item of a value that is made of several.
 
         Raises ConfigurationError, StorageError; see `disk.loading.load_value`.
         """
@@ -58,7 +60,11 @@ class Pipeline(Graph):
 
         project = describe_again(self)
         is_edited = project.adapters != self._adapters
-        return load_value(project.graph, project.settings, value, adapters_edited=is_edited)
+        loaded = load_value(project.graph, project.settings, value, adapters_edited=is_edited)
+        made = {step.name: step for step in project.graph.steps}.get(value)
+        if made is None or made.shape is None or made.shape.kind != "fields":
+            return loaded
+        return assemble(made.shape, loaded, annotation_of(made.function(), "return"))
 
     def run(self, params: dict[str, Any] | None = None, budget: str | None = None) -> RunRecord:
         """Run what is not checkpointed yet. Raises CheckpointingError; see `run.run.run`."""

@@ -163,6 +163,17 @@ class Reuse(_Table):
     """
 
 
+def _by_item(outputs: Any) -> Any:
+    """`split.train = "…"`, which TOML reads as a table within a table, as one name."""
+    if not isinstance(outputs, dict):
+        return outputs
+    flat: dict[str, Any] = {}
+    for name, place in outputs.items():
+        items = place if isinstance(place, dict) else {"": place}
+        flat |= {f"{name}.{key}" if key else name: inner for key, inner in items.items()}
+    return flat
+
+
 class Wiring(_Table):
     """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
 
@@ -175,8 +186,11 @@ class Wiring(_Table):
     params: dict[str, Any] = {}
     """Values of any TOML type, checked against the annotation of the step that names one."""
 
-    outputs: dict[str, PathText] = {}
-    """Where a value is published: whole or not at all, to a path that `clean` never touches."""
+    outputs: Annotated[dict[str, PathText], BeforeValidator(_by_item)] = {}
+    """Where a value is published: whole or not at all, to a path that `clean` never touches.
+
+    An item of a value that is made of several has a line of its own: `split.train = "…"`.
+    """
 
     reuse: Reuse = Reuse()
 

@@ -11,6 +11,7 @@ value gets that form *thawed*. A value that would not come back exactly is refus
 | array  | ndarray                         | `numpy.ndarray`, read-only         | .npy           |
 | json   | scalars, dict, list, dates      | `bytes`, UTF-8                     | .json          |
 | path   | a file or folder a step made    | `pathlib.Path`                     | moved as it is |
+| index  | the keys of a value of several  | `bytes`, UTF-8                     | .json          |
 
 `_CODECS` and `_FORMATS` list the types and formats of the template; a project adds its own with
 `register`. The modules are imported on first use, so that a command starts without pandas.
@@ -97,6 +98,7 @@ _CODECS: dict[str, Codec] = {
         ("ndarray", "numpy.ndarray", "array", "arrays", "freeze", "thaw"),
         ("json", "json", "json", "plain", "freeze", "thaw"),
         ("Path", "pathlib.Path", "path", "paths", "freeze", "thaw"),
+        ("several", "several", "index", "several", "freeze", "thaw"),
     )
 }
 _FORMATS: dict[str, Format] = {
@@ -106,6 +108,7 @@ _FORMATS: dict[str, Format] = {
         ("parquet", ".parquet", "table", "table.parquet"),
         ("npy", ".npy", "array", "arrays"),
         ("json", ".json", "json", "plain"),
+        ("index", ".json", "index", "several"),
     )
 }
 _BUILT_IN = frozenset(_CODECS), frozenset(_FORMATS)

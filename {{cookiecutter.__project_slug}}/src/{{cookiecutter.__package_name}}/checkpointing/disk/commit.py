@@ -97,13 +97,17 @@ class Commit:
             )
         self._require_allowance(needed)
 
-    def write(self, value: str, frozen: Any, codec: Codec, form: Format) -> FileRecord:
+    def write(
+        self, value: str, frozen: Any, codec: Codec, form: Format, stem: str | None = None
+    ) -> FileRecord:
         """Write one value, make it durable, and read it back.
+
+        `stem` is what its file is called if not like the value.
 
         Raises StorageError, and InexactValue if the file does not give back what was written.
         """
         self._require_folder()
-        path = self.folder / value_name(self.folder, value, self._number, form.suffix)
+        path = self.folder / value_name(self.folder, stem or value, self._number, form.suffix)
         with storage_errors(f"Writing `{value}`", self.folder):
             self._written.append(path)
             with exactly(value, path, frozen, codec, form):
@@ -138,18 +142,20 @@ class Commit:
             self._spend(total_bytes(path))
             return self._record(path, codec, "path", total_bytes(path), checksum(path), {})
 
-    def keep(self, value: str, frozen: Any, codec: Codec, files: Files) -> Kept:
-        """Write the files of one value, and keep no reference to it.
+    def keep(
+        self, value: str, frozen: Any, codec: Codec, files: Files, stem: str | None = None
+    ) -> Kept:
+        """Write the files of one value, and keep no reference to it; `stem` as for `write`.
 
         Raises StorageError, and InexactValue as `write` does.
         """
         if codec.family == "path":
             taken = self.take(value, frozen, codec)
             return Kept(taken if files.is_kept else None, taken if files.is_output else None)
-        kept = self.write(value, frozen, codec, files.kept) if files.kept else None
+        kept = self.write(value, frozen, codec, files.kept, stem) if files.kept else None
         if files.output is None or files.output == files.kept:  # then one file serves for both
             return Kept(kept, kept if files.output else None)
-        return Kept(kept, self.write(value, frozen, codec, files.output))
+        return Kept(kept, self.write(value, frozen, codec, files.output, stem))
 
     def finish(self, manifest: Manifest, *, partial: bool = False) -> None:
         """Write the manifest: from now on the checkpoint exists and replaces a former one.

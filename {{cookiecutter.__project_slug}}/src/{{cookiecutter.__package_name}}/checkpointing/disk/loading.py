@@ -6,7 +6,9 @@ A person loads values in a notebook, or with the command `show`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..base.errors import (
@@ -18,7 +20,9 @@ from ..base.errors import (
 )
 from ..base.settings import Settings
 from ..codecs import codec_named, format_named, is_own
+from ..codecs.several import INDEX, assemble, item_name, key_of, value_of
 from ..graph.graph import Graph
+from .manifest import FileRecord
 from .place import checkpoints_place
 from .store import Damaged, Store, is_sound
 
@@ -51,6 +55,9 @@ def load_value(
 ) -> Any:
     """A value as a run last made or reused it, of the type that its step returned then.
 
+    An item of a value that is made of several has the name `value.key`. Of a value with fields
+    this returns the items by their names, because only the project's code has the class.
+
     Args:
         adapters_edited: whether adapters.py is not what this process has imported.
 
@@ -61,36 +68,63 @@ def load_value(
             damaged or cannot be read.
     """
     made = {step.name: step for step in graph.steps if step.codec is not None}
-    if value not in made:
-        raise ConfigurationError(f"no step makes `{value}`{nearest(value, list(made))}")
+    shape = made[value_of(value)].shape if value_of(value) in made else None
+    if value not in made and (shape is None or shape.type_of(key_of(value)) is None):
+        items = [item_name(n, key) for n, s in made.items() if s.shape for key in s.shape.keys]
+        raise ConfigurationError(f"no step makes `{value}`{nearest(value, [*made, *items])}")
     place = checkpoints_place(settings, graph.name)
     place.is_ours()
     store = Store(place.folder)
     segment = graph.producer(value).name
     newest = next(iter(store.all_of(segment)), None)  # an older one is of other code or inputs
-    record = newest.record(value) if newest is not None else None
-    if newest is None or record is None:
-        raise StorageError(
-            f"no checkpoint contains `{value}`. Run the pipeline; a value stays on disk only when "
-            f"a later segment reads it, or nothing does."
-        )
-    folder = store.path(segment, newest.key)
-    if not is_sound(folder, record):
-        raise StorageError(f"{folder / record.file} is damaged; `run` will rebuild it.")
-    if adapters_edited and is_own(record.codec):
-        raise ConfigurationError(
-            f"`{value}` is kept by the codec {record.codec} of adapters.py, whose code was edited "
-            f"after this session had imported it. Start the session again to load it."
-        )
-    path = folder / record.file
-    codec = codec_named(record.codec)
-    try:
-        with restoring(value, is_stored=True):
-            return codec.thaw(
-                path if record.format == "path" else format_named(record.format).read(path, None)
+    kept = dict(newest.outputs | newest.values) if newest is not None else {}
+    if newest is None or value not in kept:
+        raise StorageError(_absence(value, kept))
+    load = _Loading(store.path(segment, newest.key), segment, adapters_edited)
+    if kept[value].codec != INDEX or shape is None:
+        return load.one(value, kept[value])
+    keys: list[str] = load.one(value, kept[value])["keys"]
+    names = {key: item_name(value, key) for key in keys}
+    if missing := [name for name in names.values() if name not in kept]:
+        raise StorageError(_absence(missing[0], kept))
+    inside = {key: load.one(name, kept[name]) for key, name in names.items()}
+    return inside if shape.kind == "fields" else assemble(shape, inside, None)
+
+
+def _absence(value: str, kept: Mapping[str, Any]) -> str:
+    items = [name for name in kept if value_of(name) == value_of(value) != name]
+    only = f" Kept are {', '.join(f'`{name}`' for name in items)}." if items else ""
+    return (
+        f"no checkpoint contains `{value}`. Run the pipeline; a value stays on disk only when "
+        f"a later segment reads it, or nothing does.{only}"
+    )
+
+
+@dataclass(frozen=True)
+class _Loading:
+    """Loads values from the folder of one checkpoint."""
+
+    folder: Path
+    segment: str
+    adapters_edited: bool
+
+    def one(self, value: str, record: FileRecord) -> Any:
+        """One value, as its codec thaws it. Raises ConfigurationError, StorageError."""
+        path = self.folder / record.file
+        if not is_sound(self.folder, record):
+            raise StorageError(f"{path} is damaged; `run` will rebuild it.")
+        if self.adapters_edited and is_own(record.codec):
+            raise ConfigurationError(
+                f"`{value}` is kept by the codec {record.codec} of adapters.py, whose code was "
+                f"edited after this session had imported it. Start the session again to load it."
             )
-    except Damaged as damage:
-        raise StorageError(
-            f"{path} cannot be read ({damage.__cause__}), though it is as it was committed. "
-            f"Make it anew with `run --rerun-from {segment}`."
-        ) from damage
+        try:
+            with restoring(value, is_stored=True):
+                is_path = record.format == "path"
+                frozen = path if is_path else format_named(record.format).read(path, None)
+                return codec_named(record.codec).thaw(frozen)
+        except Damaged as damage:
+            raise StorageError(
+                f"{path} cannot be read ({damage.__cause__}), though it is as it was committed. "
+                f"Make it anew with `run --rerun-from {self.segment}`."
+            ) from damage

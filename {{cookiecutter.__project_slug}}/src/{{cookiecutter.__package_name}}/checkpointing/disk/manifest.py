@@ -17,6 +17,7 @@ from ..base.errors import StorageError
 from ..base.files import replace_text, stamp, total_bytes
 from ..base.reading import read_json
 from ..base.refusals import is_passing
+from ..codecs.several import INDEX
 
 MANIFEST = "manifest.json"
 PARTIAL = "partial.json"
@@ -92,6 +93,17 @@ class Manifest:
     def record(self, value: str) -> FileRecord | None:
         """The file to load a value from."""
         return self.values.get(value) or self.outputs.get(value)
+
+    def taken(self, name: str) -> dict[str, FileRecord]:
+        """The files to load for a value or an item; of a value of several, its index and items.
+
+        Raises KeyError if the value is not kept for later steps.
+        """
+        record = self.values[name]
+        if record.codec != INDEX:
+            return {name: record}
+        inside = {n: r for n, r in self.values.items() if n.startswith(f"{name}.")}
+        return {name: record, **inside}
 
     @property
     def bytes(self) -> int:

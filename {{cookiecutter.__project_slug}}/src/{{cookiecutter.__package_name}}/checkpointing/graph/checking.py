@@ -10,9 +10,12 @@ from ..base.errors import ConfigurationError, nearest
 from ..base.names import LONGEST, is_too_long
 from ..base.settings import Settings, find_root, load_settings
 from ..codecs import codec_named, output_format
+from ..codecs.several import ItemType, key_of, value_of
 from .bodies import undeclared_uses
+from .fitting import problems_of_item, problems_of_loading
 from .graph import Graph
 from .places import needed_annotation, problem_of_place
+from .signatures import admits_none
 from .steps import WORKDIR, Parameter, Segment, Step, is_step
 
 
@@ -53,7 +56,7 @@ def _problems(graph: Graph, settings: Settings) -> Iterator[str]:
     for step in graph.steps:
         for parameter in step.parameters:
             yield from _problems_of_parameter(step, parameter, earlier, graph, settings)
-        for name in undeclared_uses(step, set(earlier) - {p.name for p in step.parameters}):
+        for name in undeclared_uses(step, set(earlier) - {p.source for p in step.parameters}):
             yield (
                 f"{step.place}: the body uses `{name}`, an earlier step. Add `{name}` to the "
                 f"parameters to receive its value."
@@ -102,13 +105,15 @@ def _problems_of_parameter(
 ) -> Iterator[str]:
     name, wiring = parameter.name, settings.wiring
     where = f"{step.place}: parameter `{name}`"
-    if parameter.columns is not None and name not in earlier:
+    if parameter.columns is not None and parameter.source not in earlier:
         yield f"{where}: Columns applies to an earlier step's table only."
-    if name == WORKDIR:
+    if parameter.value:
+        yield from problems_of_item(where, parameter, earlier, settings)
+    elif name == WORKDIR:
         if parameter.annotation is not Path:
             yield f"{where} is a fresh folder; annotate it `Path`."
     elif name in earlier:
-        yield from _problems_of_loading(where, parameter, earlier[name])
+        yield from problems_of_loading(where, parameter, earlier[name])
     elif name in wiring.inputs:
         needed = needed_annotation(wiring.inputs[name], settings.root, parameter.annotation)
         if needed is not None:
@@ -121,8 +126,15 @@ def _problems_of_parameter(
             )
     elif any(name == later.name for later in graph.steps):
         yield f"{where} is the value of a later step; move that step before this one."
+    elif len(holders := _holders(name, earlier)) > 1:
+        yield (
+            f"{where} is an item of {' and of '.join(f'`{h}`' for h in holders)}. Say of which: "
+            f'`Annotated[..., Item("{holders[-1]}", "{name}")]`.'
+        )
+    elif _is_left_out(parameter, settings):
+        yield from _problems_of_absence(where, name, graph, settings)
     else:
-        known = [*earlier, *wiring.inputs, *wiring.params]
+        known = [*earlier, *wiring.inputs, *wiring.params, *_items(earlier)]
         yield (
             f"{where}: no earlier step, [inputs] or [params] entry of pipeline.toml has that "
             f"name{nearest(name, known)}"
@@ -131,7 +143,7 @@ def _problems_of_parameter(
 
 def _problems_of_outputs(graph: Graph, settings: Settings) -> Iterator[str]:
     wiring, root = settings.wiring, settings.root
-    codecs = {step.name: step.codec for step in graph.steps}
+    steps = {step.name: step for step in graph.steps}
     taken = {root / text: f"[inputs] `{name}`" for name, text in wiring.inputs.items()}
     taken |= {
         settings.checkpoints: "the checkpoints",
@@ -149,10 +161,10 @@ def _problems_of_outputs(graph: Graph, settings: Settings) -> Iterator[str]:
                 f"pipeline.toml: [outputs] `{name}` = {text!r}: the file's name is longer than "
                 f"{LONGEST} bytes, so there is no room for temporary names."
             )
-        if name in codecs:
-            yield from _problems_of_publishing(name, codecs[name], target.suffix)
-        elif not _is_step_beside(graph, name):
-            yield f"pipeline.toml: [outputs] `{name}` is no step{nearest(name, list(codecs))}"
+        if (step := steps.get(value_of(name))) is not None:
+            yield from _problems_of_publishing(name, step, target.suffix)
+        elif not _is_step_beside(graph, value_of(name)):
+            yield f"pipeline.toml: [outputs] `{name}` is no step{nearest(name, list(steps))}"
 
 
 def _is_step_beside(graph: Graph, name: str) -> bool:
@@ -169,27 +181,54 @@ def _is_step_beside(graph: Graph, name: str) -> bool:
     )
 
 
-def _problems_of_publishing(name: str, codec: str | None, suffix: str) -> Iterator[str]:
-    form = output_format(codec_named(codec).family) if codec else None
-    if codec is None:
-        yield f"pipeline.toml: [outputs] `{name}` returns None, there is nothing to publish"
+def _problems_of_publishing(name: str, step: Step, suffix: str) -> Iterator[str]:
+    where, key = f"pipeline.toml: [outputs] `{name}`", key_of(name)
+    if step.codec is None:
+        yield f"{where} returns None, there is nothing to publish"
+        return
+    made: ItemType | None = ItemType(step.codec, "", step.is_optional)
+    if step.shape is not None and not key:
+        items = step.shape.keys or ("KEY",)
+        yield (
+            f"{where} is made of several values. Publish each by its name: "
+            f'`"{name}.{items[0]}" = ...`'
+        )
+        return
+    if key:
+        made = step.shape.type_of(key) if step.shape else None
+    if made is None:
+        yield f"{where}: `{step.name}` has no item `{key}`"
+        return
+    form = output_format(codec_named(made.codec).family)
+    if made.is_optional:
+        yield f"{where} may be None, and then there is nothing to publish. Return an empty table."
     elif form is not None and suffix != form.suffix:
         yield (
-            f"pipeline.toml: [outputs] `{name}` is published as {form.suffix}, not "
+            f"{where} is published as {form.suffix}, not "
             f"{suffix or 'without a suffix'}. For another format, write the file in a step that "
             f"takes `workdir: Path` and returns its path."
         )
 
 
-def _problems_of_loading(where: str, parameter: Parameter, producer: Step) -> Iterator[str]:
-    if producer.codec is None:
-        yield f"{where}: `{producer.name}` returns None, there is no value to receive."
-        return
-    stored = codec_named(producer.codec)
-    if parameter.codec is None or codec_named(parameter.codec).family != stored.family:
-        yield (
-            f"{where}: `{producer.name}` makes a {stored.type_name}, which cannot be loaded as "
-            f"{parameter.type_name}. Annotate it as that type."
-        )
-    elif parameter.columns is not None and stored.family != "table":
-        yield f"{where}: Columns applies to tables only."
+def _holders(item: str, earlier: dict[str, Step]) -> list[str]:
+    """The earlier steps whose value has an item of that name."""
+    return [name for name, step in earlier.items() if step.shape and item in step.shape.keys]
+
+
+def _items(earlier: dict[str, Step]) -> list[str]:
+    return [key for step in earlier.values() if step.shape for key in step.shape.keys]
+
+
+def _is_left_out(parameter: Parameter, settings: Settings) -> bool:
+    """Whether a parameter of no known name may be None, as a param or an input that is absent."""
+    is_known = parameter.name in settings.wiring.params or parameter.name in settings.wiring.inputs
+    return admits_none(parameter.annotation) and not is_known and parameter.name != WORKDIR
+
+
+def _problems_of_absence(where: str, name: str, graph: Graph, settings: Settings) -> Iterator[str]:
+    """Refuse an absent param if a similar one, which no step takes, may be meant."""
+    wiring = settings.wiring
+    taken = {parameter.name for step in graph.steps for parameter in step.parameters}
+    unused = [other for other in (*wiring.params, *wiring.inputs) if other not in taken]
+    if hint := nearest(name, unused):
+        yield f"{where} is not in pipeline.toml, where no step takes all{hint}"

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from .signatures import without_none
+
 
 def is_url(text: str) -> bool:
     """Whether an input is an address that is passed to the step as text."""
@@ -39,7 +41,11 @@ def problem_of_place(text: str, root: Path) -> str | None:
 
 
 def needed_annotation(text: str, root: Path, annotation: Any) -> str | None:
-    """The annotation that a parameter needs for an input; None if it has such a one."""
+    """The annotation that a parameter needs for an input; None if it has such a one.
+
+    With `| None` the parameter is None if there is no such file, or a glob matches nothing.
+    """
+    annotation, _ = without_none(annotation)
     if is_url(text):
         return None if annotation is str else "`str`, for it is a URL"
     if is_glob(text, root):

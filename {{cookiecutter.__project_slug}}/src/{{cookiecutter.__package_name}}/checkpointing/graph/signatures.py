@@ -11,7 +11,7 @@ import sys
 import sysconfig
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, NewType, NotRequired, Required
@@ -55,6 +55,28 @@ def is_plain(annotation: Any) -> bool:
     home = annotation if isinstance(annotation, type) else type(annotation)
     file = getattr(sys.modules.get(home.__module__), "__file__", None)
     return file is None or any(Path(file).is_relative_to(folder) for folder in _LIBRARIES)
+
+
+def annotation_of(function: Callable[..., Any], name: str) -> Any:
+    """The class that a function's annotation names, of a parameter or of "return"."""
+    annotation = typing.get_type_hints(inspect.unwrap(function), include_extras=True)[name]
+    is_annotated = typing.get_origin(annotation) is typing.Annotated
+    return typing.get_args(annotation)[0] if is_annotated else annotation
+
+
+def without_none(annotation: Any) -> tuple[Any, bool]:
+    """`X` and True for `X | None`; any other annotation as it is, and False."""
+    members = typing.get_args(annotation)
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    if not is_union or type(None) not in members:
+        return annotation, False
+    rest = [member for member in members if member is not type(None)]
+    return (rest[0] if len(rest) == 1 else typing.Union[tuple(rest)]), True  # noqa: UP007
+
+
+def admits_none(annotation: Any) -> bool:
+    """Whether None fits an annotation, such as `int | None`."""
+    return without_none(annotation)[1]
 
 
 def _send_by_structure(kind: Any) -> tuple[Any, ...]:

@@ -20,7 +20,9 @@ from typing import Any, TypeVar
 from ..base.errors import ConfigurationError
 from ..base.names import LONGEST, is_too_long
 from ..codecs import codec_of
-from .signatures import is_plain, problems_of_form
+from ..codecs.several import INDEX, Shape, item_name
+from .shapes import Item, items_not_kept, shape_of
+from .signatures import is_plain, problems_of_form, without_none
 from .sources import read
 
 WORKDIR = "workdir"
@@ -93,6 +95,28 @@ class Parameter:
     columns: tuple[str, ...] | None
     """The columns to load of a table; None: all."""
 
+    shape: Shape | None = None
+    """How the value that it takes is made of several, where the annotation says so."""
+
+    is_optional: bool = False
+    """Whether it may be None in place of what the codec loads."""
+
+    value: str = ""
+    """The step whose value it takes, if that is not its own name."""
+
+    key: str | None = None
+    """The key of the item that it takes of that value; None: the whole."""
+
+    @property
+    def source(self) -> str:
+        """The name of the step that makes its value, if a step does."""
+        return self.value or self.name
+
+    @property
+    def taken(self) -> str:
+        """The name of the value, or of the item of it, that it takes."""
+        return self.source if self.key is None else item_name(self.source, self.key)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -112,6 +136,12 @@ class Step:
 
     codec: str | None
     """The name of the codec that stores its value; None for a sink, which returns None."""
+
+    shape: Shape | None = None
+    """How its value is made of several items; the codec is then that of their index."""
+
+    is_optional: bool = False
+    """Whether it may return None in place of its value."""
 
     @property
     def place(self) -> str:
@@ -243,39 +273,62 @@ def _read_step(marked: Callable[..., Any]) -> Step:
             f"{place}: no return annotation. Write the type of its value, or `-> None` for a step "
             f"that only has an effect."
         )
+    codec, shape, is_optional = _returned(place, hints["return"])
     return Step(
         name=function.__name__,
         module=function.__module__,
         file=str(Path(code.co_filename)),
         line=code.co_firstlineno,
         parameters=tuple(_parameter(name, hints[name]) for name in names),
-        codec=_return_codec(place, hints["return"]),
+        codec=codec,
+        shape=shape,
+        is_optional=is_optional,
     )
 
 
 def _parameter(name: str, annotation: Any) -> Parameter:
-    columns = None
+    columns = item = None
     if typing.get_origin(annotation) is typing.Annotated:
         annotation, *extras = typing.get_args(annotation)
         columns = next((extra.names for extra in extras if isinstance(extra, Columns)), None)
-    codec = codec_of(annotation)
-    if codec is not None and codec.family not in ("json", "path"):
-        return Parameter(name, codec.type_name, None, codec.name, columns)
-    shown = annotation.__qualname__ if type(annotation) is type else repr(annotation)
-    kept = annotation if is_plain(annotation) else None
-    return Parameter(name, shown, kept, codec.name if codec else None, columns)
+        item = next((extra for extra in extras if isinstance(extra, Item)), None)
+    value, key = (item.value, str(item.key)) if item is not None else ("", None)
+    shape, codec, is_optional = shape_of(annotation), codec_of(annotation), False
+    if codec is None and shape is None:
+        inner, is_optional = without_none(annotation)
+        codec = codec_of(inner) if is_optional else None
+    if codec is not None and shape is None and codec.family not in ("json", "path"):
+        shown, kept = codec.type_name, None
+    else:
+        shown = annotation.__qualname__ if type(annotation) is type else repr(annotation)
+        kept = annotation if is_plain(annotation) else None
+    named = codec.name if codec and shape is None else None
+    return Parameter(name, shown, kept, named, columns, shape, is_optional, value, key)
 
 
-def _return_codec(place: str, annotation: Any) -> str | None:
+def _returned(place: str, annotation: Any) -> tuple[str | None, Shape | None, bool]:
+    """The codec and the shape of what a step returns, and whether it may return None instead.
+
+    Raises ConfigurationError.
+    """
     if typing.get_origin(annotation) is typing.Annotated:
         annotation = typing.get_args(annotation)[0]
     if annotation is type(None):
-        return None
-    codec = codec_of(annotation)
-    if codec is None:
-        raise ConfigurationError(
-            f"{place}: values of type {annotation!r} cannot be stored. Return a DataFrame, Series, "
-            f"pyarrow Table, NumPy array, a Path within `workdir`, or numbers, text, dicts and "
-            f"lists; or register a codec in adapters.py."
-        )
-    return codec.name
+        return None, None, False
+    if (shape := shape_of(annotation)) is not None and not shape.is_lazy:
+        return INDEX, shape, False
+    if (codec := codec_of(annotation)) is not None:
+        return codec.name, None, False
+    inner, is_optional = without_none(annotation)
+    if is_optional and (codec := codec_of(inner)) is not None:
+        return codec.name, None, True
+    whose = "values"
+    for item, inner in items_not_kept(annotation):
+        whose, annotation = f"{item}, values", inner
+        break
+    raise ConfigurationError(
+        f"{place}: {whose} of type {annotation!r} cannot be stored. Return a DataFrame, Series, "
+        f"pyarrow Table, NumPy array, a Path within `workdir`, or numbers, text, dicts and "
+        f"lists; several of them as a NamedTuple, a list or a dict; or register a codec in "
+        f"adapters.py."
+    )

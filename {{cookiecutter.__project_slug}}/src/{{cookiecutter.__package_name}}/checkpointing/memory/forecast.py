@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ..base.settings import MemoryBudget
 from ..codecs import family_known
+from ..codecs.several import value_of
 from ..graph.graph import Graph
 from ..graph.steps import Segment, Step
 from .profile import Profile, SegmentProfile, StepMeasure
@@ -76,11 +77,12 @@ class Forecast:
         self.shared: list[Shared] = []
         for profile in profiles.values():
             self.measures |= profile.steps
-            self.loads |= profile.loads
-            self.writes |= profile.writes
             self.shared += profile.shared
-        self.outputs = set(graph.outputs(range(len(graph.steps))))
-        self._codecs = {step.name: step.codec for step in graph.steps}
+            self.loads |= _with_wholes(profile.loads)
+            self.writes |= _largest_writes(profile.writes)
+        self.outputs = {value_of(name) for name in graph.outputs(range(len(graph.steps)))}
+        self._families = {step.name: _families(step) for step in graph.steps}
+        self._shapes = {step.name: step.shape for step in graph.steps}
 
     def baseline(self, number: int) -> int:
         """The memory of a process before its first step, in bytes: each segment imports its own."""
@@ -102,24 +104,32 @@ class Forecast:
         `unloaded` are the values that it would have to load. A step that was never measured counts
         with `otherwise`.
         """
-        loads = sum(self.load(p.name) for p in step.parameters if p.name in unloaded)
+        loads = sum(self.load(p.taken) for p in step.parameters if p.taken in unloaded)
         known = self.measures[step.name].needed_bytes if self.knows(step) else otherwise
         return loads + known
 
-    def load(self, value: str) -> int:
-        """The held bytes that loading a value takes.
+    def load(self, taken: str) -> int:
+        """The held bytes that loading a value or an item of one takes.
 
         Where that was never seen, it is nothing for a mapped file, and else the size of the value.
         """
-        if value in self.loads or value not in self.measures:
-            return self.loads.get(value, 0)
-        is_table = family_known(self._codecs[value]) == "table"
+        value = value_of(taken)
+        if taken in self.loads or value not in self.measures:
+            return self.loads.get(taken, 0)
+        is_table = "table" in self._families[value]
         is_mapped = not (is_table and self.settings.checkpoints.format == "parquet")
         return (
             0
             if is_mapped and self.settings.budget.count == "held"
             else self.measures[value].file_bytes
         )
+
+    def read(self, taken: str) -> int:
+        """The bytes that are read of a value; of an item, as if all items were of one size."""
+        measure = self.measures.get(value_of(taken), _UNKNOWN)
+        shape = self._shapes.get(value_of(taken))
+        is_item = taken != value_of(taken) and shape is not None and shape.keys
+        return measure.file_bytes // (len(shape.keys) if shape and is_item else 1)
 
     def part(self, part: range) -> PartForecast:
         """The forecast of one part, a range of step numbers."""
@@ -151,6 +161,28 @@ class Forecast:
     def must_cut(self, steps: range) -> set[int]:
         """Step numbers before which a part has to begin: a sink ends its part."""
         return {n + 1 for n in steps if self.graph.steps[n].is_sink and n + 1 in steps}
+
+
+def _with_wholes(loads: Mapping[str, int]) -> dict[str, int]:
+    """What loading takes, of each value and item; of the whole of several all of it together."""
+    wholes: dict[str, int] = {}
+    for name, count in loads.items():
+        wholes[value_of(name)] = wholes.get(value_of(name), 0) + count
+    return {**loads, **wholes}
+
+
+def _largest_writes(writes: Mapping[str, int]) -> dict[str, int]:
+    """What writing takes, of each value: items are written one after the other."""
+    largest: dict[str, int] = {}
+    for name, count in writes.items():
+        largest[value_of(name)] = max(largest.get(value_of(name), count), count)
+    return largest
+
+
+def _families(step: Step) -> set[str | None]:
+    """The families of a step's value, or of the items that it is made of."""
+    kinds = step.shape.types if step.shape else ()
+    return {family_known(codec) for codec in (step.codec, *(kind.codec for kind in kinds))}
 
 
 def forecast_of(
@@ -193,7 +225,7 @@ class _GrowingPart:
         forecast, step = self._forecast, self._graph.steps[number]
         measure = forecast.measures.get(step.name, _UNKNOWN)
         peak = self._resident + self._load(number, step) + measure.needed_bytes
-        used = {p.name for p in self._graph.values_of(step)} & self._live
+        used = {p.source for p in self._graph.values_of(step)} & self._live
         if not step.is_sink:
             self._live.add(step.name)
             self._own += measure.value_bytes
@@ -225,11 +257,12 @@ class _GrowingPart:
     def _load(self, number: int, step: Step) -> int:
         """Note what a step loads; the memory of all the loaded values that it reads."""
         held = 0
-        for name in {p.name for p in self._graph.values_of(step)} & self._before:
+        loaded = {p.taken for p in self._graph.values_of(step) if p.source in self._before}
+        for name in loaded:
             size = self._forecast.load(name)
             held += size
             if name not in self._last_read:
-                self.read += self._forecast.measures.get(name, _UNKNOWN).file_bytes
+                self.read += self._forecast.read(name)
             for between in range(self._last_read.get(name, number) + 1, number):
                 self.peaks[between - self._first] += size
             self._last_read[name] = number

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.units import Count
 from ..codecs import pieces
+from ..codecs.several import value_of
 from . import meter
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shared:
-    """Memory that came with one value, its owner, and that `holders` keep alive as well."""
+    """Memory that came with one value, its owner, and that `holders` keep alive as well.
+
+    What the items of one value share among them is their value's own.
+    """
 
     owner: str
     holders: tuple[str, ...]
@@ -92,6 +96,7 @@ class Residency:
         """All memory so far that several values kept alive, mapped files too."""
         sums: dict[tuple[str, tuple[str, ...]], int] = {}
         for held in (*self._freed, *self._held.values()):
-            if others := tuple(sorted(held.holders - {held.owner})):
-                sums[held.owner, others] = sums.get((held.owner, others), 0) + held.bytes
+            owner = value_of(held.owner)
+            if others := tuple(sorted({*map(value_of, held.holders)} - {owner})):
+                sums[owner, others] = sums.get((owner, others), 0) + held.bytes
         return tuple(Shared(owner, others, count) for (owner, others), count in sums.items())

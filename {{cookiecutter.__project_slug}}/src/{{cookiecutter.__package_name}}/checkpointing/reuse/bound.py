@@ -69,9 +69,8 @@ def describe(declared: Graph) -> Project:
     graph = Graph(declared.segments, declared.name, settings.wiring.outputs, declared.built_by)
     require_sound(graph, settings)
     code = {segment.name: code_of(segment) for segment in graph.segments}
-    codecs = [step.codec for step in graph.steps]
-    codecs += [parameter.codec for step in graph.steps for parameter in step.parameters]
-    return Project(graph, settings, code, adapters_code() if any(map(is_own, codecs)) else {})
+    is_adapted = any(map(is_own, graph.codecs()))
+    return Project(graph, settings, code, adapters_code() if is_adapted else {})
 
 
 def bind(project: Project, changed: Mapping[str, Any], *, hash_all: bool = False) -> Bound:
@@ -125,7 +124,8 @@ def known_input_bytes(bound: Bound, upstream: Mapping[str, Manifest]) -> dict[Se
     for segment in graph.segments:
         loaded = {v: graph.producer(v).name for v in graph.loaded(graph.span(segment))}
         if upstream.keys() >= set(loaded.values()):
-            values = (upstream[made].values[value] for value, made in loaded.items())
+            taken = (upstream[made].taken(value) for value, made in loaded.items())
+            values = (record for records in taken for record in records.values())
             sizes[segment] = input_bytes(bound, segment, values)
     return sizes
 

@@ -17,6 +17,7 @@ from ..base.refusals import refusal_of, remedy_of
 from ..base.settings import PIPELINE_FILE, Settings
 from ..graph.graph import Graph
 from ..graph.places import is_url, needed_annotation, problem_of_place
+from ..graph.signatures import admits_none, without_none
 from .hashes import HashCache
 from .trees import Scope, Tree, read_tree
 
@@ -26,6 +27,7 @@ class Input:
     """One entry of [inputs]: the path or URL as configured, its files, a hash of their contents.
 
     The contents behind a URL are not hashed: `digest` is of the address, and there is no `tree`.
+    `is_absent` if there is nothing, and every step that takes it may get None.
     """
 
     text: str
@@ -33,6 +35,7 @@ class Input:
     files: tuple[Path, ...]
     digest: str
     tree: Tree | None = None
+    is_absent: bool = False
 
     @property
     def is_url(self) -> bool:
@@ -56,7 +59,7 @@ def find_inputs(
     inputs = {}
     for name, text in texts.items():
         try:
-            inputs[name] = _find(name, str(text), settings, cache)
+            inputs[name] = _find(name, str(text), settings, cache, _may_lack(graph, name))
         except OSError as error:
             raise ConfigurationError(
                 f"input `{name}` cannot be read: {refusal_of(error)}. {remedy_of(error)}"
@@ -66,7 +69,15 @@ def find_inputs(
 
 def argument(source: Input, annotation: Any) -> Any:
     """The value that a step receives for an input: the configured path, the URL, or the files."""
-    return list(source.files) if annotation == list[Path] else source.place
+    if source.is_absent:
+        return None
+    return list(source.files) if without_none(annotation)[0] == list[Path] else source.place
+
+
+def _may_lack(graph: Graph, name: str) -> bool:
+    """Whether every parameter of that name may be None."""
+    takers = [p for step in graph.steps for p in step.parameters if p.name == name]
+    return all(admits_none(parameter.annotation) for parameter in takers)
 
 
 def _require_fitting(name: str, text: Any, graph: Graph, root: Path) -> None:
@@ -85,7 +96,7 @@ def _require_fitting(name: str, text: Any, graph: Graph, root: Path) -> None:
                 )
 
 
-def _find(name: str, text: str, settings: Settings, cache: HashCache) -> Input:
+def _find(name: str, text: str, settings: Settings, cache: HashCache, may_lack: bool) -> Input:
     if is_url(text):
         return Input(text, text, (), xxhash.xxh3_128_hexdigest(text.encode()))
     targets = {os.path.realpath(settings.root / t): v for v, t in settings.wiring.outputs.items()}
@@ -96,7 +107,10 @@ def _find(name: str, text: str, settings: Settings, cache: HashCache) -> Input:
     scope = Scope(text, settings.root, ignore, left_out)
     place = scope.place
     tree = read_tree(scope, cache)
-    if not (tree.entries if place.is_dir() else tree.files):
+    is_there = bool(tree.entries if place.is_dir() else tree.files)
+    if not is_there and may_lack:
+        return Input(text, place, (), tree.digest, tree, is_absent=True)
+    if not is_there:
         raise ConfigurationError(
             f"input `{name}`: {place} {_absence(scope)}. Correct [inputs] in "
             f"{PIPELINE_FILE}, or name another with `--set {name}=PATH`."

@@ -11,18 +11,32 @@ from ..base.errors import ConfigurationError, nearest
 from ..base.settings import PIPELINE_FILE, Wiring
 from ..base.texts import shown
 from ..graph.graph import Graph
+from ..graph.signatures import admits_none
 from ..graph.steps import Parameter, Step
 
 
-def changed_params(wiring: Wiring, changed: Mapping[str, Any]) -> dict[str, Any]:
+def left_out(graph: Graph, wiring: Wiring) -> set[str]:
+    """The names of params that pipeline.toml leaves out, and that steps take as None then."""
+    known = {step.name for step in graph.steps} | wiring.params.keys() | wiring.inputs.keys()
+    return {
+        parameter.name
+        for step in graph.steps
+        for parameter in step.parameters
+        if parameter.name not in known and not parameter.value and admits_none(parameter.annotation)
+    }
+
+
+def changed_params(graph: Graph, wiring: Wiring, changed: Mapping[str, Any]) -> dict[str, Any]:
     """The params of pipeline.toml with those of `changed`, whose names may be `table.key`.
+
+    Those that it leaves out are None.
 
     Raises ConfigurationError for a name that is neither a param nor an input, nor a key that the
     configured table has.
     """
-    params = dict(wiring.params)
+    params = dict.fromkeys(sorted(left_out(graph, wiring))) | wiring.params
     for name in sorted(changed, key=len):  # a whole table before its keys
-        if name in wiring.params:
+        if name in params:
             params[name] = changed[name]
         elif name not in wiring.inputs:
             _change_key(params, name, changed[name], wiring)
@@ -32,7 +46,7 @@ def changed_params(wiring: Wiring, changed: Mapping[str, Any]) -> dict[str, Any]
 def _change_key(params: dict[str, Any], name: str, value: Any, wiring: Wiring) -> None:
     first, *keys = name.split(".")
     if first not in params or not keys:
-        known = [*wiring.params, *wiring.inputs]
+        known = [*params, *wiring.inputs]
         raise ConfigurationError(
             f"`{name}` is neither under [params] nor under [inputs] in "
             f"{PIPELINE_FILE}{nearest(name, known)}"
@@ -65,7 +79,7 @@ def check_params(
         ConfigurationError: a value does not fit an annotation, or a changed name is none of a
             param or an input.
     """
-    params = changed_params(wiring, changed)
+    params = changed_params(graph, wiring, changed)
     received = {}
     for step in graph.steps:
         for parameter in step.parameters:

@@ -63,7 +63,8 @@ def standing(
     missing = sorted({name for name in sources.values() if name not in upstream})
     if missing:
         return Waiting(segment, (f"waits for {', '.join(missing)}",))
-    identities = {v: upstream[s].values[v].identity for v, s in sources.items()}
+    records = (item for v, s in sources.items() for item in upstream[s].taken(v).items())
+    identities = {name: record.identity for name, record in records}
     ingredients = ingredients_of(bound, segment, identities)
     key = ingredients.key()
     try:

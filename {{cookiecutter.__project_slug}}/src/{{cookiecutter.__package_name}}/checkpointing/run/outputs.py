@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..base.files import checksum, publish, storage_errors
 from ..base.settings import Settings
+from ..codecs.several import INDEX, value_of
 from ..disk.claims import Target, targets
 from ..disk.manifest import FileRecord, Manifest
 from ..disk.store import Damaged, is_sound
@@ -36,7 +37,8 @@ def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[s
     named = targets(bound.settings)
     folder = bound.store.path(manifest.segment, manifest.key)
     places = {}
-    for value, record in manifest.outputs.items():
+    outputs = {v: r for v, r in manifest.outputs.items() if r.codec != INDEX}
+    for value, record in outputs.items():
         source = folder / record.file
         if (target := named.get(value)) is None:
             places[value] = str(source)
@@ -57,7 +59,7 @@ def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[s
 def sweep_outputs(settings: Settings, graph: Graph) -> None:
     """Remove the temporary files of a run of this pipeline that was killed while it published."""
     made = {step.name for step in graph.steps}
-    for target in (each for each in targets(settings).values() if each.value in made):
+    for target in (each for each in targets(settings).values() if value_of(each.value) in made):
         for path in (target.path, target.claim):
             sweep_temporaries(path.parent, path.name)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import StorageError
+from ..codecs.several import value_of
 from ..disk.manifest import Manifest
 from ..disk.store import Damaged, used_bytes
 from ..graph.steps import Segment
@@ -79,7 +80,7 @@ class SegmentRun:
         self.settings = job.bound.settings
         self.segment = job.segment
         self.span = self.graph.span(self.segment)
-        values = [manifest.values[value] for value, manifest in job.upstream.items()]
+        values = [r for name, m in job.upstream.items() for r in m.taken(name).values()]
         self.input_bytes = input_bytes(job.bound, self.segment, values)
         self.forecast = forecast_of(
             self.graph, job.profile, self.settings.memory, {self.segment: self.input_bytes}
@@ -106,7 +107,8 @@ class SegmentRun:
             try:
                 done = self._run_part(range(start, stop), done)
             except Damaged as damage:
-                if str(damage) in self.job.upstream or done is None:
+                upstream = {value_of(name) for name in self.job.upstream}
+                if value_of(str(damage)) in upstream or done is None:
                     raise
                 self._begin_again(str(damage), done)
                 done = None
@@ -266,11 +268,15 @@ class SegmentRun:
             key=job.key,
             ingredients=as_json(job.ingredients),
             params=job.params,
-            last_use={step.name: graph.last_use(step.name) for step in self.segment.steps},
+            last_use=graph.last_takes(self.segment),
             outputs=graph.outputs(self.span),
             before=before,
             done=self.sunk,
-            sources={value: self._source(value, before) for value in graph.loaded(part)},
+            sources={
+                name: source
+                for taken in graph.loaded(part)
+                for name, source in self._sources(taken, before).items()
+            },
             arguments=arguments(bound, self.segment),
             code=bound.code[self.segment.name],
             trees=trees(bound, self.segment),
@@ -280,12 +286,15 @@ class SegmentRun:
             log=job.log,
         )
 
-    def _source(self, value: str, before: Manifest | None) -> Source:
-        """The file of a value, which is hashed before its first load in a run."""
-        store, manifest = self.job.bound.store, self.job.upstream.get(value, before)
+    def _sources(self, taken: str, before: Manifest | None) -> dict[str, Source]:
+        """The files of a value or an item, each hashed before its first load in a run."""
+        store, manifest = self.job.bound.store, self.job.upstream.get(taken, before)
         assert manifest is not None, "an earlier part made it"
-        folder, record = store.path(manifest.segment, manifest.key), manifest.values[value]
-        return Source(folder, record, verify=folder / record.file not in store.verified)
+        folder = store.path(manifest.segment, manifest.key)
+        return {
+            name: Source(folder, record, verify=folder / record.file not in store.verified)
+            for name, record in manifest.taken(taken).items()
+        }
 
 
 def note_damage(value: str, damaged: set[str], segment: str) -> None:

@@ -17,7 +17,7 @@ def parse_changes(project: Project, changes: list[str]) -> dict[str, Any]:
 
     An input is text. A param annotated `str` is text too; any other is the one TOML value that the
     text is, if that fits its annotations, and else text: `2024` is a number for `int | str`, and
-    text for `str | None`.
+    text for `str | None`. `null`, which TOML has no word for, is None where that fits.
 
     Raises:
         ConfigurationError: an argument is not NAME=VALUE, names what no run can change, or
@@ -43,9 +43,10 @@ def parse_changes(project: Project, changes: list[str]) -> dict[str, Any]:
         parsed[name] = text
         if name in texts:
             continue
-        for value in (*_toml_values(text), text):
-            params = changed_params(wiring, {**parsed, name: value})
-            if fits(graph, name if name in wiring.params else name.partition(".")[0], params):
+        nothing = [None] if text == "null" else []
+        for value in (*nothing, *_toml_values(text), text):
+            params = changed_params(graph, wiring, {**parsed, name: value})
+            if fits(graph, name if name in params else name.partition(".")[0], params):
                 parsed[name] = value
                 break
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..codecs.several import item_name
 from ..disk.loading import load_value
 from ..run.describing import describe_project
 from .ending import ended
@@ -14,14 +15,31 @@ def show_command(package: str, pipeline: str | None, value: str, rows: int) -> i
     """Print one checkpointed value; the exit code."""
     project = describe_project(package, pipeline)
     loaded = load_value(project.graph, project.settings, value)
-    shape = f", {' × '.join(map(str, loaded.shape))}" if hasattr(loaded, "shape") else ""
-    print(f"{value}: {type(loaded).__name__}{shape}")
-    if hasattr(loaded, "head"):
-        loaded = loaded.head(rows)
-    elif hasattr(loaded, "slice"):
-        loaded = loaded.slice(0, rows)
-    print(_as_text(loaded))
+    step = next((step for step in project.graph.steps if step.name == value), None)
+    if step is None or step.shape is None:
+        _show(value, loaded, rows)
+        return 0
+    items = loaded if isinstance(loaded, dict) else dict(enumerate(loaded))
+    print(f"{value}: {step.shape.type_name} of {len(items)}")
+    for key, item in items.items():
+        print(f"  {item_name(value, key)}: {_kind(item)}")
+    if items:
+        print(f"`show {item_name(value, next(iter(items)))}` prints one of them.")
     return 0
+
+
+def _show(name: str, value: Any, rows: int) -> None:
+    print(f"{name}: {_kind(value)}")
+    if hasattr(value, "head"):
+        value = value.head(rows)
+    elif hasattr(value, "slice"):
+        value = value.slice(0, rows)
+    print(_as_text(value))
+
+
+def _kind(value: Any) -> str:
+    shape = f", {' × '.join(map(str, value.shape))}" if hasattr(value, "shape") else ""
+    return f"{type(value).__name__}{shape}"
 
 
 def _as_text(value: Any) -> str:

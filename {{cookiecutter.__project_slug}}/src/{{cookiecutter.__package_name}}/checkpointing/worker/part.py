@@ -5,7 +5,6 @@ All this happens in a worker, which receives an Order and sends events; both are
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import gc
 import multiprocessing
@@ -14,24 +13,29 @@ import random
 import sys
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import InexactValue
 from ..base.files import storage_errors
-from ..codecs import Codec, codec_named, format_named, frozen_bytes, require_whole, select
+from ..codecs import format_named, frozen_bytes
+from ..codecs.several import Shape, assemble, item_name, keys_in, value_of
 from ..disk.commit import Commit, files_of, likely_bytes, sure_bytes
 from ..disk.loading import restoring
 from ..disk.manifest import Manifest
 from ..disk.store import Damaged, Store, is_sound
-from ..graph.steps import WORKDIR, Parameter, Step
+from ..graph.signatures import annotation_of
+from ..graph.steps import WORKDIR, Step
 from ..memory import meter
 from ..memory.gauge import Gauge
 from ..memory.residency import Residency
 from ..reuse.further import FurtherCode
 from .forks import children_end_here
+from .freezing import Frozen, freeze, thaw, thaw_as
 from .messages import (
     CommitStarted,
     Order,
@@ -46,6 +50,8 @@ from .unchanged import further_code, import_unchanged, require_unchanged
 
 class Part:
     """The steps of an order and the values between them, each in its codec's in-memory form.
+
+    Items of a value that is made of several have names of their own, and so has its index.
 
     Args:
         send: sends an event to the parent.
@@ -64,8 +70,14 @@ class Part:
         parent = multiprocessing.parent_process()
         root = parent.pid if parent and parent.pid else os.getpid()
         self.gauge = Gauge(root, order.count, between_steps=True)
-        self.codecs: dict[str, Codec] = {}
-        self.last_use = {p.name: s.name for s in order.steps for p in s.parameters}
+        self.made: dict[str, Frozen] = {}
+        """Of each value that the part made, all but the value itself."""
+        self.number = order.part.start
+        self.last_read = {
+            p.taken: number
+            for number, step in zip(order.part, order.steps, strict=True)
+            for p in step.parameters
+        }
         self.columns = columns_read(order.steps)
 
     def run(self) -> Manifest:
@@ -82,7 +94,6 @@ class Part:
         order, started = self.order, time.perf_counter()
         with children_end_here():
             import_unchanged({order.segment: order.code}, order.trees)
-        self.codecs = {s.name: codec_named(s.codec) for s in order.steps if s.codec is not None}
         gc.freeze()  # imported objects stay: no collection has to look at them again
         meter.give_back_memory()
         stop = order.part.start
@@ -90,6 +101,7 @@ class Part:
             stop += 1
             if step.name in order.done:
                 continue
+            self.number = stop - 1
             self._run_step(step, commit)
             if stop < order.part.stop and not self.is_to_go_on():
                 break
@@ -97,11 +109,19 @@ class Part:
         further = further_code(order.code, order.root)
         return self._commit(commit, stop, time.perf_counter() - started, further)
 
-    def _is_written(self, value: str, stop: int) -> bool:
+    def _is_written(self, name: str, stop: int) -> bool:
         """Whether a value is live or an output, if the part ends before step `stop`."""
-        return value in self.codecs and (
-            self.order.last_use[value] >= stop or value in self.order.outputs
-        )
+        return name in self.made and (self.last_use(name) >= stop or self._is_output(name))
+
+    def last_use(self, name: str) -> int:
+        """The number of the last step that takes a value of the segment, itself or in the whole."""
+        last = self.order.last_use
+        return last.get(name, last[value_of(name)])
+
+    def _is_output(self, name: str) -> bool:
+        """Whether a value is an output; an unnamed item is one if its whole is."""
+        outputs, last = self.order.outputs, self.order.last_use
+        return name in outputs or (name not in last and value_of(name) in outputs)
 
     def _run_step(self, step: Step, commit: Commit) -> None:
         self.current = step.name
@@ -114,10 +134,8 @@ class Part:
         result = call(function, [p.name for p in step.parameters], take)
         own = likely = 0
         if step.codec is not None:
-            result = freeze(step, result, commit.workdir_path(step.name))
-            own, likely = self.residency.add(step.name, result), likely_bytes(result)
-            self.live[step.name] = result
-        gone = [name for name in (*taken, step.name) if self._is_over(name, step)]
+            own, likely = self._keep(step, result, commit.workdir_path(step.name))
+        gone = [name for name in {*taken, *self.live} if self._is_over(name)]
         for name in gone:
             self.live.pop(name, None)
         del result
@@ -136,11 +154,20 @@ class Part:
             )
         )
 
-    def _is_over(self, name: str, step: Step) -> bool:
-        """Whether this step is the last of the part that needs a value."""
-        return self.last_use.get(name, step.name) == step.name and not self._is_written(
-            name, self.order.part.stop
-        )
+    def _keep(self, step: Step, result: Any, workdir: Path) -> tuple[int, int]:
+        """Freeze a result; returns the memory that came with it, and the likely size on disk."""
+        own = likely = 0
+        for name, frozen in freeze(step, result, workdir, self.order.last_use).items():
+            own += self.residency.add(name, frozen.form)
+            likely += likely_bytes(frozen.form)
+            self.live[name] = frozen.form
+            self.made[name] = Frozen(frozen.codec, None, frozen.stem)
+        return own, likely
+
+    def _is_over(self, name: str) -> bool:
+        """Whether no step of the part after this one needs a value, and it is not written."""
+        last = max(self.last_read.get(n, -1) for n in (name, value_of(name)))
+        return last <= self.number and not self._is_written(name, self.order.part.stop)
 
     def _taker(self, step: Step, commit: Commit, taken: dict[str, int]) -> Callable[[str], Any]:
         """The function that gives a step its arguments; at a value's last use it drops it.
@@ -148,24 +175,49 @@ class Part:
         The function records the size of each value, in bytes, in `taken`.
         """
         parameters = {parameter.name: parameter for parameter in step.parameters}
+        takers = Counter(parameter.source for parameter in step.parameters)
+
+        def one(name: str, thawed: Callable[[Any], Any]) -> Any:
+            if name not in self.live:
+                self._load(name)
+            taken[name] = frozen_bytes(self.live[name])
+            is_last = takers[value_of(name)] == 1 and self._is_over(name)
+            frozen = self.live.pop(name) if is_last else self.live[name]
+            with restoring(name, is_stored=name in self.order.sources):
+                return thawed(frozen)
+
+        def items(value: str, shape: Shape) -> Iterator[tuple[str, Any]]:
+            for key in one(value, keys_in):
+                kind = shape.type_of(key)
+                assert kind is not None, "the pipeline compared both shapes"
+                thawed = partial(thaw_as, kind.codec, kind.is_optional)
+                yield key, one(item_name(value, key), thawed)
 
         def take(name: str) -> Any:
+            parameter = parameters[name]
             if name == WORKDIR:
                 return commit.workdir(step.name)
             if (step.name, name) in self.order.arguments:
                 return copy.deepcopy(self.order.arguments[step.name, name])
-            if name not in self.live:
-                self._load(parameters[name])
-            taken[name] = frozen_bytes(self.live[name])
-            frozen = self.live.pop(name) if self._is_over(name, step) else self.live[name]
-            with restoring(name, is_stored=name in self.order.sources):
-                return thaw(parameters[name], frozen)
+            shape = parameter.shape
+            if shape is None or parameter.key is not None:
+                return one(parameter.taken, lambda frozen: thaw(parameter, frozen))
+            if shape.is_lazy:
+                pairs = items(parameter.source, shape)
+                # Not a generator expression, which would hold an item while it makes the next.
+                return pairs if shape.kind == "dict" else map(itemgetter(1), pairs)
+            whole = annotation_of(step.function(), name) if shape.kind == "fields" else None
+            return assemble(shape, dict(items(parameter.source, shape)), whole)
 
         return take
 
-    def _load(self, parameter: Parameter) -> None:
+    def _columns(self, name: str) -> tuple[str, ...] | None:
+        """The columns to load of a value or an item; None: all."""
+        wanted = [self.columns[n] for n in (name, value_of(name)) if n in self.columns]
+        return None if None in wanted else wanted[0]
+
+    def _load(self, name: str) -> None:
         started = time.perf_counter()
-        name = parameter.name
         source = self.order.sources[name]
         is_known = not source.verify and source.record.untouched(source.folder)
         with storage_errors(f"Reading `{name}`", source.folder):
@@ -177,7 +229,8 @@ class Part:
         else:
             with restoring(name, is_stored=True):
                 form = format_named(source.record.format)
-                self.live[name] = form.read(path, self.columns[name])
+                columns = None if source.record.codec == "json" else self._columns(name)
+                self.live[name] = form.read(path, columns)
         held = self.residency.add(name, self.live[name])
         seconds = time.perf_counter() - started
         self.send(ValueLoaded(name, frozen_bytes(self.live[name]), held, seconds))
@@ -192,22 +245,22 @@ class Part:
         self.send(CommitStarted(self._sizes(), self.residency.bytes, self.gauge.sample()))
         files = {
             name: files_of(
-                self.codecs[name],
+                self.made[name].codec,
                 order.format,
-                kept=order.last_use[name] >= stop,
-                output=name in order.outputs,
+                kept=self.last_use(name) >= stop,
+                output=self._is_output(name),
             )
             for name in waiting
         }
         commit.require_room(sum(sure_bytes(self.live[name], files[name]) for name in waiting))
         values = {} if before is None else before.values
-        values = {name: record for name, record in values.items() if order.last_use[name] >= stop}
+        values = {name: record for name, record in values.items() if self.last_use(name) >= stop}
         outputs = {} if before is None else dict(before.outputs)
         for name in waiting:
             started = time.perf_counter()
             self.send(WriteStarted(name, self.gauge.sample()))
-            codec = self.codecs[name]
-            records = commit.keep(name, self.live.pop(name), codec, files[name])
+            codec, stem = self.made[name].codec, self.made[name].stem
+            records = commit.keep(name, self.live.pop(name), codec, files[name], stem)
             self.residency.drop(name)
             values |= {name: records.kept} if records.kept else {}
             outputs |= {name: records.output} if records.output else {}
@@ -234,14 +287,14 @@ class Part:
 
 
 def columns_read(steps: tuple[Step, ...]) -> dict[str, tuple[str, ...] | None]:
-    """For each value, the columns that these steps read; None for all."""
+    """For each value or item, the columns that these steps read; None for all."""
     columns: dict[str, tuple[str, ...] | None] = {}
     for parameter in (p for step in steps for p in step.parameters):
-        former = columns.get(parameter.name, ())
+        former = columns.get(parameter.taken, ())
         if former is None or parameter.columns is None:
-            columns[parameter.name] = None
+            columns[parameter.taken] = None
         else:
-            columns[parameter.name] = tuple(dict.fromkeys((*former, *parameter.columns)))
+            columns[parameter.taken] = tuple(dict.fromkeys((*former, *parameter.columns)))
     return columns
 
 
@@ -262,44 +315,3 @@ def call(function: Callable[..., Any], names: list[str], take: Callable[[str], A
     arguments = ", ".join(f"take({name!r})" for name in names)
     with children_end_here():
         return eval(f"lambda function, take: function({arguments})")(function, take)
-
-
-def freeze(step: Step, result: Any, workdir: Path) -> Any:
-    """The in-memory form of a step's result.
-
-    Raises InexactValue for a value that could not be restored exactly, and for a path outside the
-    step's own `workdir`.
-    """
-    assert step.codec is not None, "a sink has no value"
-    codec = codec_named(step.codec)
-    with naming(step.name), children_end_here():
-        frozen = codec.freeze(result)
-    if codec.family == "path" and not Path(frozen).resolve().is_relative_to(workdir.resolve()):
-        raise InexactValue(
-            f"`{step.name}` returned {frozen}, which does not lie in its workdir. Take a parameter "
-            f"`workdir: Path` and make the file there.",
-            step=step.name,
-        )
-    if codec.family == "path":
-        with naming(step.name):
-            require_whole(Path(frozen))
-    return frozen
-
-
-@contextlib.contextmanager
-def naming(step: str) -> Iterator[None]:
-    """Name the step in the message of an InexactValue."""
-    try:
-        yield
-    except InexactValue as error:
-        raise InexactValue(f"`{step}`: {error.message}", step=step) from None
-
-
-def thaw(parameter: Parameter, frozen: Any) -> Any:
-    """The argument that a step receives for a parameter."""
-    assert parameter.codec is not None, "the pipeline refused a value without a codec"
-    codec = codec_named(parameter.codec)
-    if parameter.columns is not None:
-        frozen = select(frozen, parameter.columns)
-    with children_end_here():
-        return codec.thaw(frozen)

@@ -100,7 +100,8 @@ def _wiring(segment: Segment) -> Any:
             step.name,
             step.module,
             step.codec,
-            [(p.name, p.type_name, p.codec, p.columns) for p in step.parameters],
+            step.shape,
+            [(p.name, p.type_name, p.codec, p.columns, p.shape) for p in step.parameters],
         )
         for step in segment.steps
     ]

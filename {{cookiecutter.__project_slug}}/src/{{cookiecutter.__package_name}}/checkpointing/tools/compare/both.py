@@ -19,6 +19,7 @@ from ...base.interrupts import held
 from ...base.names import temporary_name
 from ...base.settings import Settings, parse_size
 from ...base.units import size
+from ...codecs.several import INDEX
 from ...disk.manifest import Manifest
 from ...disk.place import claim_places
 from ...disk.store import Store, used_bytes
@@ -102,9 +103,10 @@ def _compare(
             name: record.identity
             for manifest in manifests
             for name, record in manifest.outputs.items()
+            if record.codec != INDEX
         }
         comparison.same_results = {
-            name: plain.identities.get(name) == kept[name] for name in order.outputs
+            name: plain.identities.get(name) == identity for name, identity in kept.items()
         }
 
 

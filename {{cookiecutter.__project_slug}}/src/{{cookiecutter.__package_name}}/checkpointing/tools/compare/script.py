@@ -18,17 +18,19 @@ from typing import Any
 
 from ...base.errors import InexactValue
 from ...base.units import Count
-from ...codecs import codec_named
+from ...codecs.several import Shape, assemble, key_of, value_of
 from ...disk.commit import Commit, files_of
+from ...graph.signatures import annotation_of
 from ...graph.steps import WORKDIR, Parameter, Segment, Step
 from ...memory import meter
 from ...memory.gauge import Gauge
 from ...reuse.key import Code
 from ...reuse.trees import Tree
 from ...worker.forks import children_end_here
+from ...worker.freezing import Frozen, freeze, thaw, thaw_as
 from ...worker.main import as_failure, settle_in
 from ...worker.messages import StepEnded, StepStarted
-from ...worker.part import call, freeze, seed, thaw
+from ...worker.part import call, seed
 from ...worker.unchanged import import_unchanged
 
 
@@ -124,17 +126,19 @@ class Script:
     def identities(self) -> dict[str, str]:
         """The identities of the outputs in checkpoints; all other values are released first."""
         identities = {}
-        outputs = {name: self.values[name] for name in self.order.outputs}
+        outputs = {value_of(name): self.values[value_of(name)] for name in self.order.outputs}
         self.values.clear()
-        for name in self.order.outputs:
-            step = self.steps[name]
-            codec = codec_named(step.codec or "")
-            files = files_of(codec, self.order.format, kept=False, output=True)
+        for value in list(outputs):
+            wanted = {name for name in self.order.outputs if value_of(name) == value}
             with contextlib.suppress(InexactValue):
-                frozen = freeze(step, outputs.pop(name), self.files.workdir_path(name))
-                record = self.files.keep(name, frozen, codec, files).output
-                assert record is not None, "an output was asked for"
-                identities[name] = record.identity
+                workdir = self.files.workdir_path(value)
+                frozen = freeze(self.steps[value], outputs.pop(value), workdir)
+                for name, item in frozen.items():
+                    if name in wanted or value in wanted:
+                        files = files_of(item.codec, self.order.format, kept=False, output=True)
+                        kept = self.files.keep(name, item.form, item.codec, files, item.stem)
+                        assert kept.output is not None, "an output was asked for"
+                        identities[name] = kept.output.identity
         return identities
 
     def _giver(self, step: Step) -> Callable[[str], Any]:
@@ -146,16 +150,49 @@ class Script:
                 return self.files.workdir(step.name)
             if (step.name, name) in self.order.arguments:
                 return copy.deepcopy(self.order.arguments[step.name, name])
-            return self._converted(parameters[name])
+            return self._converted(step, parameters[name])
 
         return give
 
-    def _converted(self, parameter: Parameter) -> Any:
-        """An earlier value, converted if the parameter has another type or selects some columns.
+    def _converted(self, step: Step, parameter: Parameter) -> Any:
+        """An earlier value or item, converted if the parameter has another type or some columns.
 
         Codecs convert without copying where they can.
         """
-        value, made = self.values[parameter.name], self.steps[parameter.name].codec
-        if parameter.codec == made and parameter.columns is None:
+        value, maker = self.values[parameter.source], self.steps[parameter.source]
+        if parameter.key is not None:
+            assert maker.shape is not None, "the pipeline refused an item of a single value"
+            kind = maker.shape.type_of(parameter.key)
+            value = _item(maker.shape, value, parameter.key)
+            is_same = kind is not None and kind.codec == parameter.codec
+        elif parameter.shape is not None and maker.shape is not None:
+            is_alike = parameter.shape.types == maker.shape.types and not parameter.shape.is_lazy
+            return value if is_alike else self._whole(step, parameter, parameter.shape, value)
+        else:
+            is_same = maker.codec == parameter.codec
+        if value is None or (is_same and parameter.columns is None):
             return value
-        return thaw(parameter, codec_named(made or "").freeze(value))
+        return thaw(parameter, self._frozen(maker)[parameter.taken].form)
+
+    def _whole(self, step: Step, parameter: Parameter, shape: Shape, value: Any) -> Any:
+        """A value that is made of several, each item as the parameter wants it."""
+        maker = self.steps[parameter.source]
+        items = {
+            key_of(name): thaw_as(kind.codec, kind.is_optional, frozen.form)
+            for name, frozen in self._frozen(maker).items()
+            if name != maker.name and (kind := shape.type_of(key_of(name))) is not None
+        }
+        if shape.is_lazy:
+            return iter(items.items() if shape.kind == "dict" else items.values())
+        whole = annotation_of(step.function(), parameter.name) if shape.kind == "fields" else None
+        return assemble(shape, items, whole)
+
+    def _frozen(self, maker: Step) -> dict[str, Frozen]:
+        return freeze(maker, self.values[maker.name], self.files.workdir_path(maker.name))
+
+
+def _item(shape: Shape, value: Any, key: str) -> Any:
+    """An item of a value as the step returned it."""
+    if shape.kind == "fields":
+        return getattr(value, key)
+    return value[key if shape.kind == "dict" else int(key)]

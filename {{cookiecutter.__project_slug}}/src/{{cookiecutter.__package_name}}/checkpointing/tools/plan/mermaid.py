@@ -47,9 +47,9 @@ def _by_step(outlook: Outlook, graph: Graph) -> Iterator[str]:
     made = {step.name: number for number, step in enumerate(graph.steps)}
     for number, step in enumerate(graph.steps):
         for parameter in graph.values_of(step):
-            maker = made[parameter.name]
+            maker = made[parameter.source]
             is_cut = part_of[maker] != part_of[number]
-            arrow = f'==>|"{parameter.name}"|' if is_cut else "-->"
+            arrow = f'==>|"{parameter.taken}"|' if is_cut else "-->"
             yield f"n{maker} {arrow} n{number}"
 
 

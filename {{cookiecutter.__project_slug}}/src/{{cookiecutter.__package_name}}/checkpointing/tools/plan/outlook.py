@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from ...codecs.several import value_of
 from ...graph.steps import Segment
 from ...memory.forecast import Forecast, PartForecast
 from ...memory.plan import (
@@ -200,7 +201,7 @@ def _boundaries(
         both = range(former.start, latter.stop)
         without = plan(forecast, both, budget, headroom)
         kept = plan(forecast, both, budget, headroom, {latter.start})
-        live = graph.kept(range(latter.start))
+        live = {value_of(name) for name in graph.kept(range(latter.start))}
         boundaries.append(
             Boundary(
                 latter.start,

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ...base.units import size
+from ...codecs.several import value_of
 from ...memory.budget import EffectiveBudget
 from ...memory.forecast import Forecast, PartForecast
 from ...memory.plan import Choice, peak_step
@@ -83,8 +84,9 @@ def _figures(outlook: Outlook, part_forecast: PartForecast, is_wide: bool) -> It
     yield _peak(outlook, part_forecast.peak, part_forecast.unknown)
     if is_wide:
         yield peak_step(outlook.forecast, part_forecast) or "writing"
-    yield _moved(part_forecast.written, set(outlook.unknown) & set(graph.kept(part_forecast.steps)))
-    yield _moved(part_forecast.read, set(outlook.unknown) & set(graph.loaded(part_forecast.steps)))
+    kept, loaded = graph.kept(part_forecast.steps), graph.loaded(part_forecast.steps)
+    yield _moved(part_forecast.written, set(outlook.unknown) & {*map(value_of, kept)})
+    yield _moved(part_forecast.read, set(outlook.unknown) & {*map(value_of, loaded)})
 
 
 def _sums(outlook: Outlook, peak: int, written: int, read: int, is_wide: bool) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...codecs.several import value_of
 from ...run.record import RunRecord, SegmentRecord, StepRecord
 from .runs import PastRun
 
@@ -81,10 +82,14 @@ def value_bytes(segments: Sequence[Measured]) -> dict[str, int]:
 
 def disk_bytes(segments: Sequence[Measured]) -> dict[str, dict[str, int]]:
     """The size on disk of each value, by segment, without values of unknown size."""
-    return {
-        segment.name: {write.value: write.bytes for write in segment.facts.writes if write.bytes}
-        for segment in segments
-    }
+    sizes: dict[str, dict[str, int]] = {}
+    for segment in segments:
+        kept = sizes[segment.name] = {}
+        for write in segment.facts.writes:
+            if write.bytes:  # of a value that is made of several, those of all its items
+                value = value_of(write.value)
+                kept[value] = kept.get(value, 0) + write.bytes
+    return sizes
 
 
 def _measured(segment: SegmentRecord, runs: Sequence[PastRun]) -> Measured:

@@ -100,7 +100,7 @@ def _lives(graph: Graph, segments: Sequence[Measured]) -> tuple[Life, ...]:
     readers: dict[str, list[int]] = {step.name: [] for step in graph.steps}
     for number, step in enumerate(graph.steps):
         for parameter in graph.values_of(step):
-            readers[parameter.name].append(number)
+            readers[parameter.source].append(number)
     return tuple(
         Life(
             value=step.name,

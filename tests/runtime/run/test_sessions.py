@@ -540,12 +540,18 @@ def test_after_any_edits_a_session_loads_what_a_fresh_project_makes(
         if not session.takes(edit):
             continue
         session.make(edit)
-        session.run()
+        answer = session.run()
         made += 1
         fresh = session.project.copy(tmp_path / str(made))
         for folder in ("checkpoints", "elsewhere", "out"):
             shutil.rmtree(fresh.folder / folder, ignore_errors=True)
-        assert fresh.run()["exit_code"] == 0
+        record = fresh.run()
+        if "error" in record:  # the edits together break the pipeline: to both in the same words
+            refusal = record["error"]["message"]
+            here = refusal.replace(str(fresh.folder), str(session.project.folder))
+            assert (record["exit_code"], answer) == (2, f"ConfigurationError: {here}")
+            session.restore()
+            continue
         assert (
             session.values()
             == fresh.python(f"from demo.pipeline import PIPELINE\n{LOAD_ALL}").strip()

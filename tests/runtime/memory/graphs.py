@@ -69,11 +69,17 @@ def measure(identity: str = "same", **found: int) -> StepMeasure:
 
 
 def forecast(
-    pipeline: Pipeline, measures: dict[str, StepMeasure], baseline: int = 0, **more: object
+    pipeline: Pipeline,
+    measures: dict[str, StepMeasure],
+    baseline: int = 0,
+    *,
+    keep_all: bool = False,
+    **more: object,
 ) -> Forecast:
     """The forecast of a pipeline of one segment, from a profile given in full."""
     profile = SegmentProfile(1, baseline, measures, **more)  # type: ignore[arg-type]
-    return Forecast(pipeline, {pipeline.segments[0].name: profile}, pipeline.settings.memory)
+    settings = pipeline.settings.keeping_all() if keep_all else pipeline.settings
+    return Forecast(pipeline, {pipeline.segments[0].name: profile}, settings.memory)
 
 
 _SIZES = st.integers(0, 100)
@@ -112,6 +118,7 @@ def forecasts(draw: st.DrawFn) -> Forecast:
         pipeline,
         measures,
         baseline=draw(st.integers(1, 50)),
+        keep_all=draw(st.booleans()),
         loads=draw(some),
         writes=draw(some),
         shared=tuple(shared),
@@ -138,14 +145,18 @@ class Simulation:
             during = drift + self._held(self._live(number)) + loading + needed
             drift = max(0, drift + measured.drift_bytes)
             after = drift + self._held(self._live(number + 1))
+            if self.forecast.keeps_all and step.name not in self.forecast.outputs:
+                after += self.forecast.writes.get(step.name, 0)
             found.append(self.forecast.baseline(0) + waiting + max(during, after))
         kept = self._live(self.part.stop)
-        writing = max((self.forecast.writes.get(name, 0) for name in kept), default=0)
+        unwritten = kept & self.forecast.outputs if self.forecast.keeps_all else kept
+        writing = max((self.forecast.writes.get(name, 0) for name in unwritten), default=0)
         return [*found, self.forecast.baseline(0) + drift + self._held(kept) + writing]
 
     def written(self) -> int:
-        """Bytes of the values made here that a step after the part reads."""
-        kept = (n for n in self.part if self._last_use(n) >= self.part.stop)
+        """Bytes of the values made here that a step after the part reads, or that all are kept."""
+        everything = self.forecast.keeps_all
+        kept = (n for n in self.part if everything or self._last_use(n) >= self.part.stop)
         return sum(self.forecast.measures[NAMES[n]].file_bytes for n in kept)
 
     def read(self) -> int:

@@ -100,6 +100,14 @@ def test_outputs_stay_until_the_commit_and_writing_takes_what_it_took() -> None:
     assert found.part(range(2)).written == 0, "outputs are written however the segment is cut"
 
 
+def test_keeping_all_values_writes_each_after_its_step_and_counts_it_once() -> None:
+    measures = {A: measure(value=10, file=4), B: measure(value=5, file=2), C: measure(file=1)}
+    found = forecast(graph([(), (0,), (1,)]), measures, writes={A: 3, B: 9, C: 2}, keep_all=True)
+    assert found.part(range(3)).peaks == (13, 14, 5, 2)
+    assert found.part(range(3)).written == 7
+    assert found.part(range(1, 3)).written == 3
+
+
 def test_a_step_that_never_ran_to_its_end_is_named_as_unknown() -> None:
     stopped = StepMeasure("now", "same", stopped_bytes=9, finished=False)
     measures = {A: measure(), B: stopped}

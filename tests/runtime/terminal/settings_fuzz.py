@@ -55,16 +55,16 @@ MEMORY: dict[str, dict[str, Any]] = {
     "cluster": {"ram": "100 GB", "quota": "50 %"},
     "budget": {"count": "held"},
     "segment": {"max_steps": 10, "headroom": "20 %"},
-    "checkpoints": {"path": "checkpoints", "format": "arrow", "keep": 2, "max_disk": "500 GB"},
+    "checkpoints": {"path": "checkpoints", "format": "arrow", "keep": 2, "max_disk": "500 GB", "keep_all": False},
     "runs": {"path": "runs"},
 }
 SETTINGS = {"pipeline.toml": PIPELINE, "memory_budget.toml": MEMORY}
 
 COMMANDS: tuple[tuple[Any, ...], ...] = (
-    ("terminal.run", "run_command", None, None, [], False, None, None, True),
+    ("terminal.run", "run_command", None, None, [], False, None, None, False, True),
     ("terminal.status", "status_command", None, [], False, True),
     ("terminal.status", "status_command", None, [], True, True),
-    ("tools.plan.command", "plan_command", None, None, [], True, False),
+    ("tools.plan.command", "plan_command", None, None, [], False, True, False),
     ("tools.report.command", "report_command", None, None, True),
     ("tools.review.command", "review_command", "json", None),
 )

@@ -319,7 +319,7 @@ def test_the_process_that_watches_imports_none_of_the_projects_code(done: Projec
     code = """
     import sys
     from demo.checkpointing.terminal.run import run_command
-    assert run_command("demo", None, None, [], True, None, None, True) == 0
+    assert run_command("demo", None, None, [], True, None, None, False, True) == 0
     heavy = {"pandas", "pyarrow", "numpy", "demo.pipeline", "demo.segments"}
     print(sorted(heavy & set(sys.modules)))
     """

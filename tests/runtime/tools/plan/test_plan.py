@@ -88,7 +88,7 @@ def plans(project: Project, *settings: tuple[str | None, list[str]]) -> list[dic
         from demo.checkpointing.tools.plan.command import plan_command
 
         for budget, changes in {settings}:
-            plan_command("demo", None, budget, changes, True, False)
+            plan_command("demo", None, budget, changes, False, True, False)
         """
     )
     return [json.loads(line) for line in out.splitlines()]
@@ -363,7 +363,7 @@ def test_the_process_that_plans_imports_neither_pandas_nor_the_projects_code(
     code = """
     import sys
     from demo.checkpointing.tools.plan.command import plan_command
-    assert plan_command("demo", None, None, [], False, False) == 0
+    assert plan_command("demo", None, None, [], False, False, False) == 0
     own = [name for name in sys.modules if name.startswith("demo.") and "checkpointing" not in name]
     print(sorted({"pandas", "pyarrow", "numpy", *own} & set(sys.modules)))
     """

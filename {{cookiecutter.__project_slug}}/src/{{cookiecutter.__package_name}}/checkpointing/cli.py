@@ -37,6 +37,12 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change a param or an input for this run."),
 ]
+KeepAll = Annotated[
+    bool,
+    typer.Option(
+        "--keep-all", help="Keep every value of what runs, also those between two steps."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -65,16 +71,20 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Reuse no checkpoint.")] = False,
     rerun_from: Annotated[
         str | None,
-        typer.Option(metavar="SEGMENT", help="Run this segment and all later ones again."),
+        typer.Option(
+            metavar="SEGMENT",
+            help="Run this segment and all later ones again; so a sink is repeated.",
+        ),
     ] = None,
     only: Annotated[
         str | None,
         typer.Option(metavar="SEGMENT", help="Run this segment only, from existing checkpoints."),
     ] = None,
+    keep_all: KeepAll = False,
     as_json: AsJson = False,
 ) -> None:
     """Run every segment that has no usable checkpoint, and publish the outputs."""
-    options = (pipeline, budget, changes or [], fresh, rerun_from, only, as_json)
+    options = (pipeline, budget, changes or [], fresh, rerun_from, only, keep_all, as_json)
     _end_with("terminal.run", "run_command", context.obj, *options)
 
 
@@ -95,13 +105,14 @@ def plan(
     pipeline: Pipeline = None,
     budget: Budget = None,
     changes: Changes = None,
+    keep_all: KeepAll = False,
     as_json: AsJson = False,
     as_mermaid: Annotated[
         bool, typer.Option("--mermaid", help="Print the graph with its cuts, for Mermaid.")
     ] = False,
 ) -> None:
     """Show where a run would be cut, its expected memory, and what other cuts would cost."""
-    options = (pipeline, budget, changes or [], as_json, as_mermaid)
+    options = (pipeline, budget, changes or [], keep_all, as_json, as_mermaid)
     _end_with("tools.plan.command", "plan_command", context.obj, *options)
 
 

@@ -66,11 +66,20 @@ class Pipeline(Graph):
             return loaded
         return assemble(made.shape, loaded, annotation_of(made.function(), "return"))
 
-    def run(self, params: dict[str, Any] | None = None, budget: str | None = None) -> RunRecord:
-        """Run what is not checkpointed yet. Raises CheckpointingError; see `run.run.run`."""
+    def run(
+        self,
+        params: dict[str, Any] | None = None,
+        budget: str | None = None,
+        *,
+        keep_all: bool = False,
+    ) -> RunRecord:
+        """Run what is not checkpointed yet; with `keep_all` every value stays for `load`.
+
+        Raises CheckpointingError; see `run.run.run`.
+        """
         from .run.run import RunOptions, run
 
-        return run(self, RunOptions(params=params or {}, budget=budget))
+        return run(self, RunOptions(params=params or {}, budget=budget, keep_all=keep_all))
 
 
 def _building_module() -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -134,6 +134,9 @@ class Checkpoints(_Table):
     max_disk: Size = ByteSize(500 * 10**9)
     """The most disk that all checkpoints of the project may take."""
 
+    keep_all: bool = False
+    """Whether segments that run keep all of their values, as `run --keep-all` does for one run."""
+
 
 class Runs(_Table):
     """Where the records and logs of runs are stored."""
@@ -210,6 +213,11 @@ class Settings:
     @property
     def runs(self) -> Path:
         return self.root / self.memory.runs.path
+
+    def keeping_all(self) -> Settings:
+        """These settings with `keep_all = true`."""
+        kept = self.memory.checkpoints.model_copy(update={"keep_all": True})
+        return replace(self, memory=self.memory.model_copy(update={"checkpoints": kept}))
 
 
 def load_settings(root: Path) -> Settings:

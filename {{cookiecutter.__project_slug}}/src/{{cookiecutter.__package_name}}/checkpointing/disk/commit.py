@@ -87,7 +87,7 @@ class Commit:
         self._written: list[Path] = []
 
     def require_room(self, needed: int) -> None:
-        """Refuse a checkpoint of `needed` bytes that cannot fit, before anything is written."""
+        """Refuse files of `needed` bytes more that cannot fit, before any of them is written."""
         self._require_folder()
         free = shutil.disk_usage(self.folder).free
         if needed > free:
@@ -95,7 +95,7 @@ class Commit:
                 f"the checkpoint needs {size(needed)}, {self.folder} has {size(free)} free. Free "
                 f'some room, run `clean --old`, or set format = "parquet" in memory_budget.toml.'
             )
-        self._require_allowance(needed)
+        self._require_allowance(self._spent + needed)
 
     def write(
         self, value: str, frozen: Any, codec: Codec, form: Format, stem: str | None = None

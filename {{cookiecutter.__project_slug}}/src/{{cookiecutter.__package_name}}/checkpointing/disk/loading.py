@@ -79,24 +79,25 @@ def load_value(
     newest = next(iter(store.all_of(segment)), None)  # an older one is of other code or inputs
     kept = dict(newest.outputs | newest.values) if newest is not None else {}
     if newest is None or value not in kept:
-        raise StorageError(_absence(value, kept))
+        raise StorageError(_absence(value, kept, segment))
     load = _Loading(store.path(segment, newest.key), segment, adapters_edited)
     if kept[value].codec != INDEX or shape is None:
-        return load.one(value, kept[value])
-    keys: list[str] = load.one(value, kept[value])["keys"]
+        return load.value(value, kept[value])
+    keys: list[str] = load.value(value, kept[value])["keys"]
     names = {key: item_name(value, key) for key in keys}
     if missing := [name for name in names.values() if name not in kept]:
-        raise StorageError(_absence(missing[0], kept))
-    inside = {key: load.one(name, kept[name]) for key, name in names.items()}
+        raise StorageError(_absence(missing[0], kept, segment))
+    inside = {key: load.value(name, kept[name]) for key, name in names.items()}
     return inside if shape.kind == "fields" else assemble(shape, inside, None)
 
 
-def _absence(value: str, kept: Mapping[str, Any]) -> str:
+def _absence(value: str, kept: Mapping[str, Any], segment: str) -> str:
     items = [name for name in kept if value_of(name) == value_of(value) != name]
     only = f" Kept are {', '.join(f'`{name}`' for name in items)}." if items else ""
     return (
         f"no checkpoint contains `{value}`. Run the pipeline; a value stays on disk only when "
-        f"a later segment reads it, or nothing does.{only}"
+        f"a later segment reads it, or nothing does. "
+        f"`run --keep-all --rerun-from {segment}` keeps every value.{only}"
     )
 
 
@@ -108,7 +109,7 @@ class _Loading:
     segment: str
     adapters_edited: bool
 
-    def one(self, value: str, record: FileRecord) -> Any:
+    def value(self, value: str, record: FileRecord) -> Any:
         """One value, as its codec thaws it. Raises ConfigurationError, StorageError."""
         path = self.folder / record.file
         if not is_sound(self.folder, record):

@@ -69,6 +69,7 @@ class Forecast:
     ) -> None:
         self.graph = graph
         self.settings = settings
+        self.keeps_all = settings.checkpoints.keep_all
         self.baselines = {name: known.baseline_bytes for name, known in profiles.items()}
         self.parents = {name: known.parent_bytes for name, known in profiles.items()}
         self.measures: dict[str, StepMeasure] = {}
@@ -202,7 +203,8 @@ class _GrowingPart:
 
     Attributes:
         peaks: of its steps so far, in bytes.
-        written: bytes of its values that a step after it reads; outputs are written in any case.
+        written: bytes of its values that a step after it reads, or of all where all are kept;
+            outputs are written in any case.
         read: bytes of the earlier values that it loads.
     """
 
@@ -234,14 +236,19 @@ class _GrowingPart:
             if self._graph.last_use(name) <= number:
                 self._let_go(name)
         self._drift = max(0, self._drift + measure.drift_bytes)
-        self.peaks.append(max(peak, self._resident))
+        self.peaks.append(max(peak, self._resident + self._write_at_once(step)))
 
     @property
     def commit_peak(self) -> int:
         """The peak of writing, if the part ended here."""
-        return self._resident + max(
-            (self._forecast.writes.get(n, 0) for n in self._live), default=0
-        )
+        keeps_all, outputs = self._forecast.keeps_all, self._forecast.outputs
+        waiting = self._live & outputs if keeps_all else self._live
+        return self._resident + max((self._forecast.writes.get(n, 0) for n in waiting), default=0)
+
+    def _write_at_once(self, step: Step) -> int:
+        """What writing a step's value takes where all values are kept, but for outputs."""
+        is_now = self._forecast.keeps_all and step.name not in self._forecast.outputs
+        return self._forecast.writes.get(step.name, 0) if is_now else 0
 
     @property
     def _resident(self) -> int:
@@ -270,7 +277,7 @@ class _GrowingPart:
 
     def _let_go(self, name: str) -> None:
         measure = self._forecast.measures.get(name, _UNKNOWN)
-        self.written -= measure.file_bytes
+        self.written -= 0 if self._forecast.keeps_all else measure.file_bytes
         if name not in self._forecast.outputs and name in self._live:
             self._live.discard(name)
             self._own -= measure.value_bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,9 @@ class RunOptions:
     only: str | None = None
     """Run this segment alone, from existing checkpoints."""
 
+    keep_all: bool = False
+    """Keep every value of the segments that run, as `keep_all = true` in memory_budget.toml."""
+
 
 def run(
     declared: Graph | Project, options: RunOptions, observe: Observer = lambda event: None
@@ -82,6 +85,8 @@ def run(
         try:
             with recorded(record, stopped):
                 project = describe_again(declared) if isinstance(declared, Graph) else declared
+                if options.keep_all:
+                    project = replace(project, settings=project.settings.keeping_all())
                 record.pipeline = project.graph.name
                 settings = project.settings
                 budget = effective_budget(settings.memory, machine_limits(), options.budget)

@@ -206,7 +206,7 @@ class SegmentRun:
         the step was the part's first, or none had started.
         """
         names = [step.name for step in self.graph.steps]
-        last = watch.step or (watch.ended[-1] if watch.committing and watch.ended else None)
+        last = watch.step or (watch.ended[-1] if watch.writing and watch.ended else None)
         number = part.start if last is None else names.index(last)
         return number if number > part.start else None
 
@@ -284,6 +284,7 @@ class SegmentRun:
             allowance=max(0, checkpoints.max_disk - used_bytes(bound.settings)),
             count=job.budget.count,
             log=job.log,
+            keep_all=checkpoints.keep_all,
         )
 
     def _sources(self, taken: str, before: Manifest | None) -> dict[str, Source]:

@@ -95,7 +95,7 @@ def over_budget(
     segment: Segment, watch: PartWatch, exceeded: Exceeded, budget: EffectiveBudget
 ) -> CheckpointingError:
     """The error for a step that ran out of memory with a process of its own."""
-    if watch.step is None and not watch.committing and exceeded.why == "killed":
+    if watch.step is None and not watch.writing and exceeded.why == "killed":
         return _died(segment, watch, f"was {exceeded.phrase}")
     largest = sorted(watch.live.items(), key=lambda item: item[1], reverse=True)[:_LISTED_VALUES]
     listed = ", ".join(f"{name} {size(count)}" for name, count in largest) or "none"
@@ -196,11 +196,11 @@ def _died(
 def _doing(watch: PartWatch) -> str:
     if watch.step is not None:
         return f"step `{watch.step}`"
-    return "writing its checkpoint" if watch.committing else "before its first step"
+    return "writing its checkpoint" if watch.writing else "before its first step"
 
 
 def _ways_out(watch: PartWatch) -> str:
-    if watch.step is None and not watch.committing:
+    if watch.step is None and not watch.writing:
         return "the budget is too small to start Python and the libraries; raise it."
     return _listed(_WAYS_OUT)
 

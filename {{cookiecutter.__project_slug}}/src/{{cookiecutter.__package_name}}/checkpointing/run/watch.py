@@ -71,6 +71,11 @@ class PartWatch:
         """The step that is running; None before the first and after the last."""
         return self._current.name if isinstance(self._current, StepRecord) else None
 
+    @property
+    def writing(self) -> bool:
+        """Whether values are written: at the end of the part, or with `keep_all` after a step."""
+        return self.committing or isinstance(self._current, WriteRecord)
+
     def on_message(self, message: Any) -> None:
         match message:
             case StepStarted():

@@ -23,13 +23,15 @@ def run_command(
     fresh: bool,
     rerun_from: str | None,
     only: str | None,
+    keep_all: bool,
     as_json: bool,
 ) -> int:
     """Run the pipeline and show it; the exit code."""
 
     def make() -> RunRecord:
         project = describe_project(package, pipeline)
-        options = RunOptions(parse_changes(project, changes), budget, fresh, rerun_from, only)
+        params = parse_changes(project, changes)
+        options = RunOptions(params, budget, fresh, rerun_from, only, keep_all)
         with progress(Console(stderr=True)) as observe:
             return run(project, options, observe)
 

@@ -42,6 +42,7 @@ class Order:
         code: of the segment; the key was made from it.
         trees: the inputs and data files, as they were when they were hashed.
         allowance: the most bytes that may be written.
+        keep_all: whether values stay on disk that no later part reads.
     """
 
     root: Path
@@ -65,11 +66,16 @@ class Order:
     allowance: int
     count: Count
     log: Path
+    keep_all: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps of the part."""
         return self.segment.steps[self.part.start - self.first : self.part.stop - self.first]
+
+    def is_kept(self, value: str, stop: int) -> bool:
+        """Whether the segment's checkpoint keeps a value when the part ends before step `stop`."""
+        return self.keep_all or self.last_use[value] >= stop
 
     def is_complete(self, stop: int) -> bool:
         """Whether the segment is done when the part ends before step number `stop`."""

@@ -5,16 +5,13 @@ All this happens in a worker, which receives an Order and sends events; both are
 
 from __future__ import annotations
 
-import copy
 import gc
 import multiprocessing
 import os
-import random
-import sys
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from operator import itemgetter
@@ -24,7 +21,7 @@ from typing import Any
 from ..base.files import storage_errors
 from ..codecs import format_named, frozen_bytes
 from ..codecs.several import Shape, assemble, item_name, keys_in, value_of
-from ..disk.commit import Commit, files_of, likely_bytes, sure_bytes
+from ..disk.commit import Commit, Kept, files_of, likely_bytes, sure_bytes
 from ..disk.loading import restoring
 from ..disk.manifest import Manifest
 from ..disk.store import Damaged, Store, is_sound
@@ -34,10 +31,12 @@ from ..memory import meter
 from ..memory.gauge import Gauge
 from ..memory.residency import Residency
 from ..reuse.further import FurtherCode
+from .calling import call, columns_read, given, lend, seed
 from .forks import children_end_here
 from .freezing import Frozen, freeze, thaw, thaw_as
 from .messages import (
     CommitStarted,
+    Next,
     Order,
     StepEnded,
     StepStarted,
@@ -47,6 +46,9 @@ from .messages import (
 )
 from .unchanged import further_code, import_unchanged, require_unchanged
 
+_WITHOUT_MEMORY = ("path", "index")
+"""Families whose values take next to no memory."""
+
 
 class Part:
     """The steps of an order and the values between them, each in its codec's in-memory form.
@@ -55,17 +57,26 @@ class Part:
 
     Args:
         send: sends an event to the parent.
-        is_to_go_on: asks the parent whether to run the next step, or to commit before it.
+        ask: asks the parent what to do before the next step.
+
+    Attributes:
+        current: the step that is running.
+        finished: the steps that have ended.
     """
 
-    def __init__(
-        self, order: Order, send: Callable[[Any], None], is_to_go_on: Callable[[], bool]
-    ) -> None:
+    def __init__(self, order: Order, send: Callable[[Any], None], ask: Callable[[], Next]) -> None:
         self.order = order
         self.send = send
-        self.is_to_go_on = is_to_go_on
+        self.ask = ask
         self.current: str | None = None
+        self.finished: list[Step] = []
         self.live: dict[str, Any] = {}
+        self.lends = False
+        self.lent: dict[str, Callable[[], Any]] = {}
+        self.commit = Commit(
+            Store(order.store).path(order.segment.name, order.key), order.allowance
+        )
+        self.began = time.perf_counter()
         self.residency = Residency(order.store, order.count)
         parent = multiprocessing.parent_process()
         root = parent.pid if parent and parent.pid else os.getpid()
@@ -73,74 +84,105 @@ class Part:
         self.made: dict[str, Frozen] = {}
         """Of each value that the part made, all but the value itself."""
         self.number = order.part.start
-        self.last_read = {
-            p.taken: number
-            for number, step in zip(order.part, order.steps, strict=True)
-            for p in step.parameters
-        }
+        self.last_read = {p.taken: order.number(s) for s in order.steps for p in s.parameters}
         self.columns = columns_read(order.steps)
+        self.written: dict[str, Kept] = {}
+        self.item_keys: dict[str, str] = {}
 
     def run(self) -> Manifest:
-        order = self.order
-        commit = Commit(Store(order.store).path(order.segment.name, order.key), order.allowance)
-        try:
-            with children_end_here():  # a forked child that returns must not remove files
-                return self._run_steps(commit)
-        except BaseException:
-            commit.abandon()
-            raise
+        """Run the steps and commit. After an error, `rescue` or `abandon` has to be called."""
+        with children_end_here():  # a forked child that returns must not remove files
+            return self._run_steps()
 
-    def _run_steps(self, commit: Commit) -> Manifest:
-        order, started = self.order, time.perf_counter()
+    def abandon(self) -> None:
+        """Remove all that the part has written, but items that it has noted."""
+        self.commit.close()
+        self.commit.abandon()
+
+    def take_back(self) -> None:
+        """Take back what the failed step had been lent and has not let go of."""
+        for name, lent in self.lent.items():
+            if (frozen := lent()) is not None:
+                self.live[name] = frozen
+        self.lent.clear()
+
+    def rescue(self) -> Manifest | None:
+        """Commit the values of the steps that ended before one failed; None if that fails too."""
+        failed = next(step for step in self.order.steps if step.name == self.current)
+        try:
+            with children_end_here():
+                return self._commit(self.order.number(failed), is_rescue=True)
+        except BaseException:  # what the step has raised is the failure to speak of
+            self.abandon()
+            return None
+
+    def _prepare(self) -> None:
         with children_end_here():
-            import_unchanged({order.segment: order.code}, order.trees)
+            import_unchanged({self.order.segment: self.order.code}, self.order.trees)
         gc.freeze()  # imported objects stay: no collection has to look at them again
         meter.give_back_memory()
-        stop = order.part.start
-        for step in order.steps:
-            stop += 1
-            if step.name in order.done:
-                continue
-            self.number = stop - 1
-            self._run_step(step, commit)
-            if stop < order.part.stop and not self.is_to_go_on():
-                break
-        require_unchanged([order.code], order.trees, Path.read_bytes)
-        further = further_code(order.code, order.root)
-        return self._commit(commit, stop, time.perf_counter() - started, further)
+
+    def _run_steps(self) -> Manifest:
+        order = self.order
+        self._prepare()
+        for step, following in zip(order.steps, [*order.steps[1:], None], strict=False):
+            self._run_step(step, following)
+            if order.keep_all:
+                self._write(self._written_at_once(step), order.number(step) + 1, release=False)
+                meter.give_back_memory()
+            if following is not None:
+                answer = self.ask()
+                if answer is Next.COMMIT:
+                    return self._commit(order.number(following))
+                self.lends = answer is Next.LEND
+        return self._commit(order.part.stop)
 
     def _is_written(self, name: str, stop: int) -> bool:
-        """Whether a value is live or an output, if the part ends before step `stop`."""
-        return name in self.made and (self.last_use(name) >= stop or self._is_output(name))
+        """Whether a value is live or an output, if the part ends before step `stop`.
 
-    def last_use(self, name: str) -> int:
-        """The number of the last step that takes a value of the segment, itself or in the whole."""
-        last = self.order.last_use
-        return last.get(name, last[value_of(name)])
+        With `keep_all` files that a step made are too, and indexes: to hold these takes no memory.
+        """
+        order = self.order
+        return name in self.made and (
+            order.last_take(name) >= stop
+            or order.is_output(name)
+            or (order.keep_all and self.made[name].codec.family in _WITHOUT_MEMORY)
+        )
 
-    def _is_output(self, name: str) -> bool:
-        """Whether a value is an output; an unnamed item is one if its whole is."""
-        outputs, last = self.order.outputs, self.order.last_use
-        return name in outputs or (name not in last and value_of(name) in outputs)
+    def _written_at_once(self, step: Step) -> list[str]:
+        """The values that `keep_all` writes before the next step, which may be their last use.
 
-    def _run_step(self, step: Step, commit: Commit) -> None:
-        self.current = step.name
+        At the end of the part they would have to be held until then. Outputs are held in any case,
+        and files that a step made are on disk already.
+        """
+        return [
+            name
+            for name in self.live
+            if value_of(name) == step.name
+            and not self.order.is_output(name)
+            and self.made[name].codec.family not in _WITHOUT_MEMORY
+        ]
+
+    def _run_step(self, step: Step, following: Step | None) -> None:
+        self.current, self.number = step.name, self.order.number(step)
         started = time.perf_counter()
         self.send(StepStarted(step.name, self._sizes(), self.residency.bytes, self.gauge.sample()))
         function = step.function()
-        seed(self.order.key, step.name)
+        seed(self.order.seeds[step.name], step.name)
         taken: dict[str, int] = {}
-        take = self._taker(step, commit, taken)
+        take = self._taker(step, taken)
         result = call(function, [p.name for p in step.parameters], take)
         own = likely = 0
         if step.codec is not None:
-            own, likely = self._keep(step, result, commit.workdir_path(step.name))
-        gone = [name for name in {*taken, *self.live} if self._is_over(name)]
+            own, likely = self._keep(step, result, self.commit.workdir_path(step.name))
+        gone = [name for name in {*taken, *self.live} if self._is_over(name, self.number)]
         for name in gone:
             self.live.pop(name, None)
+        self.lent.clear()
         del result
         meter.give_back_memory()
         self.residency.drop(*gone)
+        self.finished.append(step)
         self.send(
             StepEnded(
                 step.name,
@@ -151,6 +193,7 @@ class Part:
                 value_bytes=own,
                 file_bytes=likely,
                 shared=self.residency.shared(),
+                lent_bytes=self._last_used_by(following),
             )
         )
 
@@ -164,44 +207,51 @@ class Part:
             self.made[name] = Frozen(frozen.codec, None, frozen.stem)
         return own, likely
 
-    def _is_over(self, name: str) -> bool:
-        """Whether no step of the part after this one needs a value, and it is not written."""
-        last = max(self.last_read.get(n, -1) for n in (name, value_of(name)))
-        return last <= self.number and not self._is_written(name, self.order.part.stop)
+    def _last_used_by(self, step: Step | None) -> int:
+        """The bytes of the live values that a step is the last to use."""
+        if step is None:
+            return 0
+        number, sources = self.order.number(step), {p.source for p in step.parameters}
+        return sum(
+            frozen_bytes(frozen)
+            for name, frozen in self.live.items()
+            if value_of(name) in sources and self._is_over(name, number)
+        )
 
-    def _taker(self, step: Step, commit: Commit, taken: dict[str, int]) -> Callable[[str], Any]:
+    def _is_over(self, name: str, number: int) -> bool:
+        """Whether no step of the part after that number needs a value, and it is not written."""
+        last = max(self.last_read.get(n, -1) for n in (name, value_of(name)))
+        return last <= number and not self._is_written(name, self.order.part.stop)
+
+    def _taker(self, step: Step, taken: dict[str, int]) -> Callable[[str], Any]:
         """The function that gives a step its arguments; at a value's last use it drops it.
 
-        The function records the size of each value, in bytes, in `taken`.
+        Where there is room, a value is dropped only when the step lets go of it: if the step fails,
+        the value can still be committed. The function records the size of each value, in bytes, in
+        `taken`.
         """
         parameters = {parameter.name: parameter for parameter in step.parameters}
         takers = Counter(parameter.source for parameter in step.parameters)
 
-        def one(name: str, thawed: Callable[[Any], Any]) -> Any:
-            if name not in self.live:
-                self._load(name)
-            taken[name] = frozen_bytes(self.live[name])
-            is_last = takers[value_of(name)] == 1 and self._is_over(name)
-            frozen = self.live.pop(name) if is_last else self.live[name]
-            with restoring(name, is_stored=name in self.order.sources):
-                return thawed(frozen)
+        def single(name: str, thawed: Callable[[Any], Any]) -> Any:
+            return self._take(name, thawed, taken, may_drop=takers[value_of(name)] == 1)
 
         def items(value: str, shape: Shape) -> Iterator[tuple[str, Any]]:
-            for key in one(value, keys_in):
-                kind = shape.type_of(key)
+            for key in single(value, keys_in):
+                kind = shape.loads(key)
                 assert kind is not None, "the pipeline compared both shapes"
                 thawed = partial(thaw_as, kind.codec, kind.is_optional)
-                yield key, one(item_name(value, key), thawed)
+                yield key, single(item_name(value, key), thawed)
 
         def take(name: str) -> Any:
             parameter = parameters[name]
             if name == WORKDIR:
-                return commit.workdir(step.name)
+                return self.commit.workdir(self._stem(step))
             if (step.name, name) in self.order.arguments:
-                return copy.deepcopy(self.order.arguments[step.name, name])
+                return given(self.order.arguments[step.name, name])
             shape = parameter.shape
             if shape is None or parameter.key is not None:
-                return one(parameter.taken, lambda frozen: thaw(parameter, frozen))
+                return single(parameter.taken, lambda frozen: thaw(parameter, frozen))
             if shape.is_lazy:
                 pairs = items(parameter.source, shape)
                 # Not a generator expression, which would hold an item while it makes the next.
@@ -210,6 +260,26 @@ class Part:
             return assemble(shape, dict(items(parameter.source, shape)), whole)
 
         return take
+
+    def _take(
+        self, name: str, thawed: Callable[[Any], Any], taken: dict[str, int], *, may_drop: bool
+    ) -> Any:
+        """A value or an item for the current step, which is dropped if no other one needs it."""
+        if name not in self.live:
+            self._load(name)
+        taken[name] = frozen_bytes(self.live[name])
+        is_last = may_drop and self._is_over(name, self.number)
+        frozen = self.live.pop(name) if is_last else self.live[name]
+        is_stored = name in self.order.sources
+        with restoring(name, is_stored=is_stored):
+            argument = thawed(frozen)
+        if is_last and self.lends and not is_stored:
+            self.lent[name] = lend(frozen, argument)
+        return argument
+
+    def _stem(self, step: Step) -> str:
+        """What the folder for a step's files is called."""
+        return step.name
 
     def _columns(self, name: str) -> tuple[str, ...] | None:
         """The columns to load of a value or an item; None: all."""
@@ -235,83 +305,82 @@ class Part:
         seconds = time.perf_counter() - started
         self.send(ValueLoaded(name, frozen_bytes(self.live[name]), held, seconds))
 
-    def _commit(self, commit: Commit, stop: int, seconds: float, further: FurtherCode) -> Manifest:
-        """Write the values that steps from number `stop` on need, and the outputs, and commit."""
+    def _commit(self, stop: int, *, is_rescue: bool = False) -> Manifest:
+        """Write the values that steps from number `stop` on need, and the outputs, and commit.
+
+        Raises ConfigurationError if code or inputs have changed since the part began.
+        """
+        seconds = time.perf_counter() - self.began
+        require_unchanged([self.order.code], self.order.trees, Path.read_bytes)
+        further: FurtherCode = further_code(self.order.code, self.order.root)
         self.current = None
         order, before = self.order, self.order.before
-        waiting = [name for name in self.live if self._is_written(name, stop)]
+        waiting = [
+            name for name in self.live if name not in self.written and self._is_written(name, stop)
+        ]
         self.residency.drop(*(name for name in self.live if name not in waiting))
         self.live = {name: self.live[name] for name in waiting}
         self.send(CommitStarted(self._sizes(), self.residency.bytes, self.gauge.sample()))
+        self._write(waiting, stop, release=True)
+        values = {} if before is None else before.values
+        values = {name: record for name, record in values.items() if order.is_kept(name, stop)}
+        outputs = {} if before is None else dict(before.outputs)
+        for name, records in self.written.items():
+            values |= {name: records.kept} if records.kept else {}
+            outputs |= {name: records.output} if records.output else {}
+        done = order.done | {step.name for step in self.finished}
+        done |= set(before.steps) if before else set()
+        steps = tuple(step.name for step in order.segment.steps if step.name in done)
+        use = Store(order.store).next_use(order.segment.name)
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        manifest = replace(
+            order.manifest(),
+            steps=steps,
+            values=values,
+            outputs=outputs,
+            committed_at=now,
+            seconds=seconds + (before.seconds if before else 0),
+            use=use,
+            ran={
+                **(before.ran if before else {}),
+                **{step.name: (use, now) for step in self.finished},
+            },
+            further=(before.further if before else {}) | further,
+            step_keys={name: order.step_keys[name] for name in steps if name in order.step_keys},
+            item_keys=self._item_keys(before),
+        )
+        self.commit.finish(manifest, partial=is_rescue or not order.is_complete(stop))
+        return manifest
+
+    def _item_keys(self, before: Manifest | None) -> dict[str, str]:
+        """The keys of all items that are done, those of one step in the order of its items."""
+        former = before.item_keys if before else {}
+        return {n: k for n, k in former.items() if n not in self.item_keys} | self.item_keys
+
+    def _write(self, values: list[str], stop: int, *, release: bool) -> None:
+        """Write values of a part that ends before step `stop`; with `release` let go of each."""
+        order = self.order
         files = {
             name: files_of(
                 self.made[name].codec,
                 order.format,
-                kept=self.last_use(name) >= stop,
-                output=self._is_output(name),
+                kept=order.is_kept(name, stop),
+                output=order.is_output(name),
+                suffix=order.suffixes.get(name, ""),
             )
-            for name in waiting
+            for name in values
         }
-        commit.require_room(sum(sure_bytes(self.live[name], files[name]) for name in waiting))
-        values = {} if before is None else before.values
-        values = {name: record for name, record in values.items() if self.last_use(name) >= stop}
-        outputs = {} if before is None else dict(before.outputs)
-        for name in waiting:
+        self.commit.require_room(sum(sure_bytes(self.live[name], files[name]) for name in values))
+        for name in values:
             started = time.perf_counter()
             self.send(WriteStarted(name, self.gauge.sample()))
+            frozen = self.live.pop(name) if release else self.live[name]
             codec, stem = self.made[name].codec, self.made[name].stem
-            records = commit.keep(name, self.live.pop(name), codec, files[name], stem)
-            self.residency.drop(name)
-            values |= {name: records.kept} if records.kept else {}
-            outputs |= {name: records.output} if records.output else {}
+            records = self.commit.keep(name, frozen, codec, files[name], stem)
+            del frozen
+            self.residency.drop(*([name] if release else []))
+            self.written[name] = records
             self.send(WriteEnded(name, records.bytes, time.perf_counter() - started))
-        manifest = Manifest(
-            pipeline=order.pipeline,
-            segment=order.segment.name,
-            key=order.key,
-            steps=tuple(step.name for step in order.segment.steps[: stop - order.first]),
-            ingredients=order.ingredients,
-            values=values,
-            outputs=outputs,
-            committed_at=datetime.now(UTC).isoformat(timespec="microseconds"),
-            seconds=seconds + (before.seconds if before else 0),
-            params=order.params,
-            use=Store(order.store).next_use(order.segment.name),
-            further=(before.further if before else {}) | further,
-        )
-        commit.finish(manifest, partial=not order.is_complete(stop))
-        return manifest
 
     def _sizes(self) -> dict[str, int]:
         return {name: frozen_bytes(frozen) for name, frozen in self.live.items()}
-
-
-def columns_read(steps: tuple[Step, ...]) -> dict[str, tuple[str, ...] | None]:
-    """For each value or item, the columns that these steps read; None for all."""
-    columns: dict[str, tuple[str, ...] | None] = {}
-    for parameter in (p for step in steps for p in step.parameters):
-        former = columns.get(parameter.taken, ())
-        if former is None or parameter.columns is None:
-            columns[parameter.taken] = None
-        else:
-            columns[parameter.taken] = tuple(dict.fromkeys((*former, *parameter.columns)))
-    return columns
-
-
-def seed(key: str, step: str) -> None:
-    """Seed the random numbers, so that a step draws the same ones in every run."""
-    number = zlib.crc32(f"{key} {step}".encode())
-    random.seed(number)
-    if (numpy := sys.modules.get("numpy")) is not None:
-        numpy.random.seed(number)
-
-
-def call(function: Callable[..., Any], names: list[str], take: Callable[[str], Any]) -> Any:
-    """Call a step so that only the step itself holds its arguments.
-
-    A call through `*args` or `**kwargs` keeps every argument alive until it returns, even after
-    the step rebinds its name; a plain positional call hands the references over.
-    """
-    arguments = ", ".join(f"take({name!r})" for name in names)
-    with children_end_here():
-        return eval(f"lambda function, take: function({arguments})")(function, take)

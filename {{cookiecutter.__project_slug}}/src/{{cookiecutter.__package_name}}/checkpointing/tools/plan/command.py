@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -31,6 +32,7 @@ def plan_command(
     pipeline: str | None,
     budget: str | None,
     changes: list[str],
+    keep_all: bool,
     as_json: bool,
     as_mermaid: bool,
 ) -> int:
@@ -41,6 +43,8 @@ def plan_command(
     if as_json and as_mermaid:
         raise ConfigurationError("--json and --mermaid: choose one of them.")
     project = describe_project(package, pipeline)
+    if keep_all:
+        project = replace(project, settings=project.settings.keeping_all())
     bound = bind(project, parse_changes(project, changes))
     limit = effective_budget(bound.settings.memory, machine_limits(), budget)
     outlook = _outlook(bound, limit)
@@ -100,7 +104,8 @@ def outlook_json(
     """What `plan --json` prints; sizes in bytes, steps by name, in the order they run in.
 
     In a whole plan `parts` is the number of parts, `peak_bytes` the highest memory, and
-    `bytes_written` and `bytes_read` the values kept for later parts, without outputs:
+    `bytes_written` and `bytes_read` the values kept for later parts, or all of them with
+    `keep_all`, without the files of outputs:
 
     - `pipeline`, `budget_bytes`, `budget_source`, `headroom` as a share, `usable_bytes`: the budget
       without the headroom; `outputs`: the values that are written in any case;

@@ -16,7 +16,12 @@ from ...memory.plan import Choice, peak_step
 from .outlook import Boundary, Outlook, rounded_up
 
 _WIDE = 100  # columns of a terminal that is wide enough to name the step of the peak
-_WHY = {"memory": "for memory", "sink": "after a sink"}
+_WHY = {
+    "memory": "for memory",
+    "sink": "after a sink",
+    "before sink": "before a sink",
+    "items": "for its items",
+}
 _UNKNOWN = " [yellow]?[/]"
 
 
@@ -26,18 +31,20 @@ def print_outlook(
     budget: EffectiveBudget,
     outdated: Sequence[str],
     refused: Collection[str],
+    next_run: str = "",
 ) -> None:
     """Print a plan in tables and sentences.
 
     `outdated` contains the segments whose code, params or inputs have changed since they were
-    measured, `refused` the segments that a run would refuse to start.
+    measured, `refused` the segments that a run would refuse to start. `next_run` is a sentence of
+    what the next run does of all this.
     """
     console.print(_parts_table(outlook, budget, is_wide=console.width >= _WIDE))
     if outlook.is_measured:
         if outlook.boundaries:
             console.print("", _boundaries_table(outlook), sep="\n")
         console.print("", _budgets_table(outlook), "", sep="\n")
-    for sentence in _notes(outlook, outdated, refused):
+    for sentence in (*_notes(outlook, outdated, refused), *filter(None, [next_run])):
         console.print(sentence, highlight=False, markup=False)
 
 
@@ -71,7 +78,7 @@ def _parts_table(outlook: Outlook, budget: EffectiveBudget, *, is_wide: bool) ->
 def steps_summary(forecast: Forecast, part_forecast: PartForecast) -> str:
     """The steps of a part in a few words: their names, or the first, the last and the number."""
     names = [
-        step.name
+        step.title
         for step in forecast.graph.steps[part_forecast.steps.start : part_forecast.steps.stop]
     ]
     return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]} ({len(names)})"
@@ -84,9 +91,11 @@ def _figures(outlook: Outlook, part_forecast: PartForecast, is_wide: bool) -> It
     yield _peak(outlook, part_forecast.peak, part_forecast.unknown)
     if is_wide:
         yield peak_step(outlook.forecast, part_forecast) or "writing"
-    kept, loaded = graph.kept(part_forecast.steps), graph.loaded(part_forecast.steps)
-    yield _moved(part_forecast.written, set(outlook.unknown) & {*map(value_of, kept)})
-    yield _moved(part_forecast.read, set(outlook.unknown) & {*map(value_of, loaded)})
+    kept = {step.name for step in graph.steps} if outlook.forecast.keeps_all else set()
+    kept.update(map(value_of, graph.kept(part_forecast.steps)))
+    loaded = {*map(value_of, graph.loaded(part_forecast.steps))}
+    yield _moved(part_forecast.written, set(part_forecast.unknown) & kept)
+    yield _moved(part_forecast.read, set(outlook.unknown) & loaded)
 
 
 def _sums(outlook: Outlook, peak: int, written: int, read: int, is_wide: bool) -> Iterator[str]:
@@ -124,7 +133,7 @@ def verdict_sentence(forecast: Forecast, boundary: Boundary) -> str:
     instead = _listed(forecast, boundary.instead)
     match boundary.verdict:
         case "sink":
-            return "needed: keeps a sink from running twice"
+            return "needed: a sink runs in a part of its own"
         case "needed" if boundary.instead:
             return (
                 f"needed: memory needs a cut, and none costs less I/O (one before {instead} costs "
@@ -184,6 +193,8 @@ def _notes(outlook: Outlook, outdated: Sequence[str], refused: Collection[str]) 
         yield from _comparison(outlook)
     if outputs := graph.outputs(range(len(graph.steps))):
         yield f"Outputs are written in any case, and not counted: {', '.join(outputs)}."
+    if outlook.forecast.keeps_all:
+        yield "Every value is kept, so every value counts as written (keep_all)."
     if outlook.unknown:
         unknown = ", ".join(outlook.unknown)
         yield f"? Never measured to the end, so the plan counts too little: {unknown}."

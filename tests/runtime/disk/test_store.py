@@ -16,7 +16,7 @@ import pytest
 from flight_delays.checkpointing.base.errors import Locked, StorageError
 from flight_delays.checkpointing.base.names import new_number, temporary_name, value_name
 from flight_delays.checkpointing.disk import store as store_file
-from flight_delays.checkpointing.disk.manifest import MANIFEST
+from flight_delays.checkpointing.disk.manifest import MANIFEST, PARTIAL
 from flight_delays.checkpointing.disk.store import Store
 
 from ..builders import commit, table, write
@@ -468,3 +468,18 @@ def test_a_folder_that_is_gone_is_not_made_anew_for_its_lock(store: Store) -> No
     ):
         raise AssertionError("the lock was taken")
     assert not store.folder.exists()
+
+
+def test_a_step_ran_last_in_what_was_made_last_finished_or_not_whatever_was_used(
+    store: Store,
+) -> None:
+    late, early = "2026-02-01T00:00:00.000000+00:00", "2026-01-01T00:00:00.000000+00:00"
+    first = replace(commit(store, "k1", committed_at=late), made=1, use=9)
+    first.write(store.path("s01", "k1"))
+    assert store.last_made("s01", "flights") == first
+    unfinished = replace(first, key="k2", made=2, use=2, committed_at=early)
+    store.path("s01", "k2").mkdir()
+    unfinished.write(store.path("s01", "k2"), PARTIAL)
+    assert store.last_made("s01", "flights") == unfinished
+    assert store.last_made("s01", "planes") is None
+    assert store.last_made("s02", "flights") is None

@@ -141,7 +141,16 @@ def test_a_part_that_runs_again_leaves_no_file_of_its_first_attempt(done: Projec
     record = done.run("--keep-all", "--fresh")
     assert record["exit_code"] == 0
     assert record["segments"][0]["cuts"] == [{"before": "doubled", "why": "killed"}]
-    assert done.executed() == ["rows", "page", "doubled", "rows", "page", "doubled", "total", "half"]
+    assert done.executed() == [
+        "rows",
+        "page",
+        "doubled",
+        "rows",
+        "page",
+        "doubled",
+        "total",
+        "half",
+    ]
     assert kept(done) == EVERY
     assert done.strays() == []
 

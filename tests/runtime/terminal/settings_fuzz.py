@@ -36,6 +36,10 @@ SEGMENTS = {
     @step
     def total(table: pd.DataFrame, files: list[Path], level: dict[str, int]) -> int:
         return int(table["number"].sum())
+
+    @step
+    def told(total: int) -> None:
+        Path("told.txt").write_text(str(total))
     """,
 }
 PIPELINE: dict[str, dict[str, Any]] = {
@@ -49,13 +53,20 @@ PIPELINE: dict[str, dict[str, Any]] = {
         "level": {"low": 1},
     },
     "outputs": {"total": "out/total.json"},
+    "sinks": {"told": "told.txt"},
     "reuse": {"ignore": ["*.tmp"]},
 }
 MEMORY: dict[str, dict[str, Any]] = {
     "cluster": {"ram": "100 GB", "quota": "50 %"},
     "budget": {"count": "held"},
     "segment": {"max_steps": 10, "headroom": "20 %"},
-    "checkpoints": {"path": "checkpoints", "format": "arrow", "keep": 2, "max_disk": "500 GB", "keep_all": False},
+    "checkpoints": {
+        "path": "checkpoints",
+        "format": "arrow",
+        "keep": 2,
+        "max_disk": "500 GB",
+        "keep_all": False,
+    },
     "runs": {"path": "runs"},
 }
 SETTINGS = {"pipeline.toml": PIPELINE, "memory_budget.toml": MEMORY}

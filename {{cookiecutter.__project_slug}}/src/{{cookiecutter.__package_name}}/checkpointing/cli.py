@@ -39,9 +39,7 @@ Changes = Annotated[
 ]
 KeepAll = Annotated[
     bool,
-    typer.Option(
-        "--keep-all", help="Keep every value of what runs, also those between two steps."
-    ),
+    typer.Option("--keep-all", help="Keep every value of what runs, also those between two steps."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 

@@ -195,6 +195,9 @@ class Wiring(_Table):
     An item of a value that is made of several has a line of its own: `split.train = "…"`.
     """
 
+    sinks: dict[str, PathText] = {}
+    """The file, folder or glob that a sink writes: when it is gone, `run` repeats the sink."""
+
     reuse: Reuse = Reuse()
 
 

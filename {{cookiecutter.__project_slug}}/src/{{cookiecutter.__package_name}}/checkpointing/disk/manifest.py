@@ -64,7 +64,8 @@ class Manifest:
     `steps` are the steps that ran: all of the segment's, or those of its finished parts. `params`
     are those that it depends on, also through the values of earlier segments. `seconds` is the time
     of the steps, without the commit. `use` is highest for the checkpoint of a segment that a run
-    made or reused last; a former runtime left it 0. `further` are the file and the digest of
+    made or reused last, and `made` for the one that was made last; a former runtime left them 0.
+    `further` are the file and the digest of
     modules that ran and that the key does not contain, by name.
     """
 
@@ -79,6 +80,7 @@ class Manifest:
     seconds: float
     params: dict[str, str] = field(default_factory=dict)
     use: int = 0
+    made: int = 0
     further: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def records(self) -> list[tuple[str, FileRecord]]:

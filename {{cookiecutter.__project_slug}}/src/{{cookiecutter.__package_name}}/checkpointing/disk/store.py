@@ -150,6 +150,17 @@ class Store:
         dated.sort(key=lambda entry: entry[:3], reverse=True)
         return [manifest for *_, manifest in dated]
 
+    def last_made(self, segment: str, step: str) -> Manifest | None:
+        """The checkpoint, or the finished parts, of the last run of a segment that ran a step."""
+        made = []
+        for folder in _folders(self.folder / segment):
+            for name in (MANIFEST, PARTIAL):
+                with contextlib.suppress(StorageError, FileNotFoundError):
+                    manifest = read_manifest(folder, name)
+                    if manifest and manifest.key == folder.name and step in manifest.steps:
+                        made.append((manifest.made, manifest.committed_at, manifest))
+        return max(made, key=lambda entry: entry[:2])[2] if made else None
+
     def next_use(self, segment: str) -> int:
         """The `use` of a checkpoint that is made or reused now."""
         return 1 + max((manifest.use for manifest in self.all_of(segment)), default=0)

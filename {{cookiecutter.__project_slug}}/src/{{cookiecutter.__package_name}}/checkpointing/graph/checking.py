@@ -9,14 +9,18 @@ from pathlib import Path
 from ..base.errors import ConfigurationError, nearest
 from ..base.names import LONGEST, is_too_long
 from ..base.settings import Settings, find_root, load_settings
-from ..codecs import codec_named, output_format
+from ..codecs import codec_named, missing_extra, output_suffixes, suffix_of
 from ..codecs.several import ItemType, key_of, value_of
 from .bodies import undeclared_uses
-from .fitting import problems_of_item, problems_of_loading
+from .fitting import problems_of_each, problems_of_item, problems_of_loading
 from .graph import Graph
-from .places import needed_annotation, problem_of_place
+from .marking import is_step
+from .places import is_url, needed_annotation, problem_of_place
 from .signatures import admits_none
-from .steps import WORKDIR, Parameter, Segment, Step, is_step
+from .steps import WORKDIR, Parameter, Segment, Step
+
+READ_FROM_TEXT = (str, int, float, bool)
+"""The annotations as which a step may take an environment variable."""
 
 
 def root_of(name: str, segments: Sequence[Segment]) -> Path:
@@ -52,8 +56,16 @@ def require_sound(graph: Graph, settings: Settings) -> None:
 def _problems(graph: Graph, settings: Settings) -> Iterator[str]:
     yield from _problems_of_names(graph, settings)
     yield from _problems_of_outputs(graph, settings)
+    yield from _problems_of_sinks(graph, settings)
     earlier: dict[str, Step] = {}
     for step in graph.steps:
+        if step.refused:
+            yield f"{step.place}: {step.refused}"
+        if step.each and step.each not in {parameter.name for parameter in step.parameters}:
+            yield (
+                f"{step.place}: `each` names `{step.each}`, which is no parameter of the step"
+                f"{nearest(step.each, [parameter.name for parameter in step.parameters])}"
+            )
         for parameter in step.parameters:
             yield from _problems_of_parameter(step, parameter, earlier, graph, settings)
         for name in undeclared_uses(step, set(earlier) - {p.source for p in step.parameters}):
@@ -67,7 +79,11 @@ def _problems(graph: Graph, settings: Settings) -> Iterator[str]:
 def _problems_of_names(graph: Graph, settings: Settings) -> Iterator[str]:
     wiring = settings.wiring
     taken = {WORKDIR: "the runtime"}
-    for table, names in (("[inputs]", wiring.inputs), ("[params]", wiring.params)):
+    for table, names in (
+        ("[inputs]", wiring.inputs),
+        ("[params]", wiring.params),
+        ("[env]", wiring.env),
+    ):
         for name in names:
             if name in taken:
                 yield f"pipeline.toml: {table} `{name}`: the name is taken by {taken[name]}."
@@ -105,6 +121,9 @@ def _problems_of_parameter(
 ) -> Iterator[str]:
     name, wiring = parameter.name, settings.wiring
     where = f"{step.place}: parameter `{name}`"
+    if step.each == name:
+        yield from problems_of_each(where, parameter, earlier, settings)
+        return
     if parameter.columns is not None and parameter.source not in earlier:
         yield f"{where}: Columns applies to an earlier step's table only."
     if parameter.value:
@@ -124,6 +143,11 @@ def _problems_of_parameter(
             yield (
                 f"{where} is one of [params]; annotate it as what TOML gives, such as `int`{other}."
             )
+    elif name in wiring.env:
+        if wiring.env[name].secret and parameter.annotation is not str:
+            yield f"{where} is a secret of [env]; annotate it `str`."
+        elif parameter.annotation not in READ_FROM_TEXT:
+            yield f"{where} is one of [env]; annotate it `str`, `int`, `float` or `bool`."
     elif any(name == later.name for later in graph.steps):
         yield f"{where} is the value of a later step; move that step before this one."
     elif len(holders := _holders(name, earlier)) > 1:
@@ -134,10 +158,10 @@ def _problems_of_parameter(
     elif _is_left_out(parameter, settings):
         yield from _problems_of_absence(where, name, graph, settings)
     else:
-        known = [*earlier, *wiring.inputs, *wiring.params, *_items(earlier)]
+        known = [*earlier, *wiring.inputs, *wiring.params, *wiring.env, *_items(earlier)]
         yield (
-            f"{where}: no earlier step, [inputs] or [params] entry of pipeline.toml has that "
-            f"name{nearest(name, known)}"
+            f"{where}: no earlier step, and no entry of [inputs], [params] or [env] in "
+            f"pipeline.toml, has that name{nearest(name, known)}"
         )
 
 
@@ -162,9 +186,29 @@ def _problems_of_outputs(graph: Graph, settings: Settings) -> Iterator[str]:
                 f"{LONGEST} bytes, so there is no room for temporary names."
             )
         if (step := steps.get(value_of(name))) is not None:
-            yield from _problems_of_publishing(name, step, target.suffix)
+            yield from _problems_of_publishing(name, step, suffix_of(text))
         elif not _is_step_beside(graph, value_of(name)):
             yield f"pipeline.toml: [outputs] `{name}` is no step{nearest(name, list(steps))}"
+
+
+def _problems_of_sinks(graph: Graph, settings: Settings) -> Iterator[str]:
+    sinks = {step.name: step.is_sink for step in graph.steps}
+    for name, text in settings.wiring.sinks.items():
+        where = f"pipeline.toml: [sinks] `{name}`"
+        if sinks.get(name) is False:
+            yield (
+                f"{where} returns a value, so it is no sink. What a run is to publish belongs in "
+                f"[outputs]."
+            )
+        elif name not in sinks and not _is_step_beside(graph, name):
+            yield f"{where} is no step{nearest(name, [n for n, sink in sinks.items() if sink])}"
+        if not text.strip():
+            yield f"{where} names nothing; write the file, folder or glob that the sink writes."
+        elif is_url(text):
+            yield (
+                f"{where} = {text!r} is a URL, behind which nothing can be looked for. Name a "
+                f"file, a folder or a glob, or leave the entry out."
+            )
 
 
 def _is_step_beside(graph: Graph, name: str) -> bool:
@@ -183,6 +227,8 @@ def _is_step_beside(graph: Graph, name: str) -> bool:
 
 def _problems_of_publishing(name: str, step: Step, suffix: str) -> Iterator[str]:
     where, key = f"pipeline.toml: [outputs] `{name}`", key_of(name)
+    if step.refused:
+        return  # its own line says so
     if step.codec is None:
         yield f"{where} returns None, there is nothing to publish"
         return
@@ -199,14 +245,24 @@ def _problems_of_publishing(name: str, step: Step, suffix: str) -> Iterator[str]
     if made is None:
         yield f"{where}: `{step.name}` has no item `{key}`"
         return
-    form = output_format(codec_named(made.codec).family)
+    family = codec_named(made.codec).family
+    if family == "path":
+        return
+    is_text = step.is_text or made.type_name == "str"
+    suffixes = output_suffixes(family, is_text=is_text)
     if made.is_optional:
         yield f"{where} may be None, and then there is nothing to publish. Return an empty table."
-    elif form is not None and suffix != form.suffix:
+    elif suffix not in suffixes:
+        several = "one of " if len(suffixes) > 1 else ""
         yield (
-            f"{where} is published as {form.suffix}, not "
+            f"{where} is published as {several}{', '.join(suffixes)}, not "
             f"{suffix or 'without a suffix'}. For another format, write the file in a step that "
             f"takes `workdir: Path` and returns its path."
+        )
+    elif extra := missing_extra(suffix):
+        yield (
+            f"{where}: {suffix} needs the project's extra `{extra}`. Install it: "
+            f"`uv sync --extra {extra}`, or `pip install -e '.[{extra}]'`."
         )
 
 

@@ -11,6 +11,7 @@ from ..graph.steps import Segment
 from .bound import Bound, ingredients_of
 from .further import changed_code
 from .key import Ingredients, explain
+from .sinks import gone_targets
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Stale:
 
     damaged: bool = False
     """Whether that checkpoint is not as it was committed."""
+
+    gone: tuple[str, ...] = ()
+    """Sinks whose target is gone, if that is all: the values of the checkpoint can be used."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,9 @@ def standing(
             f"`{value}` is now needed but is not in the checkpoint" for value in lacking
         )
         return Stale(segment, ingredients, key, reasons, manifest)
+    if gone := gone_targets(bound.settings, segment):
+        reasons = tuple(f"the target of sink `{name}` is gone: {gone[name]}" for name in gone)
+        return Stale(segment, ingredients, key, reasons, manifest, gone=tuple(gone))
     return Reusable(segment, ingredients, key, manifest)
 
 
@@ -98,8 +105,15 @@ def standings(bound: Bound, *, hash_all: bool = False) -> list[Standing]:
 
 
 def reusable(standings: Iterable[Standing]) -> dict[str, Manifest]:
-    """The checkpoints that can be used, by segment."""
-    return {s.segment.name: s.manifest for s in standings if isinstance(s, Reusable)}
+    """The checkpoints whose values can be used, by segment."""
+    return {s.segment.name: manifest for s in standings if (manifest := usable(s)) is not None}
+
+
+def usable(item: Standing) -> Manifest | None:
+    """The checkpoint of a segment if its values can be used, even if a sink has to run again."""
+    if isinstance(item, Reusable):
+        return item.manifest
+    return item.manifest if isinstance(item, Stale) and item.gone else None
 
 
 def identities(bound: Bound) -> dict[str, str]:

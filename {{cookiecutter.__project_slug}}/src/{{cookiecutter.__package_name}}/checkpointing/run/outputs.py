@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..base.errors import ConfigurationError
 from ..base.files import checksum, publish, storage_errors
 from ..base.settings import Settings
 from ..codecs.several import INDEX, value_of
@@ -11,6 +16,8 @@ from ..disk.store import Damaged, is_sound
 from ..disk.sweeping import sweep_temporaries
 from ..graph.graph import Graph
 from ..reuse.bound import Bound
+
+State = Literal["published", "missing", "changed", "refused", "unreadable"]
 
 
 def require_targets(settings: Settings) -> None:
@@ -54,6 +61,42 @@ def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[s
     with storage_errors("Remembering checksums", bound.store.folder):
         bound.hashes.save()
     return places
+
+
+@dataclass(frozen=True)
+class Published:
+    """A value that [outputs] names, and what is at its path now.
+
+    `state` is `published`; `missing`; `changed`, if the path has other bytes than the checkpoint;
+    `refused`, if no run of this project has published what is there; or `unreadable`. The next run
+    publishes what is missing or changed, also if it reuses every segment.
+    """
+
+    value: str
+    path: Path
+    state: State
+
+
+def published(bound: Bound, manifest: Manifest) -> list[Published]:
+    """The published values of one checkpoint, and the state of each."""
+    named = targets(bound.settings)
+    return [
+        Published(value, named[value].path, _state(bound, named[value], record))
+        for value, record in manifest.outputs.items()
+        if value in named
+    ]
+
+
+def _state(bound: Bound, target: Target, record: FileRecord) -> State:
+    try:
+        target.require_ours()
+        if not target.path.exists():
+            return "missing"
+        return "published" if _holds(bound, target, record) else "changed"
+    except ConfigurationError:
+        return "refused"
+    except OSError:
+        return "unreadable"
 
 
 def sweep_outputs(settings: Settings, graph: Graph) -> None:

@@ -23,7 +23,17 @@ from ..memory.plan import plan
 from ..memory.profile import read_profile
 from ..reuse.bound import Bound, Project, bind
 from ..reuse.key import Ingredients
-from ..reuse.standing import Reusable, Stale, Standing, Waiting, identities, standing, unfinished
+from ..reuse.sinks import gone_targets, sinks_of, way_to_repeat
+from ..reuse.standing import (
+    Reusable,
+    Stale,
+    Standing,
+    Waiting,
+    identities,
+    standing,
+    unfinished,
+    usable,
+)
 from .describing import describe_again
 from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
 from .ledger import Ledger
@@ -166,8 +176,9 @@ class Run:
         for segment in graph.segments:
             now = self.foreseen[segment.name] = standing(self.bound, segment, upstream)
             is_forced = segment.name in self.forced
+            if (manifest := usable(now)) is not None and not is_forced:
+                upstream[segment.name] = manifest
             if isinstance(now, Reusable) and not is_forced:
-                upstream[segment.name] = now.manifest
                 continue
             if isinstance(now, Waiting) and not is_forced and self.bound.store.all_of(segment.name):
                 continue
@@ -185,9 +196,9 @@ class Run:
             now = standing(self.bound, segment, self.done)
             if segment.name == only:
                 break
-            if isinstance(now, Reusable):
-                self.done[segment.name] = now.manifest
-            else:
+            if (manifest := usable(now)) is not None:
+                self.done[segment.name] = manifest
+            elif not isinstance(now, Reusable):
                 unfit[segment.name] = "; ".join(now.reasons)
         if isinstance(now, Waiting):
             listed = "\n".join(f"  {name}: {why}" for name, why in unfit.items())
@@ -214,6 +225,9 @@ class Run:
         if isinstance(now, Reusable) and segment.name not in self.forced:
             self.bound.store.mark_used(now.manifest)
             self._finish(SegmentRecord(segment.name, "reused"), now.manifest)
+            for sink in sinks_of(self.bound.store, self.bound.settings, segment, now.manifest):
+                if sink.ran_otherwise:
+                    self.observe(Noticed(f"{segment.name}: {way_to_repeat(sink)}"))
             return
         self.foreseen.clear()  # its new values may change the standing of later segments
         reasons = now.reasons if isinstance(now, Stale) else ("requested",)
@@ -228,6 +242,13 @@ class Run:
         record.status = "ran"
         self.forced.discard(segment.name)
         self._finish(record, manifest)
+        for name, text in gone_targets(self.bound.settings, segment).items():
+            self.observe(
+                Noticed(
+                    f"{segment.name}: sink `{name}` has run, but there is no {text}, which [sinks] "
+                    f"in pipeline.toml names; the next run repeats it"
+                )
+            )
         keep = self.bound.settings.memory.checkpoints.keep
         self.bound.store.retire(segment.name, manifest.key, keep)
 

@@ -20,6 +20,7 @@ from ..run.describing import describe_pipelines, describe_project
 from ..run.ledger import Entry, runs_at_work
 from .changes import parse_changes
 from .ending import ended
+from .outside import outside_json, outside_lines
 
 
 @ended
@@ -38,7 +39,7 @@ def status_command(
     at_work = runs_at_work(settings)
     if as_json:
         pipelines = [
-            {"name": bound.graph.name, "segments": [_as_json(item) for item in stand]}
+            {"name": bound.graph.name, "segments": [_as_json(bound, item) for item in stand]}
             for bound, stand in shown
         ]
         content = {
@@ -57,6 +58,9 @@ def status_command(
     lines = [f"memory budget: {binding}; other limits: {', '.join(others)}"]
     lines += [f"{entry.name} is at work: {_doing(entry)}" for entry in at_work]
     lines += [
+        line for bound, stand in shown for item in stand for line in outside_lines(bound, item)
+    ]
+    lines += [
         f"input {name} is a URL; changes behind it are not noticed"
         for name in dict.fromkeys(
             name for b in all_bound for name, source in b.inputs.items() if source.is_url
@@ -67,9 +71,13 @@ def status_command(
     return 0
 
 
-def _as_json(item: Standing) -> dict[str, Any]:
-    reusable = isinstance(item, Reusable)
-    return {"name": item.segment.name, "reusable": reusable, "reasons": list(_reasons(item))}
+def _as_json(bound: Bound, item: Standing) -> dict[str, Any]:
+    return {
+        "name": item.segment.name,
+        "reusable": isinstance(item, Reusable),
+        "reasons": list(_reasons(item)),
+        **outside_json(bound, item),
+    }
 
 
 def _doing(entry: Entry) -> str:

@@ -68,8 +68,8 @@ def test_a_step_takes_values_inputs_params_and_a_workdir(tmp_path: Path) -> None
 REFUSED = {
     "unknown": (
         ["@step\ndef two(onec: int) -> int: ...\n"],
-        "parameter `onec`: no earlier step, [inputs] or [params] entry of pipeline.toml has that "
-        "name; did you mean `once`?",
+        "parameter `onec`: no earlier step, and no entry of [inputs], [params] or [env] in "
+        "pipeline.toml, has that name; did you mean `once`?",
     ),
     "forward": (
         [ONE.replace("()", "(two: int)") + "@step\ndef two() -> int: ...\n"],

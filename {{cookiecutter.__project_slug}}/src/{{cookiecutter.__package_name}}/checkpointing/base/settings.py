@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     PositiveInt,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 from .errors import ConfigurationError, nearest
@@ -65,12 +66,22 @@ def _path(value: str) -> str:
     return value
 
 
+def _variable(value: str) -> str:
+    """Refuse what no environment has as the name of a variable."""
+    if not value or "=" in value or "\0" in value:
+        raise ValueError("write the name of an environment variable, such as REGION")
+    return value
+
+
 def _folder(value: object) -> object:
     return _path(value) if isinstance(value, str) else value
 
 
 FolderPath = Annotated[Path, BeforeValidator(_folder)]
 """The path of a folder, relative to the project's."""
+
+VariableName = Annotated[str, AfterValidator(_variable)]
+"""The name of an environment variable."""
 
 PathText = Annotated[str, AfterValidator(_path)]
 """The path of a file or folder, a glob, or a URL."""
@@ -177,6 +188,44 @@ def _by_item(outputs: Any) -> Any:
     return flat
 
 
+def _default(value: object) -> object:
+    """A default as an environment would give it: text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else value
+
+
+class Variable(_Table):
+    """One entry of [env]: the environment variable that a step may take as a parameter.
+
+    `region = "REGION"` is short for `region = { variable = "REGION" }`.
+    """
+
+    variable: VariableName
+    """Its name in the environment of the process that starts the run."""
+
+    default: Annotated[str | None, BeforeValidator(_default)] = None
+    """What the step gets where the variable is not set; without one, the run is refused."""
+
+    secret: bool = False
+    """Its value is in no key, record, log or message, and changing it runs no step again."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"variable": value}
+        if not isinstance(value, dict):
+            raise ValueError('write the name of a variable, or { variable = "NAME", ... }')
+        return value
+
+    @model_validator(mode="after")
+    def _secret_without_default(self) -> Self:
+        if self.secret and self.default is not None:
+            raise ValueError("a secret has no default: it would be in this file. Drop `default`")
+        return self
+
+
 class Wiring(_Table):
     """pipeline.toml, owned by the team: inputs, params and published outputs by name."""
 
@@ -188,6 +237,11 @@ class Wiring(_Table):
 
     params: dict[str, Any] = {}
     """Values of any TOML type, checked against the annotation of the step that names one."""
+
+    env: dict[str, Variable] = {}
+    """Environment variables that a step gets by naming one as a parameter: as `str`, or read as
+    `int`, `float` or `bool` where the step says so. A secret is a `str`.
+    """
 
     outputs: Annotated[dict[str, PathText], BeforeValidator(_by_item)] = {}
     """Where a value is published: whole or not at all, to a path that `clean` never touches.
@@ -269,6 +323,8 @@ def _read(path: Path, model: type[Model]) -> Model:
 def _explain(item: Any, model: type[BaseModel]) -> str:
     where = [str(part) for part in item["loc"]]
     place = ".".join(where)
+    if item["type"] == "value_error" and where[0] == "env":
+        return f"`{place}`: {item['msg'].removeprefix('Value error, ')}"
     if item["type"] == "extra_forbidden":
         return f"`{place}` is not a setting{nearest(where[-1], _keys_beside(where, model))}"
     if item["type"] == "missing":
@@ -277,11 +333,14 @@ def _explain(item: Any, model: type[BaseModel]) -> str:
 
 
 def _keys_beside(where: list[str], model: type[BaseModel]) -> list[str]:
+    inner: Any = model
     for part in where[:-1]:
-        inner = model.model_fields[part].annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-    return list(model.model_fields)
+        if get_origin(inner) is dict:  # of tables by name
+            inner = get_args(inner)[1]
+        elif isinstance(inner, type) and issubclass(inner, BaseModel):
+            inner = inner.model_fields[part].annotation
+    is_table = isinstance(inner, type) and issubclass(inner, BaseModel)
+    return list(inner.model_fields) if is_table else []
 
 
 def parse_size(text: str | int, where: str) -> int:

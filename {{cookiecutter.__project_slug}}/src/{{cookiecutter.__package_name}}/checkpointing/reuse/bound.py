@@ -12,6 +12,7 @@ from ..base.errors import ConfigurationError
 from ..base.litter import in_packages
 from ..base.location import RUNTIME
 from ..base.refusals import refusal_of, remedy_of
+from ..base.secrets import Secret
 from ..base.settings import Settings
 from ..codecs import is_own
 from ..disk.manifest import FileRecord, Manifest
@@ -25,6 +26,7 @@ from .inputs import Input, argument, find_inputs
 from .key import Code, Ingredients, adapters_code, code_of
 from .params import check_params
 from .trees import Scope, Tree, read_tree
+from .variables import Variables, read_variables, variable_texts
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,16 @@ class Bound:
     params: dict[tuple[str, str], Any]
     """Each param as each step receives it, by (step, parameter)."""
 
+    variables: Variables
+    """What the steps take from the environment."""
+
     store: Store
     hashes: HashCache
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The secrets that are set, whichever steps take them."""
+        return tuple(self.variables.secrets.values())
 
 
 def describe(declared: Graph) -> Project:
@@ -74,19 +84,20 @@ def describe(declared: Graph) -> Project:
 
 
 def bind(project: Project, changed: Mapping[str, Any], *, hash_all: bool = False) -> Bound:
-    """Find inputs, params and data files; those in `changed` replace the configured ones.
+    """Find inputs, params, variables and data files; `changed` replaces the configured ones.
 
     Checksums are saved for later if a run has claimed the place of the checkpoints. With `hash_all`
     no saved checksum is trusted.
 
     Raises:
         ConfigurationError: an input is missing, a param does not fit its annotation, or the place
-            of the checkpoints belongs to somebody else.
+            of the checkpoints belongs to somebody else, or a variable is not set.
     """
     graph, settings = project.graph, project.settings
     place = checkpoints_place(settings, graph.name)
     is_claimed = place.is_ours()
     params = check_params(graph, settings.wiring, changed)
+    variables = read_variables(graph, settings.wiring, changed)
     cache = HashCache(place.folder / HASHES, verify=hash_all)
     inputs = find_inputs(graph, settings, changed, cache)
     folders = {folder for code in project.code.values() for folder in code.folders}
@@ -94,7 +105,7 @@ def bind(project: Project, changed: Mapping[str, Any], *, hash_all: bool = False
     if is_claimed:
         cache.save()
     store = Store(place.folder)
-    return Bound(graph, settings, project.code, data, inputs, params, store, cache)
+    return Bound(graph, settings, project.code, data, inputs, params, variables, store, cache)
 
 
 def data_files(folder: Path, settings: Settings, cache: HashCache) -> Tree:
@@ -131,7 +142,10 @@ def known_input_bytes(bound: Bound, upstream: Mapping[str, Manifest]) -> dict[Se
 
 
 def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
-    """The inputs and params that each step of a segment receives, by (step, parameter)."""
+    """What each step of a segment receives besides values, by (step, parameter).
+
+    A secret that is not set is left out: the segment is refused before it runs.
+    """
     received: dict[tuple[str, str], Any] = {}
     for step in segment.steps:
         for parameter in step.parameters:
@@ -140,6 +154,10 @@ def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
                 received[step.name, name] = argument(bound.inputs[name], parameter.annotation)
             elif (step.name, name) in bound.params:
                 received[step.name, name] = bound.params[step.name, name]
+            elif (step.name, name) in bound.variables.values:
+                received[step.name, name] = bound.variables.values[step.name, name]
+            elif name in bound.settings.wiring.env and name in bound.variables.secrets:
+                received[step.name, name] = bound.variables.secrets[name]
     return received
 
 
@@ -159,6 +177,7 @@ def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> In
         inputs={name: source.digest for name, source in _inputs(bound, segment).items()},
         values=values,
         steps=tuple(step.name for step in segment.steps),
+        env=variable_texts(segment.steps, bound.settings.wiring, bound.variables.values),
     )
 
 

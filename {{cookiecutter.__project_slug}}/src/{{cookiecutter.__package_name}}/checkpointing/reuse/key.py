@@ -59,10 +59,16 @@ class Ingredients:
     inputs: dict[str, str]
     values: dict[str, str]
     steps: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    """The environment variables that its steps take; of a secret, just the variable's name."""
+
     format_version: int = FORMAT_VERSION
 
     def key(self) -> str:
-        text = json.dumps(asdict(self), sort_keys=True)
+        content = asdict(self)
+        if not self.env:  # a segment that takes none has the key that it always had
+            del content["env"]
+        text = json.dumps(content, sort_keys=True)
         return xxhash.xxh3_128_hexdigest(text.encode())
 
 
@@ -114,7 +120,7 @@ def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
         names = differing(old.get(kind, {}), getattr(new, kind))
         if names:
             reasons.append(f"{noun} {', '.join(names)} changed")
-    for kind, noun in (("params", "param "), ("libraries", "")):
+    for kind, noun in (("params", "param "), ("env", "env "), ("libraries", "")):
         before, after = old.get(kind, {}), getattr(new, kind)
         reasons += [
             f"{noun}{name} changed from {_short(before.get(name))} to {_short(after.get(name))}"

@@ -18,6 +18,7 @@ from ..graph.steps import Parameter, Step
 def left_out(graph: Graph, wiring: Wiring) -> set[str]:
     """The names of params that pipeline.toml leaves out, and that steps take as None then."""
     known = {step.name for step in graph.steps} | wiring.params.keys() | wiring.inputs.keys()
+    known |= wiring.env.keys()
     return {
         parameter.name
         for step in graph.steps
@@ -31,14 +32,14 @@ def changed_params(graph: Graph, wiring: Wiring, changed: Mapping[str, Any]) -> 
 
     Those that it leaves out are None.
 
-    Raises ConfigurationError for a name that is neither a param nor an input, nor a key that the
-    configured table has.
+    Raises ConfigurationError for a name that is none of a param, an input or a variable of [env],
+    nor a key that the configured table has.
     """
     params = dict.fromkeys(sorted(left_out(graph, wiring))) | wiring.params
     for name in sorted(changed, key=len):  # a whole table before its keys
         if name in params:
             params[name] = changed[name]
-        elif name not in wiring.inputs:
+        elif name not in wiring.inputs and name not in wiring.env:
             _change_key(params, name, changed[name], wiring)
     return params
 
@@ -46,9 +47,9 @@ def changed_params(graph: Graph, wiring: Wiring, changed: Mapping[str, Any]) -> 
 def _change_key(params: dict[str, Any], name: str, value: Any, wiring: Wiring) -> None:
     first, *keys = name.split(".")
     if first not in params or not keys:
-        known = [*params, *wiring.inputs]
+        known = [*params, *wiring.inputs, *wiring.env]
         raise ConfigurationError(
-            f"`{name}` is neither under [params] nor under [inputs] in "
+            f"`{name}` is under none of [params], [inputs] and [env] in "
             f"{PIPELINE_FILE}{nearest(name, known)}"
         )
     keys = [first, *keys]
@@ -85,7 +86,7 @@ def check_params(
         for parameter in step.parameters:
             if parameter.name in params:
                 value = params[parameter.name]
-                received[step.name, parameter.name] = _checked(step, parameter, value)
+                received[step.name, parameter.name] = _received(step, parameter, value)
     return received
 
 
@@ -94,10 +95,23 @@ def fits(graph: Graph, name: str, params: Mapping[str, Any]) -> bool:
     try:
         for step in graph.steps:
             for parameter in (p for p in step.parameters if p.name == name):
-                _checked(step, parameter, params[name])
+                _received(step, parameter, params[name])
     except ConfigurationError:
         return False
     return True
+
+
+def _received(step: Step, parameter: Parameter, value: Any) -> Any:
+    """A param as a step receives it; where it runs for each item, the list of them."""
+    if step.each != parameter.name:
+        return _checked(step, parameter, value)
+    if not isinstance(value, list):
+        raise ConfigurationError(
+            f"param `{parameter.name}` is {shown(value)}, but {step.place} runs for each item of "
+            f"it: write a list.",
+            step=step.name,
+        )
+    return [_checked(step, parameter, item) for item in value]
 
 
 def _checked(step: Step, parameter: Parameter, value: Any) -> Any:

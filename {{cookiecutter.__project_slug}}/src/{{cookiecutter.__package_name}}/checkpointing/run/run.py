@@ -11,6 +11,7 @@ from typing import Any
 
 from ..base.errors import ConfigurationError, Interrupted, StorageError, nearest, recorded
 from ..base.interrupts import ending_later, held
+from ..disk.claims import suffixes
 from ..disk.manifest import Manifest
 from ..disk.place import claim_places
 from ..disk.store import Damaged, Store
@@ -31,15 +32,18 @@ from ..reuse.standing import (
     Waiting,
     identities,
     standing,
-    unfinished,
     usable,
+    which_steps,
 )
+from ..reuse.variables import require_secrets
+from .conversion import converted, notes
 from .describing import describe_again
 from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
+from .job import Job
 from .ledger import Ledger
 from .outputs import publish_outputs, require_targets, sweep_outputs
 from .record import LOG, RunRecord, SegmentRecord, environment, new_run, retire_runs, write_record
-from .segment import Job, SegmentRun, note_damage
+from .segment import SegmentRun, note_damage
 from .timeline import Timeline
 from .verdicts import require_fit
 
@@ -160,6 +164,7 @@ class Run:
                 self._bring(self._gather(only))
             return
         self._foresee()
+        self._require_secrets()
         while waiting := [s for s in graph.segments if s.name not in self.done]:
             self._bring(waiting[0])
 
@@ -169,9 +174,8 @@ class Run:
         A segment that waits for another may be reusable later, and is checked in its turn. Of an
         unfinished segment only the steps that are still to be run are checked.
         """
-        graph = self.bound.graph
-        forecast = forecast_of(graph, self.profile, self.bound.settings.memory)
-        headroom = self.bound.settings.memory.segment.headroom
+        graph, memory = self.bound.graph, self.bound.settings.memory
+        headroom = memory.segment.headroom
         upstream: dict[str, Manifest] = {}
         for segment in graph.segments:
             now = self.foreseen[segment.name] = standing(self.bound, segment, upstream)
@@ -183,11 +187,23 @@ class Run:
             if isinstance(now, Waiting) and not is_forced and self.bound.store.all_of(segment.name):
                 continue
             steps = graph.span(segment)
-            if not isinstance(now, Waiting) and not is_forced:
-                done = unfinished(self.bound, segment, now.key)
-                steps = steps[len(done.steps) if done else 0 :]
-            planned = plan(forecast, steps, self.budget.bytes, headroom)
+            left = now.left if isinstance(now, Stale) and not is_forced else frozenset(steps)
+            if not left:
+                continue
+            running = graph.without(frozenset(steps) - left)
+            forecast = forecast_of(running, self.profile, memory)
+            planned = plan(forecast, range(min(left), steps.stop), self.budget.bytes, headroom)
             require_fit(planned, forecast, segment, self.identities[segment.name], self.budget)
+
+    def _require_secrets(self) -> None:
+        """Refuse, before anything runs, what lacks a secret; what is reused needs none."""
+        steps = [
+            step
+            for segment in self.bound.graph.segments
+            if segment.name in self.forced or not isinstance(self.foreseen[segment.name], Reusable)
+            for step in segment.steps
+        ]
+        require_secrets(steps, self.bound.settings.wiring, self.bound.variables.secrets)
 
     def _gather(self, only: str) -> Segment:
         """Use the checkpoints of the segments before `only`; refuse if it reads from another."""
@@ -222,15 +238,19 @@ class Run:
         now = self._standing(segment)
         if isinstance(now, Stale) and now.damaged:
             self._set_aside(segment.name, now.key, "; ".join(now.reasons))
-        if isinstance(now, Reusable) and segment.name not in self.forced:
+        is_forced = segment.name in self.forced
+        if isinstance(now, Reusable) and not now.always and not is_forced:
             self.bound.store.mark_used(now.manifest)
             self._finish(SegmentRecord(segment.name, "reused"), now.manifest)
             for sink in sinks_of(self.bound.store, self.bound.settings, segment, now.manifest):
                 if sink.ran_otherwise:
                     self.observe(Noticed(f"{segment.name}: {way_to_repeat(sink)}"))
             return
+        require_secrets(segment.steps, self.bound.settings.wiring, self.bound.variables.secrets)
         self.foreseen.clear()  # its new values may change the standing of later segments
-        reasons = now.reasons if isinstance(now, Stale) else ("requested",)
+        reasons = now.reasons if isinstance(now, Stale) else ()
+        which = () if is_forced else (which_steps(self.bound, now),)
+        reasons = tuple(filter(None, (*reasons, *which))) or ("requested",)
         self.observe(SegmentStarted(segment.name, reasons))
         record = SegmentRecord(segment.name, "failed")
         self._record(record)
@@ -239,7 +259,7 @@ class Run:
         except Damaged as damage:
             self._go_back(str(damage))
             return
-        record.status = "ran"
+        record.status = "ran" if record.parts else "reused"  # its steps were all taken over
         self.forced.discard(segment.name)
         self._finish(record, manifest)
         for name, text in gone_targets(self.bound.settings, segment).items():
@@ -253,7 +273,7 @@ class Run:
         self.bound.store.retire(segment.name, manifest.key, keep)
 
     def _job(self, now: Reusable | Stale) -> Job:
-        """All that a run of a segment needs. A forced segment does not resume."""
+        """All that a run of a segment needs. A forced segment takes over nothing."""
         graph, name = self.bound.graph, now.segment.name
         read = graph.loaded(graph.span(now.segment))
         return Job(
@@ -264,7 +284,7 @@ class Run:
             identity=self.identities[name],
             params=self._params(now.ingredients),
             upstream={value: self.done[graph.producer(value).name] for value in read},
-            before=None if name in self.forced else unfinished(self.bound, now.segment, now.key),
+            anew=name in self.forced,
             budget=self.budget,
             ledger=self.ledger,
             profile=self.profile,
@@ -273,12 +293,11 @@ class Run:
         )
 
     def _params(self, ingredients: Ingredients) -> dict[str, str]:
-        """The params of a segment, and those that the values it reads depend on."""
+        """The params and variables of a segment, and those that its values depend on."""
         producers = {self.bound.graph.producer(value).name for value in ingredients.values}
         earlier = [self.done[name].params for name in sorted(producers)]
-        return {
-            name: text for params in (*earlier, ingredients.params) for name, text in params.items()
-        }
+        own = ingredients.params | ingredients.env
+        return {name: text for params in (*earlier, own) for name, text in params.items()}
 
     def _go_back(self, value: str) -> None:
         """Run the segment that made a damaged value again, and all after it."""
@@ -307,12 +326,19 @@ class Run:
         has_run = any(s.name == record.name and s.status == "ran" for s in self.record.segments)
         if not has_run:
             self._record(record)
+        record.accepted = [acceptance.sentence for acceptance in manifest.accepted]
         try:
-            is_old = record.status == "reused"
+            manifest = self.done[record.name] = converted(
+                self.bound, manifest, self.budget, self.ledger, self.log, self.observe
+            )
+            is_old = record.status == "reused" or bool(record.reused_steps)
             self.record.outputs |= publish_outputs(self.bound, manifest, verify=is_old)
         except Damaged as damage:
             self._go_back(str(damage))
             return
+        if record.status == "ran":
+            for note in notes(manifest, suffixes(self.bound.settings)):
+                self.observe(Noticed(note))
         self.observe(SegmentEnded(record))
 
 

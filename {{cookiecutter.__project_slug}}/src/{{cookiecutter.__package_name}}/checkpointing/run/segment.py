@@ -147,19 +147,20 @@ class SegmentRun:
         order = self._order(part, before)
         count = self.job.budget.count
         watch = PartWatch(self.record, self.record.parts, self.job.identity, count, self.observe)
-        log, kills = LogTail(self.job.log), oom_kills()
+        log, kills = LogTail(self.job.log, self.job.bound.secrets), oom_kills()
         is_last = self.outgrew == part.start
         with self.job.ledger.grant(self._needed(part), last=is_last) as grant:
             self._announce(part.start)
-            ending = run_worker(
-                run_part,
-                (order,),
-                is_last=lambda m: isinstance(m, PartCommitted | PartFailed | DamageFound),
-                on_message=lambda message: self._answer(message, watch, part, grant),
-                on_sample=watch.on_sample,
-                limit=grant,
-                count=count,
-            )
+            with log.masked():
+                ending = run_worker(
+                    run_part,
+                    (order,),
+                    is_last=lambda m: isinstance(m, PartCommitted | PartFailed | DamageFound),
+                    on_message=lambda message: self._answer(message, watch, part, grant),
+                    on_sample=watch.on_sample,
+                    limit=grant,
+                    count=count,
+                )
             had_all = grant.is_all
         self._learn(watch)
         match ending:
@@ -278,6 +279,7 @@ class SegmentRun:
                 for name, source in self._sources(taken, before).items()
             },
             arguments=arguments(bound, self.segment),
+            secrets=bound.secrets,
             code=bound.code[self.segment.name],
             trees=trees(bound, self.segment),
             format=checkpoints.format,

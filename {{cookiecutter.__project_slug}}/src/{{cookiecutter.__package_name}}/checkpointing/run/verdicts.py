@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed
+from ..base.interrupts import held
 from ..base.reading import open_file
+from ..base.secrets import Secret, mask_file, masked
 from ..base.texts import VALUE_CHARACTERS, cut
 from ..base.units import size
 from ..graph.steps import Segment
@@ -52,10 +56,11 @@ class Exceeded:
 
 
 class LogTail:
-    """The output of a part's process, from the moment this object is made."""
+    """The output of a part's process, from the moment this object is made, without `secrets`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, secrets: tuple[Secret, ...] = ()) -> None:
         self.path = path
+        self._secrets = secrets
         self._start = path.stat().st_size if path.exists() else 0
 
     def text(self) -> str:
@@ -63,9 +68,19 @@ class LogTail:
             with open_file(self.path) as file:
                 end = file.seek(0, os.SEEK_END)
                 file.seek(max(self._start, end - _LOG_TAIL_BYTES))
-                return file.read().decode(errors="replace")
+                text = file.read().decode(errors="replace")
         except OSError:
             return ""
+        return masked(text, self._secrets)
+
+    @contextmanager
+    def masked(self) -> Iterator[None]:
+        """However this context ends, write stars over secrets that were printed past Python."""
+        try:
+            yield
+        finally:
+            with held():
+                mask_file(self.path, self._start, self._secrets)
 
 
 def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None:

@@ -10,14 +10,16 @@ from ..base.refusals import Unreadable
 from ..base.texts import shown
 from ..reuse.bound import Project
 from ..reuse.params import changed_params, fits
+from ..reuse.variables import refuse_secrets
 
 
 def parse_changes(project: Project, changes: list[str]) -> dict[str, Any]:
     """`--set NAME=VALUE` as values; NAME may be a key of a table, `TABLE.KEY`.
 
-    An input is text. A param annotated `str` is text too; any other is the one TOML value that the
-    text is, if that fits its annotations, and else text: `2024` is a number for `int | str`, and
-    text for `str | None`. `null`, which TOML has no word for, is None where that fits.
+    An input and a variable of [env] are text. A param annotated `str` is text too; any other is the
+    one TOML value that the text is, if that fits its annotations, and else text: `2024` is a number
+    for `int | str`, and text for `str | None`. `null`, which TOML has no word for, is None where
+    that fits.
 
     Raises:
         ConfigurationError: an argument is not NAME=VALUE, names what no run can change, or
@@ -29,7 +31,8 @@ def parse_changes(project: Project, changes: list[str]) -> dict[str, Any]:
         for step in graph.steps
         for parameter in step.parameters
         if parameter.annotation is str
-    } | set(wiring.inputs)
+    } | {*wiring.inputs, *wiring.env}
+    refuse_secrets(wiring, (change.partition("=")[0] for change in changes))
     parsed: dict[str, Any] = {}
     for change in changes:
         name, equals, text = change.partition("=")

@@ -25,6 +25,7 @@ from ..base.errors import (
 )
 from ..base.interrupts import SIGNALS
 from ..base.location import PACKAGE_NAME
+from ..base.secrets import Secret, masked
 from ..base.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, cut
 from ..disk.store import Damaged, Store
 from ..graph.graph import Graph
@@ -33,6 +34,7 @@ from ..memory import meter
 from ..reuse.bound import describe
 from ..reuse.key import modules_behind
 from .forks import children_end_here, children_go_without, close_file
+from .masking import mask_streams
 from .messages import DamageFound, Order, PartCommitted, PartFailed
 from .part import Part
 from .traces import headline, user_traceback
@@ -51,7 +53,7 @@ class Declared:
 
 def run_part(connection: Connection, order: Order) -> None:
     """Entry point of a worker: run the part and send events; the last says how the part ended."""
-    answers = settle_in(connection, order.log, order.root)
+    answers = settle_in(connection, order.log, order.root, order.secrets)
     part = Part(order, connection.send, is_to_go_on=answers.get)
     try:
         store = Store(order.store)
@@ -61,17 +63,20 @@ def run_part(connection: Connection, order: Order) -> None:
     except Damaged as damage:
         connection.send(DamageFound(str(damage)))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
-        connection.send(as_failure(error, part.current, order.root))
+        connection.send(as_failure(error, part.current, order.root, order.secrets))
 
 
-def as_failure(error: BaseException, step: str | None, root: Path) -> PartFailed:
+def as_failure(
+    error: BaseException, step: str | None, root: Path, secrets: tuple[Secret, ...] = ()
+) -> PartFailed:
     """What is sent of an error that ended the work, with the step that was running.
 
-    What is too long for a record is cut, and is then in the log as a whole.
+    What is too long for a record is cut, and is then in the log as a whole. Secrets are masked
+    before that.
     """
     if isinstance(error, CheckpointingError):
-        return PartFailed(error.kind, error.message, error.step or step)
-    said, trace = headline(error), user_traceback(error, root)
+        return PartFailed(error.kind, masked(error.message, secrets), error.step or step)
+    said, trace = (masked(t, secrets) for t in (headline(error), user_traceback(error, root)))
     message = cut(said, MESSAGE_CHARACTERS, _IN_LOG)
     if isinstance(error, MemoryError):
         return PartFailed(BudgetExceeded.kind, message, step)
@@ -137,8 +142,12 @@ def _imported(source: Declared | Graph) -> list[Graph]:
     return graphs
 
 
-def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]:
+def settle_in(
+    connection: Connection, log: Path, root: Path, secrets: tuple[Secret, ...] = ()
+) -> SimpleQueue[Any]:
     """Set up this process as a worker: it ends with its parent and prints to the log only.
+
+    What Python prints has stars in the place of `secrets`.
 
     Returns the queue of the parent's answers.
     """
@@ -164,6 +173,7 @@ def settle_in(connection: Connection, log: Path, root: Path) -> SimpleQueue[Any]
     os.dup2(descriptor, 2)
     os.close(descriptor)
     os.chdir(root)
+    mask_streams(secrets)
     return answers
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..base.secrets import Secret
 from ..base.units import Count
 from ..disk.manifest import FileRecord, Manifest
 from ..graph.steps import Segment, Step
@@ -38,7 +39,8 @@ class Order:
         outputs: the segment's values that are published, or that nothing reads.
         before: the values of the segment's earlier parts.
         done: sinks that an earlier attempt at this part has finished; they do not run again.
-        arguments: inputs and params by (step, parameter).
+        arguments: inputs, params and variables by (step, parameter).
+        secrets: what nothing may show that the worker prints or reports.
         code: of the segment; the key was made from it.
         trees: the inputs and data files, as they were when they were hashed.
         allowance: the most bytes that may be written.
@@ -60,6 +62,7 @@ class Order:
     done: frozenset[str]
     sources: dict[str, Source]
     arguments: dict[tuple[str, str], Any]
+    secrets: tuple[Secret, ...]
     code: Code
     trees: tuple[Tree, ...]
     format: str

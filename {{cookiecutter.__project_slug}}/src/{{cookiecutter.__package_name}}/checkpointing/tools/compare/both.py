@@ -172,6 +172,7 @@ def _script_order(
             for segment in graph.segments
             for address, argument in arguments(bound, segment).items()
         },
+        secrets=bound.secrets,
         outputs=graph.outputs(range(len(graph.steps))),
         format=bound.settings.memory.checkpoints.format,
         count=budget.count,

@@ -67,9 +67,9 @@ def run_plain(
     """Run the script to its end or to the limit; `run` shows its progress at any time."""
     figures = run.figures
     watch = _ScriptWatch(order, budget.bytes, limit.bytes, observe, figures)
-    log, kills = LogTail(order.log), oom_kills()
+    log, kills = LogTail(order.log, order.secrets), oom_kills()
     ending: Ending | None = None
-    with suppress(_OverLimit):
+    with suppress(_OverLimit), log.masked():
         ending = run_worker(
             run_script,
             (order,),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.errors import InexactValue
+from ...base.secrets import Secret
 from ...base.units import Count
 from ...codecs.several import Shape, assemble, key_of, value_of
 from ...disk.commit import Commit, files_of
@@ -26,11 +27,11 @@ from ...memory import meter
 from ...memory.gauge import Gauge
 from ...reuse.key import Code
 from ...reuse.trees import Tree
+from ...worker.calling import call, given, seed
 from ...worker.forks import children_end_here
 from ...worker.freezing import Frozen, freeze, thaw, thaw_as
 from ...worker.main import as_failure, settle_in
 from ...worker.messages import StepEnded, StepStarted
-from ...worker.part import call, seed
 from ...worker.unchanged import import_unchanged
 
 
@@ -42,9 +43,12 @@ class ScriptOrder:
         folder: for the files that steps make, and for outputs while they are hashed.
         code: of each segment, in the other run.
         data: the data files of the code, in the other run.
-        keys: of each segment in the run with checkpoints; they seed random numbers.
-        arguments: inputs and params by (step, parameter).
+        seeds: by step, what its random numbers depend on, as in the run with checkpoints.
+        item_keys: the same for each item of a step that runs for each, by name and in order.
+        arguments: inputs, params and variables by (step, parameter).
+        secrets: what nothing may show that the script prints or reports.
         outputs: the values whose bytes are to be compared.
+        suffixes: of the paths where outputs are published.
     """
 
     root: Path
@@ -52,9 +56,12 @@ class ScriptOrder:
     segments: tuple[Segment, ...]
     code: dict[str, Code]
     data: tuple[Tree, ...]
-    keys: dict[str, str]
+    seeds: dict[str, str]
+    item_keys: dict[str, str]
     arguments: dict[tuple[str, str], Any]
+    secrets: tuple[Secret, ...]
     outputs: tuple[str, ...]
+    suffixes: dict[str, str]
     format: str
     count: Count
     log: Path
@@ -69,23 +76,26 @@ class ScriptEnded:
 class OutputsHashed:
     """The identity of each output as the key of a checkpoint contains it: its bytes and file name.
 
-    An output that no checkpoint could restore exactly is left out.
+    An output that no checkpoint could restore exactly is left out. `made` are the paths of those
+    that are files which a step made.
     """
 
     identities: dict[str, str]
+    made: dict[str, Path]
 
 
 def run_script(connection: Connection, order: ScriptOrder) -> None:
     """Entry point of a worker: run the script and send events; the last one shows how it ended."""
-    settle_in(connection, order.log, order.root)
+    settle_in(connection, order.log, order.root, order.secrets)
     script = Script(order, connection.send)
     try:
         with children_end_here():
             script.run()
             connection.send(ScriptEnded())
-            connection.send(OutputsHashed(script.identities()))
+            identities = script.identities()
+            connection.send(OutputsHashed(identities, script.made))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
-        connection.send(as_failure(error, script.current, order.root))
+        connection.send(as_failure(error, script.current, order.root, order.secrets))
 
 
 class Script:
@@ -97,6 +107,7 @@ class Script:
         self.current: str | None = None
         self.values: dict[str, Any] = {}
         self.steps = {step.name: step for segment in order.segments for step in segment.steps}
+        self.made: dict[str, Path] = {}
         self.files = Commit(order.folder, allowance=sys.maxsize)
         server = os.getppid() if meter.START_METHOD == "forkserver" else 0
         self.gauge = Gauge(os.getpid(), order.count, alone=True, adopter=server, between_steps=True)
@@ -115,9 +126,12 @@ class Script:
                 self.current = step.name
                 started = time.perf_counter()
                 self.send(StepStarted(step.name, {}, held_bytes=self.gauge.sample()))
-                seed(self.order.keys[segment.name], step.name)
+                seed(self.order.seeds[step.name], step.name)
                 names = [parameter.name for parameter in step.parameters]
-                result = call(functions[step.name], names, self._giver(step))
+                if step.each:
+                    result = self._of_each(step, functions[step.name], names)
+                else:
+                    result = call(functions[step.name], names, self._giver(step))
                 if not step.is_sink:
                     self.values[step.name] = result
                 self.send(StepEnded(step.name, time.perf_counter() - started, self.gauge.sample()))
@@ -132,24 +146,50 @@ class Script:
             wanted = {name for name in self.order.outputs if value_of(name) == value}
             with contextlib.suppress(InexactValue):
                 workdir = self.files.workdir_path(value)
-                frozen = freeze(self.steps[value], outputs.pop(value), workdir)
-                for name, item in frozen.items():
+                for name, item in freeze(self.steps[value], outputs.pop(value), workdir).items():
                     if name in wanted or value in wanted:
-                        files = files_of(item.codec, self.order.format, kept=False, output=True)
-                        kept = self.files.keep(name, item.form, item.codec, files, item.stem)
-                        assert kept.output is not None, "an output was asked for"
-                        identities[name] = kept.output.identity
+                        identities[name] = self._identity(name, item)
         return identities
 
-    def _giver(self, step: Step) -> Callable[[str], Any]:
-        """A function that returns arguments of a step; unlike a part, a script keeps its values."""
+    def _identity(self, name: str, item: Frozen) -> str:
+        """The identity of an output in a checkpoint."""
+        order = self.order
+        suffix = order.suffixes.get(name, "")
+        files = files_of(item.codec, order.format, kept=False, output=True, suffix=suffix)
+        record = self.files.keep(name, item.form, item.codec, files, item.stem).output
+        assert record is not None, "an output was asked for"
+        if record.format == "path":
+            self.made[name] = self.files.folder / record.file
+        return record.identity
+
+    def _of_each(self, step: Step, function: Callable[..., Any], names: list[str]) -> Any:
+        """The results of a step for each of its items, in the order of the other run."""
+        items = [name for name in self.order.item_keys if value_of(name) == step.name]
+        source = self.order.arguments.get((step.name, step.each), self.values.get(step.each))
+        each = list(source.values()) if isinstance(source, dict) else list(source or ())
+        results: dict[str, Any] = {}
+        for name, item in zip(items, each, strict=True):
+            seed(self.order.item_keys[name], step.name)
+            give = self._giver(step, item, f"{step.name}-{len(results)}")
+            results[key_of(name)] = call(function, names, give)
+        return results
+
+    def _giver(self, step: Step, item: Any = None, stem: str = "") -> Callable[[str], Any]:
+        """A function that returns arguments of a step; unlike a part, a script keeps its values.
+
+        Args:
+            item: of a step that runs for each.
+            stem: what the folder for the item's files is called.
+        """
         parameters = {parameter.name: parameter for parameter in step.parameters}
 
         def give(name: str) -> Any:
             if name == WORKDIR:
-                return self.files.workdir(step.name)
+                return self.files.workdir(stem or step.name)
+            if name == step.each:
+                return copy.deepcopy(item)
             if (step.name, name) in self.order.arguments:
-                return copy.deepcopy(self.order.arguments[step.name, name])
+                return given(self.order.arguments[step.name, name])
             return self._converted(step, parameters[name])
 
         return give
@@ -167,20 +207,21 @@ class Script:
             is_same = kind is not None and kind.codec == parameter.codec
         elif parameter.shape is not None and maker.shape is not None:
             is_alike = parameter.shape.types == maker.shape.types and not parameter.shape.is_lazy
-            return value if is_alike else self._whole(step, parameter, parameter.shape, value)
+            is_alike &= {parameter.shape.kind, maker.shape.kind} != {"list", "each"}
+            return value if is_alike else self._whole(step, parameter, parameter.shape)
         else:
             is_same = maker.codec == parameter.codec
         if value is None or (is_same and parameter.columns is None):
             return value
         return thaw(parameter, self._frozen(maker)[parameter.taken].form)
 
-    def _whole(self, step: Step, parameter: Parameter, shape: Shape, value: Any) -> Any:
+    def _whole(self, step: Step, parameter: Parameter, shape: Shape) -> Any:
         """A value that is made of several, each item as the parameter wants it."""
         maker = self.steps[parameter.source]
         items = {
             key_of(name): thaw_as(kind.codec, kind.is_optional, frozen.form)
             for name, frozen in self._frozen(maker).items()
-            if name != maker.name and (kind := shape.type_of(key_of(name))) is not None
+            if name != maker.name and (kind := shape.loads(key_of(name))) is not None
         }
         if shape.is_lazy:
             return iter(items.items() if shape.kind == "dict" else items.values())
@@ -195,4 +236,4 @@ def _item(shape: Shape, value: Any, key: str) -> Any:
     """An item of a value as the step returned it."""
     if shape.kind == "fields":
         return getattr(value, key)
-    return value[key if shape.kind == "dict" else int(key)]
+    return value[key if shape.kind in ("dict", "each") else int(key)]

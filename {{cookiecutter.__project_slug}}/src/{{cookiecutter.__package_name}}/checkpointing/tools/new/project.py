@@ -156,6 +156,7 @@ class Project:
         taken = {"workdir": "the runtime, for a folder of files"}
         taken |= dict.fromkeys(wiring.inputs, "an input in pipeline.toml")
         taken |= dict.fromkeys(wiring.params, "a param in pipeline.toml")
+        taken |= dict.fromkeys(wiring.env, "an environment variable in pipeline.toml")
         for module in self._modules():
             at = {node.name: f"{module.source.shown}:{node.lineno}" for node in module.steps}
             taken |= {name: f"the step at {place}" for name, place in at.items()}

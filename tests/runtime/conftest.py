@@ -281,6 +281,7 @@ class Project:
                 manifest = folder / "partial.json"
             content = json.loads(manifest.read_text()) if manifest.exists() else {}
             records = [*content.get("values", {}).values(), *content.get("outputs", {}).values()]
+            records += content.get("published", {}).values()
             named = {manifest.name, *(record["file"].partition("/")[0] for record in records)}
             strays += [str(path) for path in folder.iterdir() if path.name not in named]
         return strays + [str(path) for path in self.folder.rglob("*.tmp")]

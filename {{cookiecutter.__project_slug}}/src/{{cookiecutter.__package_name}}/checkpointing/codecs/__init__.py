@@ -13,6 +13,9 @@ value gets that form *thawed*. A value that would not come back exactly is refus
 | path   | a file or folder a step made    | `pathlib.Path`                     | moved as it is |
 | index  | the keys of a value of several  | `bytes`, UTF-8                     | .json          |
 
+A value may be published in further formats, which `_PUBLISHED` lists: these are for people and other
+programs, not for steps, and need not be exact.
+
 `_CODECS` and `_FORMATS` list the types and formats of the template; a project adds its own with
 `register`. The modules are imported on first use, so that a command starts without pandas.
 """
@@ -79,6 +82,9 @@ class Format:
     """Reads a frozen form from a path, mapped where the format allows it. Of a table it reads only
     the named columns, or all columns for None."""
 
+    is_exact: bool = True
+    """Whether `read` gives back what was written; the others are for people and other programs."""
+
 
 def _late(module: str, function: str) -> Callable[..., Any]:
     """A function of a module of this package, which is imported at the first call."""
@@ -111,6 +117,33 @@ _FORMATS: dict[str, Format] = {
         ("index", ".json", "index", "several"),
     )
 }
+
+
+def _unread(path: Path, columns: tuple[str, ...] | None) -> Any:
+    raise AssertionError(f"{path} is published, and no step reads it")
+
+
+_TEXTS = (
+    *(".txt", ".md", ".rst", ".html", ".htm", ".xml", ".svg", ".sql", ".tex", ".csv", ".tsv"),
+    *(".yaml", ".yml", ".toml", ".ini", ".geojson", ".dot", ".css", ".js", ".py", ".log"),
+)
+_PUBLISHED: dict[tuple[str, str], Format] = {
+    (family, suffix): Format(
+        name, suffix, family, _late(f"published.{module}", write), _unread, is_exact=False
+    )
+    for family, suffix, name, module, write in (
+        ("table", ".csv", "csv", "texts", "write_csv"),
+        ("table", ".csv.gz", "csv.gz", "texts", "write_csv_gz"),
+        ("table", ".json", "json records", "texts", "write_json"),
+        ("table", ".jsonl", "json lines", "texts", "write_jsonl"),
+        ("table", ".feather", "feather", "feather", "write_feather"),
+        ("table", ".arrow", "arrow for others", "feather", "write_arrow"),
+        ("table", ".xlsx", "xlsx", "excel", "write"),
+        ("array", ".csv", "array csv", "texts", "write_array_csv"),
+        *(("json", suffix, f"text {suffix}", "texts", "write_text") for suffix in _TEXTS),
+    )
+}
+_NEEDED = {".xlsx": ("xlsxwriter", "excel")}  # a module, and the extra of pyproject.toml with it
 _BUILT_IN = frozenset(_CODECS), frozenset(_FORMATS)
 
 
@@ -222,17 +255,46 @@ def format_named(name: str) -> Format:
     return _FORMATS[name]
 
 
+def format_known(name: str) -> Format | None:
+    """The exact format with this name; None if only the project's adapters register it."""
+    return _FORMATS.get(name)
+
+
 def working_format(family: str, preferred: str) -> Format:
     """The format of checkpoints: `preferred` if the family has it, else the family's first."""
     formats = [format_ for format_ in _FORMATS.values() if format_.family == family]
     return next((format_ for format_ in formats if format_.name == preferred), formats[0])
 
 
-def output_format(family: str) -> Format | None:
-    """The format of published outputs; None for paths, which are files already."""
+def output_format(family: str, suffix: str = "") -> Format | None:
+    """The format of an output that is published with this suffix, or not published at all.
+
+    None for paths, which are files already. A suffix that the family does not have gives the exact
+    format; the pipeline was refused if it is published like that.
+    """
     if family == "path":
         return None
-    return _FORMATS["parquet"] if family == "table" else working_format(family, "")
+    exact = _FORMATS["parquet"] if family == "table" else working_format(family, "")
+    return _PUBLISHED.get((family, suffix), exact)
+
+
+def output_suffixes(family: str, *, is_text: bool) -> tuple[str, ...]:
+    """The suffixes with which a value may be published; `is_text` if a step returns `str`."""
+    exact = output_format(family)
+    assert exact is not None, "files have any suffix"
+    further = tuple(suffix for of, suffix in _PUBLISHED if of == family)
+    return (exact.suffix, *(further if is_text or family != "json" else ()))
+
+
+def suffix_of(path: str) -> str:
+    """The suffix that says in which format a file is published: `.csv.gz` is one."""
+    return ".csv.gz" if path.endswith(".csv.gz") else Path(path).suffix
+
+
+def missing_extra(suffix: str) -> str | None:
+    """The extra of the project that a format needs and that is not installed."""
+    module, extra = _NEEDED.get(suffix, (None, None))
+    return extra if module and importlib.util.find_spec(module) is None else None
 
 
 def select(frozen: Any, columns: tuple[str, ...]) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..base.errors import ConfigurationError
 from ..base.files import obstacle_to, replace_text
 from ..base.settings import PIPELINE_FILE, Settings
+from ..codecs import suffix_of
 from .owner import Note, Owner, read_note
 
 _FILE = "."  # the only entry of a published file: the file itself
@@ -25,6 +26,11 @@ class Target:
     value: str
     path: Path
     owner: Owner
+
+    @property
+    def suffix(self) -> str:
+        """What says in which format the value is published."""
+        return suffix_of(self.path.name)
 
     @property
     def claim(self) -> Path:
@@ -99,6 +105,11 @@ def targets(settings: Settings) -> dict[str, Target]:
         value: Target(value, settings.root / text, owner)
         for value, text in settings.wiring.outputs.items()
     }
+
+
+def suffixes(settings: Settings) -> dict[str, str]:
+    """The suffix of each path where a value is published, by the value's name."""
+    return {value: target.suffix for value, target in targets(settings).items()}
 
 
 def entries_of(path: Path) -> set[str]:

@@ -7,15 +7,17 @@ rewritten. Until the manifest is replaced, the former checkpoint of the same key
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..base.errors import StorageError
 from ..base.files import (
     HashingFile,
     checksum,
+    link_durably,
     remove,
     stamp,
     storage_errors,
@@ -35,7 +37,7 @@ from ..codecs import (
     require_same,
     working_format,
 )
-from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
+from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, note_of, read_manifest
 from .sweeping import discard
 
 
@@ -68,10 +70,10 @@ class Kept:
 class Commit:
     """Writes one checkpoint.
 
-    Not safe between processes: only the worker that holds the pipeline's locks may make one. A
-    worker may die at any line of it. Then the folder contains files that no manifest names, the
-    former checkpoint is as it was, and the next run removes the files. Their names are new each
-    time, so no file is overwritten while a reader has it mapped.
+    Not safe between processes: only the worker that holds the pipeline's locks may make one, or the
+    run while it has no worker. Either may die at any line of it. Then the folder contains files
+    that no manifest names, the former checkpoint is as it was, and the next run removes the files.
+    Their names are new each time, so no file is overwritten while a reader has it mapped.
 
     Args:
         folder: the checkpoint's folder; it is made before the first write.
@@ -85,6 +87,8 @@ class Commit:
         self._spent = 0
         self._has_folder = self._is_new = False
         self._written: list[Path] = []
+        self._adopted: dict[tuple[Path, str], FileRecord] = {}
+        self._journal: BinaryIO | None = None
 
     def require_room(self, needed: int) -> None:
         """Refuse files of `needed` bytes more that cannot fit, before any of them is written."""
@@ -100,7 +104,7 @@ class Commit:
     def write(
         self, value: str, frozen: Any, codec: Codec, form: Format, stem: str | None = None
     ) -> FileRecord:
-        """Write one value, make it durable, and read it back.
+        """Write one value, make it durable, and read it back if the format is exact.
 
         `stem` is what its file is called if not like the value.
 
@@ -110,7 +114,12 @@ class Commit:
         path = self.folder / value_name(self.folder, stem or value, self._number, form.suffix)
         with storage_errors(f"Writing `{value}`", self.folder):
             self._written.append(path)
-            with exactly(value, path, frozen, codec, form):
+            guard = (
+                exactly(value, path, frozen, codec, form)
+                if form.is_exact
+                else contextlib.nullcontext()
+            )
+            with guard:
                 file = HashingFile(path)
                 try:
                     form.write(frozen, file)  # type: ignore[arg-type]  # all that writers call
@@ -118,7 +127,8 @@ class Commit:
                 finally:
                     file.close()
                 self._spend(file.bytes)
-                require_same(path, frozen, codec, form)
+                if form.is_exact:
+                    require_same(path, frozen, codec, form)
             return self._record(path, codec, form.name, file.bytes, digest, describe(frozen))
 
     def workdir(self, value: str) -> Path:
@@ -142,6 +152,36 @@ class Commit:
             self._spend(total_bytes(path))
             return self._record(path, codec, "path", total_bytes(path), checksum(path), {})
 
+    def adopt(self, value: str, folder: Path, record: FileRecord) -> FileRecord:
+        """Take over a value's file from another checkpoint of the segment, which keeps it too.
+
+        It is a link, or a copy where there can be no link. Raises StorageError.
+        """
+        if folder == self.folder:
+            return record
+        if (folder, record.file) in self._adopted:
+            return self._adopted[folder, record.file]
+        self._require_folder()
+        entry, _, inside = record.file.partition("/")
+        suffix = "" if inside else "".join(f".{part}" for part in entry.split(".")[2:])
+        stem = entry.partition(".")[0]
+        own = self.folder / value_name(self.folder, stem, new_number(), suffix)
+        path = own / inside if inside else own
+        with storage_errors(f"Taking over `{value}`", self.folder):
+            self._written.append(own)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._spend(link_durably(folder / record.file, path))
+            sync_folder(own.parent if path == own else own)
+            mtime_ns, inode = stamp(path)
+        adopted = replace(
+            record,
+            file=path.relative_to(self.folder).as_posix(),
+            mtime_ns=mtime_ns,
+            inode=inode,
+        )
+        self._adopted[folder, record.file] = adopted
+        return adopted
+
     def keep(
         self, value: str, frozen: Any, codec: Codec, files: Files, stem: str | None = None
     ) -> Kept:
@@ -156,6 +196,33 @@ class Commit:
         if files.output is None or files.output == files.kept:  # then one file serves for both
             return Kept(kept, kept if files.output else None)
         return Kept(kept, self.write(value, frozen, codec, files.output, stem))
+
+    def open_journal(self, manifest: Manifest) -> None:
+        """Begin an unfinished checkpoint, to which `note` adds one item after the other.
+
+        Raises StorageError.
+        """
+        self._require_folder()
+        journal = self.folder / value_name(self.folder, "items", self._number, ".jsonl")
+        with storage_errors("Beginning a journal", self.folder):
+            self._journal = open(journal, "xb", buffering=0)  # noqa: SIM115  closed by finish
+            os.fsync(self._journal.fileno())
+        self.finish(replace(manifest, journal=journal.name), partial=True)
+
+    def note(self, name: str, key: str, kept: Kept | None) -> None:
+        """Count an item as done: from now on a run does not run it again. Raises StorageError."""
+        assert self._journal is not None, "the journal is open"
+        record, output = (kept.kept, kept.output) if kept else (None, None)
+        with storage_errors(f"Noting `{name}`", self.folder):
+            sync_folder(self.folder)
+            self._journal.write(note_of(name, key, record, output).encode())
+            os.fsync(self._journal.fileno())
+        self._written.clear()  # its files belong to the checkpoint now
+
+    def close(self) -> None:
+        """Close the journal, if there is one."""
+        if self._journal is not None:
+            self._journal.close()
 
     def finish(self, manifest: Manifest, *, partial: bool = False) -> None:
         """Write the manifest: from now on the checkpoint exists and replaces a former one.
@@ -218,16 +285,21 @@ class Commit:
         return FileRecord(file, codec.name, form, count, digest, mtime_ns, inode, about)
 
 
-def files_of(codec: Codec, preferred: str, *, kept: bool, output: bool) -> Files:
-    """The files that a value of this codec gets, when checkpoints have the preferred format."""
+def files_of(codec: Codec, preferred: str, *, kept: bool, output: bool, suffix: str = "") -> Files:
+    """The files that a value of this codec gets, when checkpoints have the preferred format.
+
+    `suffix` is that of the path where an output is published. An output of a format that is not
+    exact is kept as any value is, and converted when it is published.
+    """
     if codec.family == "path":
         return Files(kept, output, None, None)
-    return Files(
-        kept,
-        output,
-        working_format(codec.family, preferred) if kept else None,
-        output_format(codec.family) if output else None,
+    working, published = (
+        working_format(codec.family, preferred),
+        output_format(codec.family, suffix),
     )
+    if published is None or not published.is_exact:
+        published = working
+    return Files(kept, output, working if kept else None, published if output else None)
 
 
 def sure_bytes(frozen: Any, files: Files) -> int:

@@ -7,7 +7,7 @@ runs in several parts, a partial manifest lists the values of its finished parts
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ import xxhash
 
 from ..base.errors import StorageError
 from ..base.files import replace_text, stamp, total_bytes
-from ..base.reading import read_json
+from ..base.reading import MOST_JSON_BYTES, read_bytes, read_json
 from ..base.refusals import is_passing
-from ..codecs.several import INDEX
+from ..codecs.several import INDEX, value_of
 
 MANIFEST = "manifest.json"
 PARTIAL = "partial.json"
@@ -58,15 +58,44 @@ class FileRecord:
 
 
 @dataclass(frozen=True)
+class Acceptance:
+    """What a person declared: some edits do not change the values of a checkpoint."""
+
+    who: str
+
+    at: str
+    """When, in UTC."""
+
+    why: str
+
+    differed: tuple[str, ...]
+    """What had changed since the values were made, for people."""
+
+    @property
+    def sentence(self) -> str:
+        """All of it in a sentence."""
+        moment = self.at[:16].replace("T", " ")
+        return f"accepted by {self.who} on {moment} UTC: {self.why} ({'; '.join(self.differed)})"
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A checkpoint: the values kept for later steps, the outputs, and what both came from.
 
     `steps` are the steps that ran: all of the segment's, or those of its finished parts. `params`
     are those that it depends on, also through the values of earlier segments. `seconds` is the time
     of the steps, without the commit. `use` is highest for the checkpoint of a segment that a run
-    made or reused last, and `made` for the one that was made last; a former runtime left them 0.
-    `further` are the file and the digest of
-    modules that ran and that the key does not contain, by name.
+    made or reused last; a former runtime left it 0. `ran` says of each step when it ran last: in
+    which run of the segment, counted like `use`, and at which time.
+    `further` are the file and the digest of modules that ran and that the key does not contain, by
+    name. `published` are the files made of outputs for people and other programs, in formats that
+    no step reads.
+
+    `step_keys` are the keys of its steps, and `wiring` says how each is called and stored; a former
+    runtime left both empty. `item_keys` are the keys of the items that a step has run for, by the
+    names of what it made of them; `journal` is the file of an unfinished checkpoint that lists the
+    items that were done since it was written. `accepted` says who declared that edits do not change
+    its values.
     """
 
     pipeline: str
@@ -80,17 +109,24 @@ class Manifest:
     seconds: float
     params: dict[str, str] = field(default_factory=dict)
     use: int = 0
-    made: int = 0
+    ran: dict[str, tuple[int, str]] = field(default_factory=dict)
     further: dict[str, tuple[str, str]] = field(default_factory=dict)
+    published: dict[str, FileRecord] = field(default_factory=dict)
+    step_keys: dict[str, str] = field(default_factory=dict)
+    item_keys: dict[str, str] = field(default_factory=dict)
+    journal: str = ""
+    wiring: dict[str, str] = field(default_factory=dict)
+    accepted: tuple[Acceptance, ...] = ()
 
     def records(self) -> list[tuple[str, FileRecord]]:
         """All files with the names of their values."""
-        return [*self.values.items(), *self.outputs.items()]
+        return [*self.values.items(), *self.outputs.items(), *self.published.items()]
 
     @property
     def entries(self) -> set[str]:
         """The names of the files and folders in the checkpoint's folder that contain its values."""
-        return {record.file.partition("/")[0] for _, record in self.records()}
+        entries = {record.file.partition("/")[0] for _, record in self.records()}
+        return entries | ({self.journal} if self.journal else set())
 
     def record(self, value: str) -> FileRecord | None:
         """The file to load a value from."""
@@ -106,6 +142,16 @@ class Manifest:
             return {name: record}
         inside = {n: r for n, r in self.values.items() if n.startswith(f"{name}.")}
         return {name: record, **inside}
+
+    def items(self, step: str) -> dict[str, FileRecord]:
+        """The files to load for a step's value and for all items of it that are kept."""
+        kept = self.outputs | self.values
+        return {name: record for name, record in kept.items() if value_of(name) == step}
+
+    def identity(self, step: str) -> str | None:
+        """What a key contains of all that is kept of a step's value; None if that is nothing."""
+        records = sorted(self.items(step).items())
+        return " ".join(f"{name} {record.identity}" for name, record in records) or None
 
     @property
     def bytes(self) -> int:
@@ -132,12 +178,24 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
         stated = content.pop("checksum")
         if stated != _checksum(content):
             raise ValueError("its checksum does not match")
-        for kind in ("values", "outputs"):
-            content[kind] = {name: FileRecord(**r) for name, r in content[kind].items()}
+        for kind in ("values", "outputs", "published"):
+            records = content.get(kind, {}) if kind == "published" else content[kind]
+            content[kind] = {name: FileRecord(**r) for name, r in records.items()}
         further = {
             name: (file, digest) for name, (file, digest) in content.get("further", {}).items()
         }
-        return Manifest(**content | {"steps": tuple(content["steps"]), "further": further})
+        accepted = tuple(
+            Acceptance(**each | {"differed": tuple(each["differed"])})
+            for each in content.get("accepted", ())
+        )
+        whole = {
+            "steps": tuple(content["steps"]),
+            "further": further,
+            "accepted": accepted,
+            "ran": {name: (number, at) for name, (number, at) in content.get("ran", {}).items()},
+        }
+        manifest = Manifest(**content | whole)
+        return with_noted(folder, manifest) if manifest.journal else manifest
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -146,6 +204,42 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
         raise StorageError(f"{folder / name} is damaged: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(f"{folder / name} is damaged: {error}") from None
+
+
+def note_of(name: str, key: str, kept: FileRecord | None, output: FileRecord | None) -> str:
+    """A line of a journal: an item that is done, its key, and the files of what was made of it."""
+    content = {
+        "name": name,
+        "key": key,
+        "kept": asdict(kept) if kept else None,
+        "output": asdict(output) if output else None,
+    }
+    return json.dumps({"checksum": _checksum(content), **content}) + "\n"
+
+
+def with_noted(folder: Path, manifest: Manifest) -> Manifest:
+    """An unfinished checkpoint with the items that its journal lists.
+
+    The journal ends at the first line that is not whole: its process died while it wrote that.
+    """
+    values, outputs = dict(manifest.values), dict(manifest.outputs)
+    keys = dict(manifest.item_keys)
+    try:
+        content = read_bytes(folder / manifest.journal, MOST_JSON_BYTES)
+    except FileNotFoundError:
+        content = b""
+    for line in content.splitlines():
+        try:
+            note = json.loads(line)
+            if note.pop("checksum") != _checksum(note):
+                break
+            kept, output = (r and FileRecord(**r) for r in (note["kept"], note["output"]))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            break
+        keys[note["name"]] = note["key"]
+        values |= {note["name"]: kept} if kept else {}
+        outputs |= {note["name"]: output} if output else {}
+    return replace(manifest, values=values, outputs=outputs, item_keys=keys)
 
 
 def _checksum(content: dict[str, Any]) -> str:

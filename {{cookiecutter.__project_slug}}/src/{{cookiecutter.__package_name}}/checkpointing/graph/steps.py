@@ -1,4 +1,4 @@
-"""`@step`, and how a plain function becomes a Step: plain data that any process can load.
+"""How a plain function becomes a Step: plain data that any process can load.
 
 A Step names its function instead of containing it, so that a pipeline can be sent to the process
 that watches it, which never imports the project's own code.
@@ -13,67 +13,22 @@ import re
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..base.errors import ConfigurationError
 from ..base.names import LONGEST, is_too_long
-from ..codecs import codec_of
+from ..codecs import codec_named, codec_of, outer_types, why_refused
 from ..codecs.several import INDEX, Shape, item_name
-from .shapes import Item, items_not_kept, shape_of
+from .marking import Columns, is_step, options_of, require_function
+from .shapes import Item, item_type, shape_of, why_items_refused
 from .signatures import is_plain, problems_of_form, without_none
 from .sources import read
 
 WORKDIR = "workdir"
 
-_MARK = "__checkpointing_step__"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def step(function: Function) -> Function:
-    """Mark a function of a segment's module as one of its steps; it stays a plain function.
-
-    Its parameters are the values it needs, by name: an earlier step's result, an input or a param
-    of pipeline.toml, or `workdir: Path`, a fresh folder. What it returns is the value that later
-    steps know by the function's name.
-
-    >>> @step
-    ... def total(prices: list[float], discount: float) -> float:
-    ...     return sum(prices) * (1 - discount)
-    >>> total([2.0, 3.0], discount=0.5)  # a test calls it like any function
-    2.5
-    """
-    if not isinstance(function, types.FunctionType):
-        raise ConfigurationError(
-            f"{function!r} is not a plain function, so it cannot be a step. Write `@step` above a "
-            f"`def`, and take off what wraps it."
-        )
-    setattr(function, _MARK, True)
-    return function
-
-
-def is_step(candidate: object) -> bool:
-    """Whether something was marked by `@step`."""
-    return hasattr(candidate, _MARK)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns that a step loads of a table that an earlier step made.
-
-    >>> import pandas as pd
-    >>> from typing import Annotated
-    >>> @step
-    ... def latest(flights: Annotated[pd.DataFrame, Columns("carrier", "delay")]) -> float:
-    ...     return float(flights["delay"].max())
-    """
-
-    names: tuple[str, ...]
-
-    def __init__(self, *names: str) -> None:
-        object.__setattr__(self, "names", names)
 
 
 @dataclass(frozen=True)
@@ -95,6 +50,12 @@ class Parameter:
     columns: tuple[str, ...] | None
     """The columns to load of a table; None: all."""
 
+    refused: str = ""
+    """Why no value can be loaded as this type, and what to write; empty if one can."""
+
+    kinds: tuple[tuple[str, ...], ...] = ()
+    """The outermost types of a JSON value, with their bases; see `outer_types`."""
+
     shape: Shape | None = None
     """How the value that it takes is made of several, where the annotation says so."""
 
@@ -106,6 +67,9 @@ class Parameter:
 
     key: str | None = None
     """The key of the item that it takes of that value; None: the whole."""
+
+    of_items: Shape | None = None
+    """The shape of a plain list or dict, should what it takes be made of several."""
 
     @property
     def source(self) -> str:
@@ -137,19 +101,44 @@ class Step:
     codec: str | None
     """The name of the codec that stores its value; None for a sink, which returns None."""
 
+    refused: str = ""
+    """Why its value cannot be stored, and what to write; empty if it can. Then `codec` is None."""
+
+    kinds: tuple[tuple[str, ...], ...] = ()
+    """The outermost types of a JSON value, with their bases; see `outer_types`."""
+
     shape: Shape | None = None
     """How its value is made of several items; the codec is then that of their index."""
 
     is_optional: bool = False
     """Whether it may return None in place of its value."""
 
+    is_text: bool = False
+    """Whether its value is a `str`, which can be published as any kind of text file."""
+
+    always: bool = False
+    """Whether it runs in each run, also where a checkpoint has its value."""
+
+    each: str = ""
+    """The parameter for whose every item it runs; empty: it runs once."""
+
     @property
     def place(self) -> str:
         return f"{self.file}:{self.line} {self.name}"
 
     @property
+    def is_alone(self) -> bool:
+        """Whether it runs in a part of its own: a sink, or a step that runs for each item."""
+        return self.is_sink or bool(self.each)
+
+    @property
+    def title(self) -> str:
+        """The step for people who look at a plan: that it runs for each item of something."""
+        return f"{self.name} for each of {self.each}" if self.each else self.name
+
+    @property
     def is_sink(self) -> bool:
-        return self.codec is None
+        return self.codec is None and not self.refused
 
     def function(self) -> Callable[..., Any]:
         """The function; imports its module. Raises ConfigurationError when it no longer exists."""
@@ -248,7 +237,9 @@ def _refuse_second_definitions(module: types.ModuleType, steps: set[str]) -> Non
 
 
 def _read_step(marked: Callable[..., Any]) -> Step:
-    function: Any = inspect.unwrap(step(marked))  # as it was written, below other decorators
+    require_function(marked)
+    options = options_of(marked)
+    function: Any = inspect.unwrap(marked)  # as it was written, below other decorators
     code = function.__code__
     place = f"{code.co_filename}:{code.co_firstlineno} {function.__name__}"
     problems = list(problems_of_form(function))
@@ -273,16 +264,23 @@ def _read_step(marked: Callable[..., Any]) -> Step:
             f"{place}: no return annotation. Write the type of its value, or `-> None` for a step "
             f"that only has an effect."
         )
-    codec, shape, is_optional = _returned(place, hints["return"])
+    made = _returned(hints["return"])
+    if options.each:
+        made = _of_each(made, hints["return"], options.each)
     return Step(
         name=function.__name__,
         module=function.__module__,
         file=str(Path(code.co_filename)),
         line=code.co_firstlineno,
         parameters=tuple(_parameter(name, hints[name]) for name in names),
-        codec=codec,
-        shape=shape,
-        is_optional=is_optional,
+        codec=made.codec,
+        refused=made.refused,
+        kinds=made.kinds,
+        shape=made.shape,
+        is_optional=made.is_optional,
+        is_text=hints["return"] is str,
+        always=options.always,
+        each=options.each,
     )
 
 
@@ -293,42 +291,63 @@ def _parameter(name: str, annotation: Any) -> Parameter:
         columns = next((extra.names for extra in extras if isinstance(extra, Columns)), None)
         item = next((extra for extra in extras if isinstance(extra, Item)), None)
     value, key = (item.value, str(item.key)) if item is not None else ("", None)
-    shape, codec, is_optional = shape_of(annotation), codec_of(annotation), False
-    if codec is None and shape is None:
-        inner, is_optional = without_none(annotation)
-        codec = codec_of(inner) if is_optional else None
-    if codec is not None and shape is None and codec.family not in ("json", "path"):
-        shown, kept = codec.type_name, None
+    read = _read_annotation(annotation, is_returned=False)
+    if read.codec is not None and codec_named(read.codec).family not in ("json", "path"):
+        shown, kept = codec_named(read.codec).type_name, None
     else:
         shown = annotation.__qualname__ if type(annotation) is type else repr(annotation)
         kept = annotation if is_plain(annotation) else None
-    named = codec.name if codec and shape is None else None
-    return Parameter(name, shown, kept, named, columns, shape, is_optional, value, key)
+    return Parameter(
+        name, shown, kept, read.codec, columns, read.refused, read.kinds,
+        read.shape, read.is_optional, value, key, shape_of(annotation, is_plain_too=True),
+    )  # fmt: skip
 
 
-def _returned(place: str, annotation: Any) -> tuple[str | None, Shape | None, bool]:
-    """The codec and the shape of what a step returns, and whether it may return None instead.
+@dataclass(frozen=True)
+class _Read:
+    """What an annotation says; the fields are those of a Step or a Parameter."""
 
-    Raises ConfigurationError.
-    """
+    codec: str | None = None
+    refused: str = ""
+    kinds: tuple[tuple[str, ...], ...] = ()
+    shape: Shape | None = None
+    is_optional: bool = False
+
+
+def _returned(annotation: Any) -> _Read:
+    """What a return annotation says; nothing for None."""
     if typing.get_origin(annotation) is typing.Annotated:
         annotation = typing.get_args(annotation)[0]
     if annotation is type(None):
-        return None, None, False
-    if (shape := shape_of(annotation)) is not None and not shape.is_lazy:
-        return INDEX, shape, False
-    if (codec := codec_of(annotation)) is not None:
-        return codec.name, None, False
-    inner, is_optional = without_none(annotation)
-    if is_optional and (codec := codec_of(inner)) is not None:
-        return codec.name, None, True
-    whose = "values"
-    for item, inner in items_not_kept(annotation):
-        whose, annotation = f"{item}, values", inner
-        break
-    raise ConfigurationError(
-        f"{place}: {whose} of type {annotation!r} cannot be stored. Return a DataFrame, Series, "
-        f"pyarrow Table, NumPy array, a Path within `workdir`, or numbers, text, dicts and "
-        f"lists; several of them as a NamedTuple, a list or a dict; or register a codec in "
-        f"adapters.py."
-    )
+        return _Read()
+    read = _read_annotation(annotation, is_returned=True)
+    return read if read.shape is None else replace(read, codec=INDEX)
+
+
+def _of_each(made: _Read, annotation: Any, each: str) -> _Read:
+    """What a step makes that runs for each item, from what it returns for one."""
+    if made.shape is not None:
+        return _Read(
+            refused=f"it runs for each of `{each}`, so it may return one value, not several. "
+            f"Return a table or the like, and the others from a step of their own."
+        )
+    if made.codec is None:
+        return made
+    kind = item_type(annotation)
+    assert kind is not None, "it has a codec"
+    return _Read(INDEX, shape=Shape("each", f"{kind.type_name} for each of {each}", (), (kind,)))
+
+
+def _read_annotation(annotation: Any, *, is_returned: bool) -> _Read:
+    shape = shape_of(annotation)
+    if shape is not None and not (shape.is_lazy and is_returned):
+        return _Read(shape=shape)
+    inner, is_optional = annotation, False
+    codec = codec_of(annotation)
+    if codec is None:
+        inner, is_optional = without_none(annotation)
+        codec = codec_of(inner) if is_optional else None
+    if codec is None:
+        return _Read(refused=why_items_refused(annotation) or why_refused(annotation))
+    kinds = outer_types(inner) if codec.family == "json" else ()
+    return _Read(codec.name, "", kinds, None, is_optional)

@@ -16,6 +16,7 @@ from ..disk.store import Damaged, is_sound
 from ..disk.sweeping import sweep_temporaries
 from ..graph.graph import Graph
 from ..reuse.bound import Bound
+from .conversion import to_publish
 
 State = Literal["published", "missing", "changed", "refused", "unreadable"]
 
@@ -44,12 +45,15 @@ def publish_outputs(bound: Bound, manifest: Manifest, *, verify: bool) -> dict[s
     named = targets(bound.settings)
     folder = bound.store.path(manifest.segment, manifest.key)
     places = {}
-    outputs = {v: r for v, r in manifest.outputs.items() if r.codec != INDEX}
-    for value, record in outputs.items():
-        source = folder / record.file
-        if (target := named.get(value)) is None:
-            places[value] = str(source)
+    for value, exact in manifest.outputs.items():
+        if exact.codec == INDEX:
             continue
+        if (target := named.get(value)) is None:
+            places[value] = str(folder / exact.file)
+            continue
+        record = to_publish(manifest, value, target.suffix)
+        assert record is not None, "it is converted first"
+        source = folder / record.file
         with storage_errors(f"Publishing `{value}`", target.path.parent):
             target.require_ours()
             if not _holds(bound, target, record):
@@ -81,16 +85,17 @@ def published(bound: Bound, manifest: Manifest) -> list[Published]:
     """The published values of one checkpoint, and the state of each."""
     named = targets(bound.settings)
     return [
-        Published(value, named[value].path, _state(bound, named[value], record))
-        for value, record in manifest.outputs.items()
-        if value in named
+        Published(value, target.path, _state(bound, target, manifest))
+        for value, target in named.items()
+        if value in manifest.outputs
     ]
 
 
-def _state(bound: Bound, target: Target, record: FileRecord) -> State:
+def _state(bound: Bound, target: Target, manifest: Manifest) -> State:
+    record = to_publish(manifest, target.value, target.suffix)
     try:
         target.require_ours()
-        if not target.path.exists():
+        if not target.path.exists() or record is None:
             return "missing"
         return "published" if _holds(bound, target, record) else "changed"
     except ConfigurationError:

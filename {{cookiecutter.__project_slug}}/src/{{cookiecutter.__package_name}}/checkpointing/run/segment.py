@@ -6,67 +6,34 @@ This file decides; `processes.py` starts, watches and kills, `part.py` does the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ..base.errors import StorageError
+from ..base.errors import CheckpointingError, StorageError
 from ..codecs.several import value_of
-from ..disk.manifest import Manifest
+from ..disk.claims import suffixes
+from ..disk.manifest import MANIFEST, PARTIAL, Manifest, read_manifest
 from ..disk.store import Damaged, used_bytes
-from ..graph.steps import Segment
-from ..memory.budget import EffectiveBudget
 from ..memory.forecast import forecast_of
 from ..memory.limits import oom_kills
 from ..memory.plan import plan
-from ..memory.profile import Profile, write_profile
-from ..reuse.bound import Bound, arguments, as_json, input_bytes, trees
-from ..reuse.key import Ingredients
+from ..memory.profile import write_profile
+from ..reuse.bound import arguments, as_json, input_bytes, trees
+from ..reuse.step_keys import own_keys, wirings
 from ..worker.main import run_part
-from ..worker.messages import DamageFound, Order, PartCommitted, PartFailed, Source, StepEnded
+from ..worker.messages import DamageFound, Next, Order, PartCommitted, PartFailed, Source, StepEnded
 from . import verdicts
+from .adopting import Adopting
 from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
-from .ledger import Grant, Ledger
-from .processes import Finished, run_worker
+from .job import Job
+from .ledger import Grant
+from .processes import Ending, Finished, run_worker
 from .record import CutRecord, SegmentRecord
 from .verdicts import Exceeded, LogTail
 from .watch import PartWatch
 
 
-@dataclass(frozen=True)
-class Job:
-    """One segment to run: its inputs, its limits, and where it left off."""
-
-    bound: Bound
-    segment: Segment
-    key: str
-    ingredients: Ingredients
-
-    identity: str
-    """Identifies the code, params and inputs behind the segment's measurements."""
-
-    params: dict[str, str]
-    """The params that its values depend on, as text; those of earlier segments too."""
-
-    upstream: Mapping[str, Manifest]
-    """For each value of an earlier segment that it reads, the checkpoint that holds it."""
-
-    before: Manifest | None
-    """The values of its finished parts, to resume from."""
-
-    budget: EffectiveBudget
-    ledger: Ledger
-    profile: Profile
-
-    damaged: set[str]
-    """All values, of any segment, that this run found damaged."""
-
-    log: Path
-
-
 class SegmentRun:
-    """The parts of a job, in order.
+    """The parts of a job, in order: those of its steps whose values no checkpoint has.
 
     Every part that runs out of memory adds a cut. This ends, because a part of one step cannot be
     cut: it fails.
@@ -82,9 +49,11 @@ class SegmentRun:
         self.span = self.graph.span(self.segment)
         values = [r for name, m in job.upstream.items() for r in m.taken(name).values()]
         self.input_bytes = input_bytes(job.bound, self.segment, values)
-        self.forecast = forecast_of(
-            self.graph, job.profile, self.settings.memory, {self.segment: self.input_bytes}
+        self.adopting = Adopting(
+            job.bound, self.segment, job.key, job.ingredients, job.params, job.upstream
         )
+        self.wiring, self.seeds = wirings(self.segment), own_keys(job.bound, self.segment)
+        self.left: frozenset[int] = frozenset(self.span)
         self.cuts: dict[int, str] = {}
         self.sunk: frozenset[str] = frozenset()
         self.outgrew: int | None = None
@@ -97,47 +66,80 @@ class SegmentRun:
             Damaged: a value that the segment reads is not what was committed.
             CheckpointingError: a step failed, or does not fit into the budget.
         """
-        done = self.job.before
-        self._plan(self._next_step(done))
-        while done is None or self._next_step(done) < self.span.stop:
-            start = self._next_step(done)
+        done = self._take_over(None)
+        while done is None or self.left:
+            start = min(self.left)
             stop = min((cut for cut in self.cuts if cut > start), default=self.span.stop)
             if start in self.cuts:
                 self._record_cut(start)
+            before = done
             try:
-                done = self._run_part(range(start, stop), done)
+                done = self._run_part(range(start, stop), before)
             except Damaged as damage:
                 upstream = {value_of(name) for name in self.job.upstream}
-                if value_of(str(damage)) in upstream or done is None:
+                if value_of(str(damage)) in upstream or before is None:
                     raise
-                self._begin_again(str(damage), done)
-                done = None
+                self._begin_again(str(damage), before)
+                done = self._take_over(None)
+            else:
+                done = done if done is before else self._take_over(done)
+        return done
+
+    def _take_over(self, made: Manifest | None) -> Manifest | None:
+        """Take over what former checkpoints have of the steps that are left, and plan the others.
+
+        Args:
+            made: what this run has made so far.
+
+        Returns what the segment has on disk; None if that is nothing.
+        """
+        job = self.job
+        done, left = self.adopting.take_over(made, anew=job.anew, damaged=job.damaged)
+        is_new = made is None or left != self.left - {self.graph.number(s) for s in made.steps}
+        self.left = left
+        self.graph = job.bound.graph.without(frozenset(self.span) - left)
+        ran = {step.name for step in self.record.steps}
+        over = (self.graph.steps[n].name for n in self.span if n not in left)
+        self.record.reused_steps = [name for name in over if name not in ran]
+        if left and is_new:
+            self._plan()
         return done
 
     def _begin_again(self, value: str, done: Manifest) -> None:
         """Forget the finished parts, because one of their values is damaged on disk."""
         note_damage(value, self.job.damaged, self.segment.name)
         self.job.bound.store.forget_partial(done)
-        self._plan(self.span.start)
         self._notice(f"damaged on disk: {value}; the segment begins again")
 
-    def _next_step(self, done: Manifest | None) -> int:
-        return self.span.start + (len(done.steps) if done else 0)
-
-    def _plan(self, start: int) -> None:
-        """Cut where the forecast exceeds the budget, and after sinks.
+    def _plan(self) -> None:
+        """Cut where the forecast exceeds the budget, around sinks, and where a step is awaited.
 
         Raises BudgetExceeded for a step that is known not to fit, even alone.
         """
         memory = self.settings.memory
-        steps = range(start, self.span.stop)
-        planned = plan(self.forecast, steps, self.job.budget.bytes, memory.segment.headroom)
+        self.forecast = forecast_of(
+            self.graph, self.job.profile, memory, {self.segment: self.input_bytes}
+        )
+        steps = range(min(self.left), self.span.stop)
+        awaited = {self.graph.number(name) for name in self.adopting.awaited}
+        behind = {number + 1 for number in awaited & self.left}
+        planned = plan(self.forecast, steps, self.job.budget.bytes, memory.segment.headroom, behind)
         verdicts.require_fit(
             planned, self.forecast, self.segment, self.job.identity, self.job.budget
         )
+        sinks = {number for number in self.left if self.graph.steps[number].is_sink}
+        each = {number for number in self.left if self.graph.steps[number].each}
         for cut in planned.cuts:
-            is_after_sink = self.graph.steps[cut - 1].is_sink
-            self.cuts[cut] = "after a sink" if is_after_sink else "planned"
+            if (start := min((n for n in self.left if n >= cut), default=None)) is None:
+                continue
+            if cut - 1 in sinks:
+                self.cuts[start] = "after a sink"
+            elif start in sinks:
+                self.cuts[start] = "before a sink"
+            elif start in each or cut - 1 in each:
+                self.cuts[start] = "before its items" if start in each else "after all items"
+            else:
+                self.cuts[start] = "after what runs each time" if cut in behind else "planned"
 
     def _run_part(self, part: range, before: Manifest | None) -> Manifest | None:
         """Run one part, and return what the segment then has on disk.
@@ -163,6 +165,8 @@ class SegmentRun:
                 )
             had_all = grant.is_all
         self._learn(watch)
+        if watch.raised is not None and not isinstance(ending, Finished):
+            ending = Finished(watch.raised)  # it ended while it wrote what was finished before
         match ending:
             case Finished(PartCommitted(manifest)):
                 self.record.parts += 1
@@ -175,16 +179,55 @@ class SegmentRun:
                 raise Damaged(value)
         exceeded = verdicts.exceedance(ending, log, struck=oom_kills() > kills)
         if exceeded is None:
-            raise verdicts.failure(ending, self.segment, watch, log)
+            raise self._failure(verdicts.failure(ending, self.segment, watch, log), ending, before)
         cut = self._cut_in(part, watch)
+        if cut is None and watch.items:
+            self._notice(f"{exceeded.phrase} after {watch.items} items; a new process runs others")
+            return self._noted(before)
         if cut is None and not is_last and not had_all:
             self.outgrew = part.start
             self._notice(f"{exceeded.phrase}, more than other runs left")
             return before
+        if cut is None and watch.committing and self._has_sunk(watch):
+            self._notice(f"{exceeded.phrase}; its checkpoint is written again")
+            return before
         if cut is None:
             raise verdicts.over_budget(self.segment, watch, exceeded, self.job.budget)
-        self._cut_again(cut, exceeded, watch)
+        self._cut_again(cut, exceeded, before)
         return before
+
+    def _noted(self, before: Manifest | None) -> Manifest | None:
+        """What the segment has on disk after its process was killed between two items."""
+        store, key = self.job.bound.store, self.job.key
+        noted = read_manifest(store.path(self.segment.name, key), PARTIAL) or before
+        store.tidy(self.segment.name, key, noted)
+        return noted
+
+    def _failure(
+        self, failure: CheckpointingError, ending: Ending, before: Manifest | None
+    ) -> CheckpointingError:
+        """The error that ends the segment; it says what of the segment the next run reuses."""
+        kept = before
+        match ending:
+            case Finished(PartFailed(kept=manifest)) if manifest is not None:
+                kept = manifest
+        store = self.job.bound.store
+        if (
+            noted := read_manifest(store.path(self.segment.name, self.job.key), PARTIAL)
+        ) is not None:
+            kept = noted
+        if kept is None or (store.path(kept.segment, kept.key) / MANIFEST).exists():
+            return failure
+        left = self.adopting.remaining(kept)
+        if len(left) < len(self.span) and left:
+            first = self.graph.steps[min(left)].name
+            failure.add(f"The steps before `{first}` are kept: the next run starts there.")
+        done = [n for n in kept.item_keys if value_of(n) == failure.step not in kept.steps]
+        if done:
+            failure.add(
+                f"{len(done)} of its items are done and kept: the next run does the others."
+            )
+        return failure
 
     def _needed(self, part: range) -> int | None:
         """The bytes to keep free for a part: as much above its forecast as a plan leaves free."""
@@ -197,8 +240,9 @@ class SegmentRun:
     def _announce(self, start: int) -> None:
         step = self.graph.steps[start].name
         number = start - self.span.start + 1
-        why = "" if number == 1 else self.cuts.get(start, "resuming where the previous run stopped")
-        self.observe(PartStarted(self.segment.name, step, number, why))
+        why = "" if number == 1 else self.cuts.get(start, self.adopting.origin)
+        numbers = {self.graph.steps[n].name: n - self.span.start + 1 for n in self.left}
+        self.observe(PartStarted(self.segment.name, step, number, why, numbers))
 
     def _cut_in(self, part: range, watch: PartWatch) -> int | None:
         """Where to cut a part that ran out of memory: before the step that was running.
@@ -211,20 +255,24 @@ class SegmentRun:
         number = part.start if last is None else names.index(last)
         return number if number > part.start else None
 
-    def _cut_again(self, cut: int, exceeded: Exceeded, watch: PartWatch) -> None:
-        steps = {step.name: step for step in self.segment.steps}
-        self.sunk |= {name for name in watch.ended if steps[name].is_sink}
+    def _cut_again(self, cut: int, exceeded: Exceeded, working: Manifest | None) -> None:
         self.cuts[cut] = exceeded.why
-        self.job.bound.store.tidy(self.segment.name, self.job.key)
+        self.job.bound.store.tidy(self.segment.name, self.job.key, working)
         before = self.graph.steps[cut].name
         self.observe(PartCut(self.segment.name, before, exceeded.why))
         self._notice(f"{exceeded.phrase}; runs again, cut before {before}")
 
+    def _has_sunk(self, watch: PartWatch) -> bool:
+        """Whether a part ended after its sink had: the next attempt then only commits."""
+        ended = {n for n in watch.ended if self.graph.steps[self.graph.number(n)].is_sink}
+        self.sunk |= ended
+        return bool(ended)
+
     def _notice(self, message: str) -> None:
         self.observe(Noticed(f"{self.segment.name}: {message}"))
 
-    def _answer(self, message: Any, watch: PartWatch, part: range, grant: Grant) -> bool | None:
-        """Record a message; after a step, answer whether the worker runs the next one too.
+    def _answer(self, message: Any, watch: PartWatch, part: range, grant: Grant) -> Next | None:
+        """Record a message; after a step, answer what the worker does before the next one.
 
         The worker stops before a step that is not expected to fit, and a new process takes over. A
         step that was never measured is expected to need as much as the largest so far.
@@ -235,16 +283,25 @@ class SegmentRun:
         watch.on_message(message)
         if not isinstance(message, StepEnded):
             return None
-        number = [step.name for step in self.graph.steps].index(message.step) + 1
-        if number not in part:
+        ended = self.graph.number(message.step)
+        if message.more:
+            rise = self.forecast.rise(self.graph.steps[ended], (), watch.largest_rise)
+            fits = grant.widen(message.held_bytes + rise)
+            if not fits:
+                self.cuts[ended] = "handed over"
+            return Next.HAND_OVER if fits else Next.COMMIT
+        number = min((n for n in self.left if n > ended and n in part), default=None)
+        if number is None:
             return None
         step = self.graph.steps[number]
         unloaded = set(self.graph.loaded(part)) - watch.live.keys()
         rise = self.forecast.rise(step, unloaded, watch.largest_rise)
-        fits = grant.widen(message.held_bytes + rise)
-        if not fits:
+        if not grant.widen(message.held_bytes + rise):
             self.cuts[number] = "handed over"
-        return fits
+            return Next.COMMIT
+        # Nothing is taken from other runs in order to lend.
+        has_room = message.held_bytes + rise + message.lent_bytes <= grant.bytes
+        return Next.LEND if has_room else Next.HAND_OVER
 
     def _learn(self, watch: PartWatch) -> None:
         self.job.profile.learn(self.segment.name, watch.profile(self.input_bytes))
@@ -271,8 +328,18 @@ class SegmentRun:
             params=job.params,
             last_use=graph.last_takes(self.segment),
             outputs=graph.outputs(self.span),
+            suffixes=suffixes(bound.settings),
             before=before,
+            runs=frozenset(graph.steps[number].name for number in self.left) - self.sunk,
             done=self.sunk,
+            items={
+                step.name: self.adopting.items_of(step, before)
+                for step in (graph.steps[n] for n in part if n in self.left)
+                if step.each
+            },
+            step_keys=self.adopting.keys,
+            wiring=self.wiring,
+            seeds=self.seeds,
             sources={
                 name: source
                 for taken in graph.loaded(part)

@@ -194,11 +194,16 @@ def failure(ending: Ending, segment: Segment, watch: PartWatch, log: LogTail) ->
             kind = BY_KIND[failed.kind]
             return kind(failed.message, segment=segment.name, step=failed.step, **details)
         case Died(exit_code):
-            last = log.text().splitlines()[-_LOG_TAIL_LINES:]
-            tail = "".join(f"  | {cut(line, VALUE_CHARACTERS)}\n" for line in last)
-            how = f"{_end(exit_code)} and left no error.\n{tail}  Log: {log.path}"
-            return _died(segment, watch, how, exit_code)
+            return _died(segment, watch, how_it_ended(ending, log), exit_code)
     raise AssertionError(f"unhandled ending: {ending}")
+
+
+def how_it_ended(ending: Ending, log: LogTail) -> str:
+    """The end of a sentence about a process that left no error, with the last lines of its log."""
+    last = log.text().splitlines()[-_LOG_TAIL_LINES:]
+    tail = "".join(f"  | {cut(line, VALUE_CHARACTERS)}\n" for line in last)
+    code = ending.exit_code if isinstance(ending, Died) else None
+    return f"{_end(code)} and left no error.\n{tail}  Log: {log.path}"
 
 
 def _died(

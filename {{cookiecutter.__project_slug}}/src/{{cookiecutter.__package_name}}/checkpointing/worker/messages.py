@@ -37,6 +37,7 @@ class Order:
         part: the numbers of the part's steps, within `range(first, first + len(segment.steps))`.
         last_use: for each of the segment's values the number of the last step that reads it.
         outputs: the segment's values that are published, or that nothing reads.
+        suffixes: of the paths where they are published.
         before: the values of the segment's earlier parts.
         done: sinks that an earlier attempt at this part has finished; they do not run again.
         arguments: inputs, params and variables by (step, parameter).
@@ -58,6 +59,7 @@ class Order:
     params: dict[str, str]
     last_use: dict[str, int]
     outputs: tuple[str, ...]
+    suffixes: dict[str, str]
     before: Manifest | None
     done: frozenset[str]
     sources: dict[str, Source]

@@ -65,7 +65,7 @@ def write(frozen: Any, file: BinaryIO) -> None:
         columns.append(column)
     restoring = {"schema": pack_table(no_rows(frozen.schema)), "dictionaries": dictionaries}
     table = pa.Table.from_arrays(columns, names=names)
-    metadata = {_KEY: json.dumps(restoring), **_pandas_metadata(frozen, recipe, table.schema)}
+    metadata = {_KEY: json.dumps(restoring), **pandas_metadata(frozen, recipe, table.schema)}
     table = table.replace_schema_metadata(metadata)
     try:
         _write(table, file)
@@ -163,7 +163,7 @@ def _texts(values: Any, recipe: Recipe | None, name: str) -> Any:
     )
 
 
-def _pandas_metadata(frozen: Any, recipe: Recipe | None, schema: Any) -> dict[bytes, bytes]:
+def pandas_metadata(frozen: Any, recipe: Recipe | None, schema: Any) -> dict[bytes, bytes]:
     """The metadata for `pandas.read_parquet`: which columns are the index, and their dtypes.
 
     It is empty if pandas could not read a file of this schema with it.

@@ -1,7 +1,7 @@
 """Both runs of a comparison, one after the other, in a folder of their own.
 
-The run with checkpoints comes first: its keys seed the random numbers of the plain script, and a
-pipeline that cannot run fails before the script fills the memory.
+The run with checkpoints comes first: a pipeline that cannot run fails before the script fills the
+memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from ...base.interrupts import held
 from ...base.names import temporary_name
 from ...base.settings import Settings, parse_size
 from ...base.units import size
+from ...codecs import suffix_of
 from ...codecs.several import INDEX
+from ...disk.claims import suffixes
 from ...disk.manifest import Manifest
 from ...disk.place import claim_places
 from ...disk.store import Store, used_bytes
@@ -28,11 +30,13 @@ from ...graph.graph import Graph
 from ...memory.budget import EffectiveBudget, effective_budget
 from ...memory.limits import machine_limits
 from ...reuse.bound import Bound, Project, arguments, bind
+from ...reuse.step_keys import own_keys
 from ...run.events import Noticed, Observer, SegmentEnded
 from ...run.ledger import Ledger
 from ...run.record import COMPARE_LOG, RunRecord
 from ...run.run import Run
 from ...worker.messages import ValueLoaded, WriteEnded
+from .contents import hold_the_same
 from .figures import Comparison, Figures
 from .plain import PlainRun, run_plain, script_limit
 from .script import ScriptOrder
@@ -96,18 +100,34 @@ def _compare(
         order = _script_order(bound, budget, manifests, folder, log)
         with ledger.grant(None, last=True):  # it may take more than the budget
             run_plain(order, budget, limit, observe, plain)
+        if plain.error is None and plain.identities is not None:
+            _compare_results(comparison, order, store_of=bound.store, kept=manifests, plain=plain)
     if plain.error is not None:
         raise plain.error
-    if plain.identities is not None:
-        kept = {
-            name: record.identity
-            for manifest in manifests
-            for name, record in manifest.outputs.items()
-            if record.codec != INDEX
-        }
-        comparison.same_results = {
-            name: plain.identities.get(name) == identity for name, identity in kept.items()
-        }
+
+
+def _compare_results(
+    comparison: Comparison,
+    order: ScriptOrder,
+    store_of: Store,
+    kept: list[Manifest],
+    plain: PlainRun,
+) -> None:
+    """Compare the outputs of both runs, while the files of both exist."""
+    identities = plain.identities or {}
+    comparison.same_results, comparison.same_but_for_time = {}, []
+    records = {
+        name: (record, store_of.path(manifest.segment, manifest.key) / record.file)
+        for manifest in kept
+        for name, record in manifest.outputs.items()
+        if record.codec != INDEX
+    }
+    for name, (record, path) in records.items():
+        is_same = identities.get(name) == record.identity
+        if not is_same and name in plain.made and hold_the_same(path, plain.made[name]):
+            is_same = True
+            comparison.same_but_for_time.append(name)
+        comparison.same_results[name] = is_same
 
 
 def _announcement(graph: Graph) -> str:
@@ -166,7 +186,12 @@ def _script_order(
         segments=graph.segments,
         code=bound.code,
         data=tuple(bound.data.values()),
-        keys={manifest.segment: manifest.key for manifest in manifests},
+        seeds={
+            name: key
+            for segment in bound.graph.segments
+            for name, key in own_keys(bound, segment).items()
+        },
+        item_keys={n: key for manifest in manifests for n, key in manifest.item_keys.items()},
         arguments={
             address: argument
             for segment in graph.segments
@@ -174,6 +199,7 @@ def _script_order(
         },
         secrets=bound.secrets,
         outputs=graph.outputs(range(len(graph.steps))),
+        suffixes=suffixes(bound.settings),
         format=bound.settings.memory.checkpoints.format,
         count=budget.count,
         log=log,
@@ -190,7 +216,7 @@ def _aside(settings: Settings, folder: Path, used: int) -> Settings:
         update={"path": folder / "checkpoints", "max_disk": max(0, checkpoints.max_disk - used)}
     )
     outputs = {
-        value: str(folder / "outputs" / f"{value}{Path(text).suffix}")
+        value: str(folder / "outputs" / f"{value}{suffix_of(text)}")
         for value, text in settings.wiring.outputs.items()
     }
     return replace(

@@ -1,0 +1,56 @@
+"""A frozen table as the DataFrame that people expect in a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ...base.errors import InexactValue
+from ..table.arrow import recipe_of
+from ..table.frames import thaw_frame
+
+
+def for_people(frozen: Any) -> pd.DataFrame:
+    """The table as a frame whose index needs no column any more.
+
+    Row numbers are left out: an unnamed index of whole numbers, a range or what filtering left of
+    one. Any other index becomes the first columns.
+
+    Raises InexactValue if a level of the index is named like a column.
+    """
+    if recipe_of(frozen) is None:
+        return frozen.to_pandas(types_mapper=pd.ArrowDtype)  # type: ignore[no-any-return]
+    frame = thaw_frame(frozen)
+    if _are_row_numbers(frame.index):
+        return frame
+    try:
+        return frame.reset_index(allow_duplicates=False)
+    except ValueError as error:
+        raise InexactValue(
+            f"the index cannot become columns of the file ({error}); rename it with "
+            "rename_axis(...), or drop it with reset_index(drop=True)"
+        ) from None
+
+
+def plain_labels(frame: pd.DataFrame) -> list[str]:
+    """The column labels as text, each once. Raises InexactValue."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise InexactValue(
+            "the columns have labels of several levels, for which this kind of file has no place; "
+            'join them first: `frame.columns = frame.columns.map("_".join)`'
+        )
+    labels = [str(label) for label in frame.columns]
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        raise InexactValue(
+            f"several columns are named {twice[0]!r}; give every column a name of its own"
+        )
+    return labels
+
+
+def _are_row_numbers(index: pd.Index[Any]) -> bool:
+    return (
+        not isinstance(index, pd.MultiIndex)
+        and index.name is None
+        and pd.api.types.is_integer_dtype(index.dtype)
+    )

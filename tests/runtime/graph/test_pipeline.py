@@ -255,6 +255,7 @@ def test_a_pipeline_outside_a_project_is_refused(tmp_path: Path) -> None:
     ("wiring", "complaint"),
     [
         ('[inputs]\nx = "x.csv"\n[params]\nx = 1', "[params] `x`: the name is taken by [inputs]."),
+        ('[params]\nx = 1\n[env]\nx = "X"', "[env] `x`: the name is taken by [params]."),
         ("[params]\nworkdir = 1", "[params] `workdir`: the name is taken by the runtime."),
         ('[inputs]\nworkdir = "x"', "[inputs] `workdir`: the name is taken by the runtime."),
         ('[outputs]\nfram = "x.json"', "[outputs] `fram` is no step; did you mean `frame`?"),
@@ -263,9 +264,10 @@ def test_a_pipeline_outside_a_project_is_refused(tmp_path: Path) -> None:
             "[outputs] `sink` returns None, there is nothing to publish",
         ),
         (
-            '[outputs]\nframe = "x.csv"',
-            "[outputs] `frame` is published as .parquet, not .csv. For another format, write the "
-            "file in a step that takes `workdir: Path` and returns its path.",
+            '[outputs]\nframe = "x.orc"',
+            "[outputs] `frame` is published as one of .parquet, .csv, .csv.gz, .json, .jsonl, "
+            ".feather, .arrow, .xlsx, not .orc. For another format, write the file in a step that "
+            "takes `workdir: Path` and returns its path.",
         ),
         (
             '[outputs]\none = "x"',

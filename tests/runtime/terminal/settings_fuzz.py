@@ -34,7 +34,10 @@ SEGMENTS = {
     """,
     "s02": """
     @step
-    def total(table: pd.DataFrame, files: list[Path], level: dict[str, int]) -> int:
+    def total(
+        table: pd.DataFrame, files: list[Path], level: dict[str, int],
+        home: str, limit: int, token: str,
+    ) -> int:
         return int(table["number"].sum())
 
     @step
@@ -52,7 +55,12 @@ PIPELINE: dict[str, dict[str, Any]] = {
         "names": ["a", "b"],
         "level": {"low": 1},
     },
-    "outputs": {"total": "out/total.json"},
+    "env": {
+        "home": "HOME",
+        "limit": {"variable": "LIMIT_OF_NONE", "default": "10"},
+        "token": {"variable": "HOME", "secret": True},
+    },
+    "outputs": {"total": "out/total.json", "table": "out/table.csv"},
     "sinks": {"told": "told.txt"},
     "reuse": {"ignore": ["*.tmp"]},
 }

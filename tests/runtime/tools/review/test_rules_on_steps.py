@@ -503,6 +503,56 @@ FIRES = {
             SPEC = importlib.util.spec_from_file_location("old", "old.py")
         """,
     },
+    "CKP208": {
+        "an item of the environment": """
+            import os
+            @step
+            def table(rows: int) -> pd.DataFrame:
+                return pd.DataFrame({os.environ["REGION"]: range(rows)})
+        """,
+        "its method, by another name": """
+            from os import environ as env
+            @step
+            def region() -> str:
+                name = env.get("REGION", "eu")
+                return name.upper()
+        """,
+        "getenv": """
+            from os import getenv
+            @step
+            def limit() -> int:
+                return int(getenv("LIMIT") or 10)
+        """,
+        "whether it is there": """
+            import os
+            @step
+            def rows(table: pd.DataFrame) -> pd.DataFrame:
+                if "DEBUG" in os.environ:
+                    return table.head()
+                return table
+        """,
+        "a constant of the module": """
+            import os
+            REGION = os.environ.get("REGION", "eu").lower()
+            @step
+            def region() -> str:
+                return REGION
+        """,
+        "a helper of the module": """
+            import os
+            def region_of(default: str) -> str:
+                return os.getenv("REGION", default)
+            @step
+            def region() -> str:
+                return region_of("eu")
+        """,
+        "a file of variables": """
+            from dotenv import dotenv_values
+            @step
+            def region() -> str:
+                return dotenv_values()["REGION"]
+        """,
+    },
     "CKP301": {
         "a table that a module reads": """
             COUNTRIES = pd.read_csv("countries.csv", index_col=0)["name"].to_dict()
@@ -685,6 +735,22 @@ SILENT = {
             engine = create_engine(os.environ["WAREHOUSE"])
             table.assign(loaded=datetime.now()).to_sql(f"orders_{day}", engine)
             requests.post("https://example.org/done", json={"rows": len(table)})
+    """,
+    "variables that are set for a library and put back": """
+        import os
+        import subprocess
+        @step
+        def total(table: pd.DataFrame) -> float:
+            former = os.environ.get("TZ")
+            print("in", os.environ.get("HOSTNAME"))
+            os.environ.setdefault("OMP_NUM_THREADS", "1")  # review: allow CKP202 because threads
+            os.environ["TZ"] = "UTC"  # review: allow CKP202 because it is put back
+            value = float(table["x"].sum())
+            if former is None:
+                del os.environ["TZ"]  # review: allow CKP202 because it is put back
+            else:
+                os.environ["TZ"] = former  # review: allow CKP202 because it is put back
+            return value
     """,
     "a database in memory": """
         import duckdb

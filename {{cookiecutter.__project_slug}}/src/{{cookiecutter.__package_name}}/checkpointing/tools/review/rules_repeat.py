@@ -51,7 +51,7 @@ def clock(project: Project) -> Iterator[Finding]:
     """CKP205: the wall clock, in a step whose value is kept; a sink may note the time."""
     for function in project.functions:
         for call in () if function.is_sink else function.calls:
-            if (source := _clock(function, call)) and not _is_logged(function, call):
+            if (source := _clock(function, call)) and not is_logged(function, call):
                 message = f"{function.title} reads the clock (`{source}`)"
                 yield Finding(function.module.shown, call.lineno, "CKP205", message)
 
@@ -84,11 +84,11 @@ def _clock(function: Function, call: ast.Call) -> str | None:
     return _in_query(function, call, _CLOCK_SQL)
 
 
-def _is_logged(function: Function, call: ast.Call) -> bool:
-    """Whether only a log or the screen receives the time."""
-    node: ast.AST | None = call
+def is_logged(function: Function, value: ast.expr) -> bool:
+    """Whether only a log or the screen receives a value."""
+    node: ast.AST | None = value
     while isinstance(node, ast.expr | ast.keyword | ast.FormattedValue):
-        if isinstance(node, ast.Call) and node is not call:
+        if isinstance(node, ast.Call) and node is not value:
             called = node.func
             if isinstance(called, ast.Attribute) and called.attr in _LOGGING:
                 return True

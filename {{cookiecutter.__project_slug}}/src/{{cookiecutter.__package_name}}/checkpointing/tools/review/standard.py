@@ -106,6 +106,14 @@ _ALL = (
         "Import each module that may be meant, and choose among them in a dict.",
     ),
     Rule(
+        "CKP208",
+        "A step takes environment variables as parameters",
+        "A variable that a step reads itself is not in its key: with another value the former "
+        "result is reused, and a missing one stops the run in its middle.",
+        'Name it under [env] in pipeline.toml, `region = "REGION"`, and take it as a parameter; a '
+        'password is `{ variable = "DB_PASSWORD", secret = true }`.',
+    ),
+    Rule(
         "CKP301",
         "Data lives in values, not in modules or caches",
         "A module's data and a cache are held by every process that imports them, until it ends, "

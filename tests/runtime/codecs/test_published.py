@@ -56,7 +56,7 @@ def test_a_compressed_file_has_no_time_in_it() -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
 @given(frames())
 def test_a_table_of_any_kind_is_written_or_refused_in_words(suffix: str, value: Any) -> None:
     try:
@@ -67,7 +67,7 @@ def test_a_table_of_any_kind_is_written_or_refused_in_words(suffix: str, value: 
         assert len(json.loads(content)) == len(value)
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 @given(frames())
 def test_feather_holds_the_columns_of_a_table_as_arrow_has_them(value: Any) -> None:
     frozen = TABLE.freeze(value)

@@ -132,6 +132,55 @@ def test_the_text_names_the_results_that_differ_and_a_possible_cause(
     assert "Results differ: `second`. The cause may be a step that changes" in done.stdout
 
 
+def test_files_that_say_when_they_were_made_are_compared_by_what_they_hold(
+    project: Project,
+) -> None:
+    project.segments(
+        s01="""
+        import gzip, zipfile
+        from datetime import datetime
+        from ..notes import number
+
+        @step
+        def book(workdir: Path) -> Path:
+            return archive(workdir / "book.xlsx", number(), "1")
+
+        @step
+        def other(workdir: Path) -> Path:
+            return archive(workdir / "book.xlsx", 0, str(number()))
+
+        @step
+        def packed(workdir: Path) -> Path:
+            (workdir / "all").mkdir()
+            made = gzip.GzipFile(workdir / "all/x.gz", "wb", mtime=number())
+            made.write(b"text")
+            made.close()
+            return workdir / "all"
+
+        def archive(path: Path, made: int, content: str) -> Path:
+            core = f"<a/><dcterms:created x='y'>20{made}</dcterms:created>"
+            with zipfile.ZipFile(path, "w") as book:
+                for name, text in {"docProps/core.xml": core, "sheet.xml": content}.items():
+                    book.writestr(zipfile.ZipInfo(name, (2000 + made, 1, 1, 0, 0, 0)), text)
+            return path
+        """
+    )
+    project.write(
+        "src/demo/notes.py",
+        """
+        from pathlib import Path
+        def ran(step: str) -> None: ...
+        def number() -> int:
+            with open("count.txt", "a") as counted:
+                counted.write("x")
+            return Path("count.txt").stat().st_size
+        """,
+    )
+    comparison = compared(project)
+    assert comparison["same_results"] == {"book": True, "other": False, "packed": True}
+    assert comparison["same_but_for_time"] == ["book", "packed"]
+
+
 def test_a_pipeline_of_sinks_has_no_results_to_compare(project: Project) -> None:
     project.segments(s01="@step\ndef sink() -> None:\n    ran('sink')")
     assert "There are no outputs to compare." in project.command("compare").stdout

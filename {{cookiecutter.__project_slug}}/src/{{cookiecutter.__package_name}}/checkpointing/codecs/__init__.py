@@ -13,8 +13,8 @@ value gets that form *thawed*. A value that would not come back exactly is refus
 | path   | a file or folder a step made    | `pathlib.Path`                     | moved as it is |
 | index  | the keys of a value of several  | `bytes`, UTF-8                     | .json          |
 
-A value may be published in further formats, which `_PUBLISHED` lists: these are for people and other
-programs, not for steps, and need not be exact.
+A value may be published in further formats, which `_PUBLISHED` lists: these are for people and
+other programs, not for steps, and need not be exact.
 
 `_CODECS` and `_FORMATS` list the types and formats of the template; a project adds its own with
 `register`. The modules are imported on first use, so that a command starts without pandas.

@@ -94,7 +94,7 @@ def sentences(comparison: Comparison, plain: PlainFigures, checkpoints: Figures)
         yield f"It would have exceeded the budget of {budget} in step `{plain.over_budget_in}`."
     peak = size(checkpoints.peak_bytes)
     yield f"With checkpoints all steps ran within {peak}{_ratio_clause(comparison)}."
-    yield from _result_sentences(comparison.same_results)
+    yield from _result_sentences(comparison.same_results, comparison.same_but_for_time)
     yield f"Verdict: {verdict(comparison, plain)}"
 
 
@@ -136,7 +136,7 @@ def _ratio_clause(comparison: Comparison) -> str:
     return f": {', '.join(ratios)}" if ratios else ""
 
 
-def _result_sentences(same: dict[str, bool] | None) -> Iterator[str]:
+def _result_sentences(same: dict[str, bool] | None, but_for_time: list[str]) -> Iterator[str]:
     if same is None:
         yield "Results could not be compared."
         return
@@ -144,12 +144,18 @@ def _result_sentences(same: dict[str, bool] | None) -> Iterator[str]:
     if others:
         yield (
             f"Results differ: {', '.join(others)}. The cause may be a step that changes what it "
-            f"was given, keeps something from call to call, reads the clock, or sums up in several "
-            f"threads."
+            f"was given, keeps something from call to call, reads the clock, draws random numbers "
+            f"without a seed (`default_rng()`, `uuid4()`, `os.urandom()`), or sums up in several "
+            f"threads; `review` finds most of these."
         )
     elif same:
-        yield f"Same results: yes, every byte of {', '.join(f'`{value}`' for value in same)}."
-    else:
+        equal = [f"`{value}`" for value in same if value not in but_for_time]
+        if equal:
+            yield f"Same results: yes, every byte of {', '.join(equal)}."
+    if but_for_time:
+        named = ", ".join(f"`{value}`" for value in but_for_time)
+        yield f"Same content, but for the time at which the file was made: {named}."
+    if not same:
         yield "There are no outputs to compare."
 
 

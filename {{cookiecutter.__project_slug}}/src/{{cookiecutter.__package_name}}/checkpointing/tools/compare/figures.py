@@ -54,7 +54,8 @@ class Comparison:
     """Both runs: what `compare --json` prints.
 
     `limit_bytes` is the memory that the plain script may use on this machine. `same_results` says
-    for each output whether both runs made the same bytes; None if that is unknown.
+    for each output whether both runs made the same; None if that is unknown. `same_but_for_time`
+    are the files among these, such as workbooks, whose bytes differ by the time of their making.
     """
 
     pipeline: str = ""
@@ -65,6 +66,7 @@ class Comparison:
     plain: PlainFigures | None = None
     checkpoints: Figures | None = None
     same_results: dict[str, bool] | None = None
+    same_but_for_time: list[str] = field(default_factory=list)
     error: dict[str, Any] | None = None
 
     @property

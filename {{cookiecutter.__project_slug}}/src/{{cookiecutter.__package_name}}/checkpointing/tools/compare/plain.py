@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -31,12 +32,14 @@ _PERCENT = 80  # of the available memory: the rest is for other programs on the 
 class PlainRun:
     """The result of the plain script.
 
-    `identities` are those of its outputs, None if they are unknown; `error` is set if the script
+    `identities` are those of its outputs, None if they are unknown; `made` are the paths of those
+    that are files which a step made; `error` is set if the script
     failed for another reason than memory.
     """
 
     figures: PlainFigures = field(default_factory=PlainFigures)
     identities: dict[str, str] | None = None
+    made: dict[str, Path] = field(default_factory=dict)
     error: CheckpointingError | None = None
 
 
@@ -81,7 +84,7 @@ def run_plain(
             alone=True,
         )
     if isinstance(ending, Finished) and isinstance(ending.last, OutputsHashed):
-        run.identities = ending.last.identities
+        run.identities, run.made = ending.last.identities, ending.last.made
     if watch.ended:
         return
     figures.ended_in = watch.part.step

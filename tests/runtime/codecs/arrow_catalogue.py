@@ -215,6 +215,9 @@ SHAPES: dict[str, Callable[[Any, list[Any]], Any]] = {
     "all null": lambda kind, _: array(kind, [None] * 3),
     "a slice": lambda kind, both: array(kind, both * 3).slice(1, 3),
     "a slice without rows": lambda kind, both: array(kind, both * 3).slice(2, 0),
+    "chunks that begin without rows": lambda kind, both: pa.chunked_array(
+        [array(kind, both * 3).slice(start, rows) for start, rows in ((2, 0), (1, 3), (6, 0))]
+    ),
     "chunks": lambda kind, both: pa.chunked_array(
         [array(kind, []), array(kind, both), array(kind, both * 2)]
     ),

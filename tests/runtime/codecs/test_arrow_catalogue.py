@@ -132,6 +132,14 @@ def test_what_has_no_rows_is_refused_as_what_has_some(folder: Path) -> None:
             assert outcome(SHAPES[shape](kind, []), TABLE, "parquet", folder) == "refused"
 
 
+@pytest.mark.parametrize("make", [pa.string_view, pa.binary_view])
+def test_a_slice_of_views_without_rows_is_exact_wherever_it_begins(make: Any, folder: Path) -> None:
+    text = array(make(), [b"a", b"\xff" * 30] if make is pa.binary_view else ["a", "é" * 30])
+    for column in (text[2:2], pa.chunked_array([text[1:1], text[1:], text[2:2]])):
+        for form, codec in itertools.product(FORMATS, (TABLE, FRAME)):
+            assert outcome(column, codec, form, folder) == "exact"
+
+
 def test_a_dictionary_of_numbers_can_be_loaded_as_a_frame() -> None:
     codes = pa.array([0, None, 1], pa.uint64())
     words = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b"]), ordered=True)

@@ -25,9 +25,15 @@ def one_chunk(column: Any) -> Any:
 
 
 def read_only(column: Any) -> Any:
-    """The same column, in the same memory, to which nobody can write, not even through NumPy."""
+    """The same column, in the same memory, to which nobody can write, not even through NumPy.
+
+    A chunk without rows keeps no memory, unless its type has a dictionary or is a union.
+    """
     if isinstance(column, pa.ChunkedArray):
         return pa.chunked_array(map(read_only, column.chunks), column.type)
+    if not len(column) and not _has_entries(column.type):
+        # Arrow exports no buffer of an array without rows, and then refuses a view's offset.
+        return pa.nulls(0, column.type)
     if pa.types.is_dictionary(column.type):
         parts = read_only(column.indices), read_only(column.dictionary)
         return pa.DictionaryArray.from_arrays(*parts, ordered=column.type.ordered, safe=False)
@@ -35,6 +41,11 @@ def read_only(column: Any) -> Any:
     if is_flat and not any(buffer is not None and buffer.is_mutable for buffer in column.buffers()):
         return column
     return with_type(column, column.type)
+
+
+def _has_entries(arrow_type: Any) -> bool:
+    """Whether an array without rows may have elements: a dictionary, or members of a union."""
+    return pa.types.is_union(arrow_type) or has_dictionary(arrow_type)
 
 
 def with_type(array: Any, arrow_type: Any) -> Any:

@@ -7,9 +7,11 @@ value gets that form *thawed*. A value that would not come back exactly is refus
 
 | family | values                          | frozen form                        | files          |
 | ------ | ------------------------------- | ---------------------------------- | -------------- |
-| table  | DataFrame, Series, Table        | `pyarrow.Table`                    | Arrow, Parquet |
+| table  | DataFrame, Series, Index, Table | `pyarrow.Table`                    | Arrow, Parquet |
 | array  | ndarray                         | `numpy.ndarray`, read-only         | .npy           |
-| json   | scalars, dict, list, dates      | `bytes`, UTF-8                     | .json          |
+| sparse | matrices of scipy.sparse        | `bytes`                            | .npz           |
+| model  | models of scikit-learn          | `bytes`                            | .skops         |
+| json   | scalars, containers, dataclasses | `bytes`, UTF-8                    | .json          |
 | path   | a file or folder a step made    | `pathlib.Path`                     | moved as it is |
 | index  | the keys of a value of several  | `bytes`, UTF-8                     | .json          |
 
@@ -24,17 +26,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Union
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..base.errors import ConfigurationError
 from ..base.errors import InexactValue as InexactValue  # for a project's own codecs
+from .annotations import fit as fit
+from .annotations import is_json
+from .annotations import outer_types as outer_types
+from .annotations import why_refused as why_refused
 
 if TYPE_CHECKING:
     from .table.pieces import Piece
@@ -101,7 +105,10 @@ _CODECS: dict[str, Codec] = {
         ("DataFrame", "pandas.DataFrame", "table", "table.frames", "freeze_frame", "thaw_frame"),
         ("Series", "pandas.Series", "table", "table.frames", "freeze_series", "thaw_series"),
         ("Table", "pyarrow.Table", "table", "table.arrow", "freeze", "thaw"),
+        ("Index", "pandas.Index", "table", "table.whole_index", "freeze", "thaw"),
         ("ndarray", "numpy.ndarray", "array", "arrays", "freeze", "thaw"),
+        ("sparse", "scipy.sparse.csr_array", "sparse", "matrices", "freeze", "thaw"),
+        ("model", "sklearn.base.BaseEstimator", "model", "models", "freeze", "thaw"),
         ("json", "json", "json", "plain", "freeze", "thaw"),
         ("Path", "pathlib.Path", "path", "paths", "freeze", "thaw"),
         ("several", "several", "index", "several", "freeze", "thaw"),
@@ -113,6 +120,8 @@ _FORMATS: dict[str, Format] = {
         ("arrow", ".arrow", "table", "table.arrow"),
         ("parquet", ".parquet", "table", "table.parquet"),
         ("npy", ".npy", "array", "arrays"),
+        ("npz", ".npz", "sparse", "matrices"),
+        ("skops", ".skops", "model", "models"),
         ("json", ".json", "json", "plain"),
         ("index", ".json", "index", "several"),
     )
@@ -178,25 +187,50 @@ def register(codec: Codec, *formats: Format) -> None:
     _FORMATS.update({format_.name: format_ for format_ in formats})
 
 
-_PLAIN = (bool, int, float, str, type(None), dict, list, date, datetime, timedelta)
-_PUBLIC_NAMES = {"pyarrow.lib.Table": "pyarrow.Table"}
+_PUBLIC_NAMES = {
+    "pyarrow.lib.Table": "pyarrow.Table",
+    **{
+        f"pandas.{kind}Index": "pandas.Index"
+        for kind in ("Range", "Multi", "Datetime", "Timedelta", "Period", "Categorical", "Interval")
+    },
+}
+# Of other modules, a class that JSON keeps may have a codec of the project's own.
+_ALWAYS_PLAIN = ("builtins", "datetime")
+# A codec for all subclasses of a class, and the package that it needs.
+_BY_BASE = {
+    "scipy.sparse._base._spbase": ("sparse", "scipy"),
+    "sklearn.base.BaseEstimator": ("model", "skops"),
+}
 
 
 def codec_of(annotation: object) -> Codec | None:
     """The codec for values of this annotation (without `Annotated`), or None.
 
-    A union has a codec if all its members are plain JSON, such as `float | None`.
+    A union, a container or a class with fields has a codec if JSON keeps all that it consists of,
+    such as `float | None` and `dict[str, tuple[int, ...]]`.
     """
-    if _is_plain(annotation):
-        return _CODECS["json"]
+    cls = typing.get_origin(annotation) or annotation
+    if is_json(annotation):
+        is_bare = not isinstance(annotation, type) or annotation.__module__ in _ALWAYS_PLAIN
+        return _CODECS["json"] if is_bare else _registered(cls) or _CODECS["json"]
     if annotation is Path:
         return _CODECS["Path"]
-    cls = typing.get_origin(annotation) or annotation
-    if not isinstance(cls, type):
-        return None
+    return _registered(cls) or _codec_of_base(cls) if isinstance(cls, type) else None
+
+
+def _registered(cls: Any) -> Codec | None:
+    """The codec for a class itself, which the project's adapters may register."""
     name = f"{cls.__module__}.{cls.__qualname__}"
     name = _PUBLIC_NAMES.get(name, name)
     return _codec_of_type(name) or (_codec_of_type(name) if _import_adapters() else None)
+
+
+def _codec_of_base(cls: type) -> Codec | None:
+    bases = {f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__}
+    for base, (codec, package) in _BY_BASE.items():
+        if base in bases and importlib.util.find_spec(package) is not None:
+            return _CODECS[codec]
+    return None
 
 
 def _codec_of_type(type_name: str) -> Codec | None:
@@ -219,18 +253,6 @@ def forget_adapters() -> None:
         del _CODECS[name]
     for name in _FORMATS.keys() - formats:
         del _FORMATS[name]
-
-
-def _is_plain(annotation: object) -> bool:
-    if annotation is None or annotation in _PLAIN or typing.is_typeddict(annotation):
-        return True
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (Union, types.UnionType, list):
-        return all(_is_plain(argument) or argument is Any for argument in arguments)
-    if origin is dict:
-        key, item = arguments or (str, Any)
-        return key is str and (_is_plain(item) or item is Any)
-    return origin is Literal and all(type(argument) in _PLAIN for argument in arguments)
 
 
 def codec_named(name: str) -> Codec:

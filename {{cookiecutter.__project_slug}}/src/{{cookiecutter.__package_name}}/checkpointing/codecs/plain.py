@@ -1,35 +1,47 @@
-"""JSON values: scalars, dicts and lists, stored exactly.
+"""JSON values: scalars, containers and objects with fields, stored exactly.
 
-JSON cannot express NaN, dates or NumPy scalars, so these are written as an object with a single
-key that starts with `$`, such as `{"$date": "2013-01-31"}`. A user's dict that looks like such an
-object is wrapped: `{"$dict": {...}}`.
+JSON cannot express NaN, dates, tuples or NumPy scalars, so these are written as an object with a
+single key that starts with `$`, such as `{"$date": "2013-01-31"}`. A user's dict that looks like
+such an object is wrapped: `{"$dict": {...}}`. `scalars` and `records` have a tag for each type.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..base.errors import InexactValue
-from .zones import zone_from_plain, zone_to_plain
+from ..base.remedies import GENERAL
+from .annotations import remedy_of
+from .records import Schemas, members, read_record, record_tag, require_schemas, schema_name
+from .scalars import READERS, number_to_plain, scalar_to_plain, text_to_plain
 
 # A value that is read deep in a call stack must not fail there: each level takes three frames of
-# the 1,000 that Python allows.
+# the 1,000 that Python allows. What takes more frames, or more levels of JSON, counts as two levels.
 _MOST_LEVELS = 250
 # int() and json refuse to read decimal integers of more than 4300 digits.
 _MOST_BITS_IN_DECIMAL = 14_000
 
 
 def freeze(value: Any) -> bytes:
-    """The value as UTF-8 JSON; raises InexactValue with the path of a part that is not kept."""
-    return json.dumps(to_plain(value), ensure_ascii=False, allow_nan=False).encode()
+    """The value as UTF-8 JSON; raises InexactValue with the path of a part that is not kept.
+
+    The fields of the classes of its objects come with it, once for each class.
+    """
+    schemas: Schemas = {}
+    plain = to_plain(value, schemas=schemas)
+    if schemas:
+        plain = {"$with": [schemas, plain]}
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
 
 
 def thaw(frozen: bytes) -> Any:
-    """A fresh copy of the value."""
+    """A fresh copy of the value; imports the modules of the classes of its objects.
+
+    Raises InexactValue if such a class has other fields now.
+    """
     return from_plain(json.loads(frozen))
 
 
@@ -45,10 +57,13 @@ def read(path: Path, columns: tuple[str, ...] | None) -> bytes:
     return path.read_bytes()
 
 
-def to_plain(value: Any, path: str = "result", level: int = 0) -> Any:
+def to_plain(
+    value: Any, path: str = "result", level: int = 0, schemas: Schemas | None = None
+) -> Any:
     """The value in JSON's own types, with tagged objects for all other types.
 
-    `path` is the name of the value in messages, `level` its depth within another value. Raises
+    `path` is the name of the value in messages, `level` its depth within another value. `schemas`
+    receives the fields of each class; None: objects of such classes are refused. Raises
     InexactValue.
     """
     kind = type(value)
@@ -62,25 +77,26 @@ def to_plain(value: Any, path: str = "result", level: int = 0) -> Any:
     if kind is int:
         return value if value.bit_length() < _MOST_BITS_IN_DECIMAL else {"$int": hex(value)}
     if kind is float:
-        return value if math.isfinite(value) else {"$float": str(value)}
+        return number_to_plain(value)
     if kind is str:
-        return _text(value, path)
+        return text_to_plain(value, path)
     if kind is list:
-        return [to_plain(item, f"{path}[{i}]", level + 1) for i, item in enumerate(value)]
+        return [to_plain(item, f"{path}[{i}]", level + 1, schemas) for i, item in enumerate(value)]
     if kind is dict:
-        plain = {
-            _key(key, path): to_plain(item, f"{path}[{key!r}]", level + 1)
-            for key, item in value.items()
-        }
-        return {"$dict": plain} if _looks_tagged(plain) else plain
-    if kind is date:
-        return {"$date": value.isoformat()}
-    if kind is datetime:
-        return {"$datetime": _datetime(value, path)}
-    if kind is timedelta:
-        return {"$timedelta": [value.days, value.seconds, value.microseconds]}
-    if kind.__module__ == "numpy":
-        return {"$numpy": _numpy_scalar(value, path)}
+        return _dict(value, path, level, schemas)
+    if kind is tuple:
+        items = enumerate(value)
+        return {"$tuple": [to_plain(v, f"{path}[{i}]", level + 1, schemas) for i, v in items]}
+    if kind in (set, frozenset):
+        plains = [to_plain(item, f"{path}{{{item!r}}}", level + 1, schemas) for item in value]
+        return {f"${kind.__name__}": sorted(plains, key=json.dumps)}
+    if (plain := scalar_to_plain(value, path)) is not None:
+        return plain
+    if schemas is not None and (tag := record_tag(kind)) is not None:
+        name = schema_name(kind, path, schemas)
+        parts = members(value, tag, path)
+        fields = {key: to_plain(v, f"{path}.{key}", level + 2, schemas) for key, v in parts.items()}
+        return {tag: [name, fields]}
     raise _refusal(value, path)
 
 
@@ -100,94 +116,67 @@ def _looks_tagged(plain: dict[str, Any]) -> bool:
     return len(plain) == 1 and next(iter(plain)).startswith("$")
 
 
-def _key(key: Any, path: str) -> str:
-    if type(key) is not str:
-        raise InexactValue(
-            f"{path} has the key {key!r} of type {type(key).__name__}, and JSON's keys are str; "
-            "use str(key), or a list of [key, value] pairs"
-        )
-    return _text(key, path)
-
-
-def _text(text: str, path: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InexactValue(
-            f"{path} holds {text!r}, with half a surrogate pair that UTF-8 cannot hold; "
-            "decode the text with errors='replace' where it is read"
-        ) from None
-    return text
-
-
-def _datetime(moment: datetime, path: str) -> list[Any]:
-    try:
-        zone = zone_to_plain(moment.tzinfo)
-    except ValueError as error:
-        raise InexactValue(f"{path} is {moment!r}, and {error}; use zoneinfo.ZoneInfo") from None
-    return [moment.replace(tzinfo=None).isoformat(), moment.fold, zone]
-
-
-def _read_datetime(content: list[Any]) -> datetime:
-    text, fold, zone = content
-    return datetime.fromisoformat(text).replace(fold=fold, tzinfo=zone_from_plain(zone))
-
-
-def _numpy_scalar(value: Any, path: str) -> list[Any]:
-    """The dtype's name and the number: an integer for dates, so that the unit is kept."""
-    import numpy as np
-
-    if not isinstance(value, np.generic):  # an array without dimensions would become a scalar
-        raise _refusal(value, path)
-    dtype = value.dtype
-    if dtype.kind in "mM":
-        return [dtype.str, value.astype("int64").item()]
-    if dtype.kind in "biu" or (dtype.kind == "f" and dtype.itemsize <= 8):
-        return [dtype.name, to_plain(value.item())]
-    if dtype.kind == "U":
-        return [dtype.str, _text(str(value), path)]
-    raise _refusal(value, path)
-
-
-def _read_numpy_scalar(content: list[Any]) -> Any:
-    import numpy as np
-
-    name, number = content
-    dtype = np.dtype(name)
-    if dtype.kind in "mM":
-        return np.array(number, "int64").view(dtype)[()]
-    return dtype.type(from_plain(number))
+def _dict(value: dict[Any, Any], path: str, level: int, schemas: Schemas | None) -> Any:
+    """A dict: an object if all keys are str, else a list of pairs."""
+    if all(type(key) is str for key in value):
+        plain = {
+            text_to_plain(key, path): to_plain(item, f"{path}[{key!r}]", level + 1, schemas)
+            for key, item in value.items()
+        }
+        return {"$dict": plain} if _looks_tagged(plain) else plain
+    place = f"a key of {path}"
+    return {
+        "$items": [
+            [
+                to_plain(key, place, level + 2, schemas),
+                to_plain(item, f"{path}[{key!r}]", level + 2, schemas),
+            ]
+            for key, item in value.items()
+        ]
+    }
 
 
 def _refusal(value: Any, path: str) -> InexactValue:
     kind = type(value)
-    remedies: dict[type, str] = {
-        tuple: "use a list",
-        set: "use sorted(value)",
-        frozenset: "use sorted(value)",
-        bytes: "write them to a file in workdir and return its Path",
-    }
-    own = [base for base in kind.__mro__[1:] if base in (dict, list, str, int, float)]
-    remedy = remedies.get(kind, f"use {own[0].__name__}(value)" if own else None)
+    own = [base for base in kind.__mro__[1:] if base in (dict, list, tuple, set, str, int, float)]
+    remedy = remedy_of(kind) or (f"use {own[0].__name__}(value)" if own else GENERAL)
     if kind.__module__ == "numpy":
         remedy = "return arrays from a step annotated numpy.ndarray, or use value.tolist()"
+    elif kind.__module__.partition(".")[0] in ("pandas", "pyarrow") and hasattr(value, "shape"):
+        remedy = "return tables and indexes from steps of their own"
     name = (
         kind.__qualname__
         if kind.__module__ == "builtins"
         else f"{kind.__module__}.{kind.__qualname__}"
     )
-    return InexactValue(
-        f"{path} is a {name}, which JSON would not give back as such; "
-        + (remedy or "return bool, int, float, str, None, dates, dicts with str keys and lists")
-    )
+    return InexactValue(f"{path} is a {name}, which JSON would not give back as such; {remedy}")
+
+
+def _pairs(content: Iterable[Any]) -> dict[Any, Any]:
+    return {from_plain(key): from_plain(item) for key, item in content}
+
+
+def _record(tag: str, content: list[Any]) -> Any:
+    name, fields = content
+    return read_record(tag, name, {key: from_plain(item) for key, item in fields.items()})
+
+
+def _with_schemas(content: list[Any]) -> Any:
+    schemas, plain = content
+    require_schemas(schemas)
+    return from_plain(plain)
 
 
 _READERS: dict[str, Any] = {
-    "$int": lambda text: int(text, 16),
-    "$float": float,
+    **READERS,
     "$dict": lambda items: {key: from_plain(item) for key, item in items.items()},
-    "$date": date.fromisoformat,
-    "$datetime": _read_datetime,
-    "$timedelta": lambda parts: timedelta(*parts),
-    "$numpy": _read_numpy_scalar,
+    "$items": _pairs,
+    "$tuple": lambda items: tuple(from_plain(item) for item in items),
+    "$set": lambda items: {from_plain(item) for item in items},
+    "$frozenset": lambda items: frozenset(from_plain(item) for item in items),
+    "$dataclass": lambda content: _record("$dataclass", content),
+    "$namedtuple": lambda content: _record("$namedtuple", content),
+    "$model": lambda content: _record("$model", content),
+    "$enum": lambda content: _record("$enum", content),
+    "$with": _with_schemas,
 }

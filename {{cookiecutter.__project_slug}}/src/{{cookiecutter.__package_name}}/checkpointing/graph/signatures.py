@@ -44,7 +44,10 @@ def problems_of_form(function: types.FunctionType) -> Iterator[str]:
 
 
 def is_plain(annotation: Any) -> bool:
-    """Whether a process can load an annotation without the project's own code."""
+    """Whether a process can load an annotation without the project's own code, or a large library.
+
+    Scalars of NumPy and pandas would make it import these.
+    """
     if members := typing.get_args(annotation):
         return all(map(is_plain, members))
     if hasattr(annotation, "__required_keys__"):  # a TypedDict, of `typing` or typing_extensions
@@ -53,6 +56,8 @@ def is_plain(annotation: Any) -> bool:
     if isinstance(annotation, NewType):
         return True  # sent by its structure, below
     home = annotation if isinstance(annotation, type) else type(annotation)
+    if home.__module__.partition(".")[0] in ("numpy", "pandas"):
+        return False
     file = getattr(sys.modules.get(home.__module__), "__file__", None)
     return file is None or any(Path(file).is_relative_to(folder) for folder in _LIBRARIES)
 

@@ -72,7 +72,11 @@ def with_nulls(frozen: Any, recipe: Recipe) -> Any:
         column if column_recipe["as"] == "arrow" else as_nulls(one_chunk(column), column_recipe)
         for column, column_recipe in columns
     ]
-    return pa.Table.from_arrays(arrays, schema=frozen.schema)
+    fields = [
+        field if column.type == field.type else field.with_type(column.type)  # of a sparse column
+        for field, column in zip(frozen.schema, arrays, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, frozen.schema.metadata))
 
 
 def write(frozen: Any, file: BinaryIO) -> None:

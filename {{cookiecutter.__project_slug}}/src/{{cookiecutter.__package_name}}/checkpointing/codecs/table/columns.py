@@ -30,6 +30,7 @@ from .moments import (
 )
 from .objects import objects_from_arrow, objects_to_arrow
 from .packing import pack_table, unpack_table
+from .sparse import sparse_from_arrow, sparse_to_arrow
 
 
 def column_to_arrow(values: Any, where: str) -> tuple[Any, Recipe]:
@@ -42,7 +43,7 @@ def column_to_arrow(values: Any, where: str) -> tuple[Any, Recipe]:
             return convert(values, where)
     raise InexactValue(
         f"{where} has dtype {values.dtype}, which no checkpoint file keeps; "
-        + _REMEDIES.get(type(values).__name__, "convert it with astype(...) to a dtype of pandas")
+        "convert it with astype(...) to a dtype of pandas"
     )
 
 
@@ -228,6 +229,7 @@ _TO_ARROW: list[tuple[tuple[type, ...], Callable[[Any, str], tuple[Any, Recipe]]
     ((pd.Categorical,), _from_categories),
     ((pd.arrays.IntervalArray,), _from_intervals),
     ((pd.arrays.ArrowExtensionArray,), _from_arrow_column),
+    ((pd.arrays.SparseArray,), sparse_to_arrow),
 ]
 _FROM_ARROW: dict[str, Callable[[Any, Recipe], Any]] = {
     "numpy": _to_numpy_column,
@@ -239,5 +241,5 @@ _FROM_ARROW: dict[str, Callable[[Any, Recipe], Any]] = {
     "nullable": _to_nullable,
     "category": _to_categories,
     "interval": _to_intervals,
+    "sparse": sparse_from_arrow,
 }
-_REMEDIES = {"SparseArray": "use column.sparse.to_dense()"}

@@ -17,6 +17,9 @@ from .foreign import adopt
 from .indexes import index_from_levels, index_to_levels, level_names, pack_index, unpack_index
 from .labels import label_from_plain, label_to_plain
 
+ONLY_INDEX = "only_index"
+"""The mark in the recipe of an index that is a value of its own."""
+
 _Pandas = TypeVar("_Pandas", pd.DataFrame, "pd.Series[Any]")
 
 
@@ -122,6 +125,11 @@ def _is_object(values: Any) -> bool:
 
 def _with_recipe(frozen: Any) -> tuple[Any, Recipe]:
     recipe = recipe_of(frozen)
+    if recipe is not None and ONLY_INDEX in recipe:
+        raise InexactValue(
+            "a table was asked of an Index; annotate the parameter pandas.Index, and use "
+            "index.to_frame()"
+        )
     return adopt(frozen) if recipe is None else (frozen, recipe)
 
 

@@ -62,7 +62,7 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
         names = sorted(kind.__name__ for kind in kinds)
         raise InexactValue(
             f"{where} mixes objects of the types {', '.join(names)}, which no file gives back as "
-            "they are; convert them to one type, with astype(...), or drop the column"
+            f"they are; {_remedy_of_mixture(kinds)}"
         )
     kind = kinds.pop() if kinds else type(None)
     try:
@@ -103,6 +103,25 @@ def _kind_of_missing(values: npt.NDArray[Any], kinds: set[type], where: str) -> 
             "make them one, for instance with column.where(column.notna(), None)"
         )
     return present[0] if present else "None"
+
+
+def _remedy_of_mixture(kinds: set[type]) -> str:
+    if kinds & {list, dict}:
+        return (
+            "keep them as text, with column.map(json.dumps), and read them with json.loads where "
+            "they are used; or use them in the step that makes them, and drop the column"
+        )
+    if kinds & {tuple, set, frozenset, np.ndarray}:
+        return (
+            "make all of them lists, with column.map(list), or use them in the step that makes them"
+        )
+    if kinds <= {int, float, bool, Decimal}:
+        return 'make them numbers of one type, with astype("float64"), say'
+    if kinds <= {date, datetime, pd.Timestamp}:
+        return "use pd.to_datetime(column), which makes a datetime64 column"
+    if kinds <= {str, bytes}:
+        return "decode the bytes where they are read"
+    return "convert them to one type, with column.map(str), say, or drop the column"
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -103,7 +103,7 @@ def _restore(table: Any, empty: Any, dictionaries: dict[str, str]) -> Any:
         if field.name in dictionaries:
             values, written = unpack_table(dictionaries[field.name]).columns
             column = _decode(one_chunk(column), field.type, one_chunk(values), one_chunk(written))
-        elif column.type != field.type:
+        elif column.type != field.type and not pa.types.is_run_end_encoded(field.type):
             column = column.cast(field.type)
         if column_recipe is not None and column_recipe["as"] != "arrow":
             column = as_sentinels(one_chunk(column), column_recipe)

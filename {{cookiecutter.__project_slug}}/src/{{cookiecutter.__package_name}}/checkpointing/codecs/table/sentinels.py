@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .buffers import Recipe, from_numpy, to_numpy, valid_of
+from .sparse import as_dense, from_dense
 
 NAT = np.iinfo(np.int64).min
 
@@ -22,6 +23,8 @@ def as_nulls(array: Any, recipe: Recipe) -> Any:
     """The column for readers other than pandas; it shares the data, only a bitmap is new."""
     if recipe["as"] == "interval":
         return _ends(array, recipe, as_nulls)
+    if recipe["as"] == "sparse":
+        return as_dense(array, recipe)
     if _marks_by_nan(array, recipe):
         bits = to_numpy(array, array.type.to_pandas_dtype())
         return from_numpy(bits, array.type, ~np.isnan(bits))
@@ -35,6 +38,8 @@ def as_sentinels(array: Any, recipe: Recipe) -> Any:
     """The column as `column_from_arrow` needs it; copied only if it has nulls."""
     if recipe["as"] == "interval":
         return _ends(array, recipe, as_sentinels)
+    if recipe["as"] == "sparse":
+        return from_dense(array, recipe)
     if array.null_count == 0:
         return array
     if _marks_by_nan(array, recipe):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Optional, TypedDict
 
@@ -41,6 +42,10 @@ class Delay(TypedDict):
         (float | None, "json"),
         (Optional[int], "json"),  # noqa: UP045 - the older spelling must work as well
         (Literal["a", 1, None], "json"),
+        *((plain, "json") for plain in (Decimal, set, bytes, np.float64, pd.Timestamp)),
+        (tuple[int, ...], "json"),
+        (dict[int, tuple[Decimal, str]], "json"),
+        *((index, "Index") for index in (pd.Index, pd.RangeIndex, pd.MultiIndex, pd.DatetimeIndex)),
     ],
 )
 def test_an_annotation_has_a_codec(annotation: object, name: str) -> None:
@@ -55,15 +60,13 @@ def test_an_annotation_has_a_codec(annotation: object, name: str) -> None:
     [
         object,
         Any,
-        Decimal,
-        set,
-        tuple[int, int],
-        dict[int, str],
-        list[Decimal],
+        list[Fraction],
+        tuple[int, object],
+        dict[int, pd.DataFrame],
         pd.DataFrame | None,
-        np.float64,
+        np.longdouble,
+        np.floating,
         "pandas.DataFrame",
-        pd.Index,
     ],
 )
 def test_other_annotations_have_none(annotation: object) -> None:

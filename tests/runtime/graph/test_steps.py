@@ -16,6 +16,7 @@ import pytest
 from flight_delays.checkpointing import Columns, Segment, step
 from flight_delays.checkpointing.base.errors import ConfigurationError
 from flight_delays.checkpointing.graph.bodies import undeclared_uses
+from flight_delays.checkpointing.graph.marking import StepOptions, options_of
 from flight_delays.checkpointing.graph.steps import Step, segment_of
 
 from ..builders import FIRST_LINE, line_of, module, steps_of, write
@@ -66,7 +67,8 @@ def test_a_segment_is_named_like_its_module_and_keeps_the_order_of_its_steps(
         ("datetime.date", "date", date, "json"),
         ("Path", "Path", Path, "Path"),
         ("list[Path]", "list[pathlib.Path]", list[Path], None),
-        ("datetime.time", "time", time, None),
+        ("datetime.time", "time", time, "json"),
+        ("pd.Timestamp", "Timestamp", None, "json"),
     ],
 )
 def test_a_parameter_keeps_its_type_but_for_classes_of_heavy_libraries(
@@ -217,11 +219,6 @@ REFUSED = {
     "def one(x: 'Missing') -> int: ...": (
         "an annotation cannot be read (name 'Missing' is not defined). Import the name at the top "
         "of the module, not under `if TYPE_CHECKING`."
-    ),
-    "def one() -> set: ...": (
-        "values of type <class 'set'> cannot be stored. Return a DataFrame, Series, pyarrow Table, "
-        "NumPy array, a Path within `workdir`, or numbers, text, dicts and lists; several of them "
-        "as a NamedTuple, a list or a dict; or register a codec in adapters.py."
     ),
 }
 
@@ -380,3 +377,21 @@ def test_a_type_of_the_project_travels_by_its_structure_and_not_by_its_address(
     assert (row.__required_keys__, row.__optional_keys__) == ({"inner"}, {"more"})
     assert typing.get_type_hints(row)["inner"].__optional_keys__ == {"a"}
     assert least == dict[str, int]
+
+
+def test_a_step_that_runs_each_time_stays_a_plain_function(tmp_path: Path) -> None:
+    source = """
+    @step(always=True)
+    def seen() -> int:
+        return 1
+
+    @step
+    def read(seen: int) -> int:
+        return seen
+    """
+    made = module(tmp_path, source)
+    assert made.seen() == 1
+    for _ in range(2):  # a notebook reads the same functions more than once
+        assert [step.always for step in segment_of(made).steps] == [True, False]
+        assert [step.always for step in Segment("s", [made.seen, made.read]).steps] == [True, False]
+    assert options_of(made.seen) == StepOptions(always=True)

@@ -391,15 +391,17 @@ FIRES = {
         """,
         "a sample of polars, which has a state of its own": """
             import polars as pl
+            import pyarrow as pa
             @step
-            def some(table: pl.DataFrame) -> pl.DataFrame:
-                return table.filter(pl.col("x") > 0).sample(10)
+            def some(table: pl.DataFrame) -> pa.Table:
+                return table.filter(pl.col("x") > 0).sample(10).to_arrow()
         """,
         "a sample of polars whose seed is None": """
             import polars as pl
+            import pyarrow as pa
             @step
-            def some(table: pl.DataFrame) -> pl.DataFrame:
-                return table.sample(10, seed=None)
+            def some(table: pl.DataFrame) -> pa.Table:
+                return table.sample(10, seed=None).to_arrow()
         """,
         "random() in SQL": """
             import duckdb
@@ -831,9 +833,10 @@ SILENT = {
     """,
     "a sample of polars with a seed": """
         import polars as pl
+        import pyarrow as pa
         @step
-        def some(table: pl.DataFrame, seed: int) -> pl.DataFrame:
-            return table.sample(10, seed=seed)
+        def some(table: pl.DataFrame, seed: int) -> pa.Table:
+            return table.sample(10, seed=seed).to_arrow()
     """,
     "time spans and dates that are given": """
         import time

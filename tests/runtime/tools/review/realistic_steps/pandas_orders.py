@@ -5,7 +5,7 @@ import logging
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -153,14 +153,14 @@ def audited(sized: Annotated[pd.DataFrame, Columns("order", "euros")], rows: int
 
 
 @step
-def anomalies(sized: pd.DataFrame, most_deviations: float) -> list[dict[str, object]]:
+def anomalies(sized: pd.DataFrame, most_deviations: float) -> list[dict[str, Any]]:
     """The orders whose amount is far from their department's, as records."""
-    records: list[dict[str, object]] = []
+    records: list[dict[str, Any]] = []
     for department, part in sized.groupby("department", observed=True):
         spread = part["euros"].std()
         far = (part["euros"] - part["euros"].mean()).abs() > most_deviations * spread
         for row in part[far].itertuples():
-            record: dict[str, object] = {"order": row.order, "department": department}
+            record: dict[str, Any] = {"order": row.order, "department": department}
             record["euros"] = row.euros
             records.append(record)
     records.sort(key=lambda record: str(record["order"]))
@@ -181,7 +181,7 @@ def workbook(monthly: pd.DataFrame, scores: pd.Series, title: str, workdir: Path
 
 
 @step
-def announced(workbook: Path, anomalies: list[dict[str, object]]) -> None:
+def announced(workbook: Path, anomalies: list[dict[str, Any]]) -> None:
     """A sink: says in the log where the report is and how much looks odd."""
     logger.warning("%s: %d orders look odd", workbook, len(anomalies))
     print(f"{len(anomalies)} orders look odd")

@@ -150,7 +150,7 @@ REFUSED = (
     ),
     Refused(
         "a lazy frame of Polars",
-        ("polars.LazyFrame",),
+        ("polars.LazyFrame", "polars.lazyframe.*"),
         "return frame.collect().to_arrow() as pyarrow.Table",
     ),
     Refused(
@@ -166,7 +166,8 @@ REFUSED = (
     Refused(
         "a frame of Spark",
         ("pyspark.*",),
-        "return frame.toArrow() as pyarrow.Table, or write Parquet to `workdir` and return the Path",
+        "return frame.toArrow() as pyarrow.Table, or write Parquet to `workdir` and return that "
+        "Path",
     ),
     Refused("a frame of Dask", ("dask.*",), "return frame.compute() as pandas.DataFrame"),
     Refused("a frame of Modin", ("modin.*",), "return modin.utils.to_pandas(frame)"),
@@ -354,6 +355,17 @@ REFUSED = (
         "make it inside of the step, and return what it computed",
     ),
     Refused("an error", ("BaseException", "Exception"), "raise it, or return str(error)"),
+    Refused(
+        "a path within another value",
+        ("pathlib.Path",),
+        "write all files into one folder in `workdir` and return the Path of the folder",
+    ),
+    Refused(
+        "a table or array within another value, or a subclass of one",
+        ("pandas.DataFrame", "pandas.Series", "pandas.Index", "pyarrow.lib.Table", "numpy.ndarray"),
+        "return each table and array from a step of its own; of a subclass return "
+        "pandas.DataFrame(frame), say, and annotate that",
+    ),
     Refused(
         "a namespace",
         ("types.SimpleNamespace", "argparse.Namespace"),

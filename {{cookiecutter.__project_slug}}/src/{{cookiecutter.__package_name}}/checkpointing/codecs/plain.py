@@ -19,7 +19,7 @@ from .records import Schemas, members, read_record, record_tag, require_schemas,
 from .scalars import READERS, number_to_plain, scalar_to_plain, text_to_plain
 
 # A value that is read deep in a call stack must not fail there: each level takes three frames of
-# the 1,000 that Python allows. What takes more frames, or more levels of JSON, counts as two levels.
+# the 1,000 that Python allows. What takes more frames or more levels of JSON counts as two levels.
 _MOST_LEVELS = 250
 # int() and json refuse to read decimal integers of more than 4300 digits.
 _MOST_BITS_IN_DECIMAL = 14_000

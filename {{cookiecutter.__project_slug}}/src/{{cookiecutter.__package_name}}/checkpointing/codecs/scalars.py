@@ -109,14 +109,14 @@ def _numpy_scalar(value: Any, path: str) -> list[Any] | None:
     dtype = value.dtype
     if dtype.kind in "mM":
         return [dtype.str, value.astype("int64").item()]
-    if np.dtype(dtype.name).type is not type(value) and dtype.kind != "U":
+    if dtype.kind == "U":
+        return [dtype.str, text_to_plain(str(value), path)]
+    if np.dtype(dtype.name).type is not type(value):
         return None  # such as longlong, a second type of 64 bits
     if dtype.kind in "biu":
         return [dtype.name, value.item()]
     if dtype.kind == "f" and dtype.itemsize <= 8:
         return [dtype.name, number_to_plain(value.item())]
-    if dtype.kind == "U":
-        return [dtype.str, text_to_plain(str(value), path)]
     return None
 
 

@@ -40,8 +40,10 @@ _REMEDIES: dict[str, str] = {
     "str": "some text is no valid Unicode; decode it with errors='replace' where it is read",
     "Decimal": "round them to one number of decimals, or use pd.ArrowDtype(pa.decimal128(38, s))",
     "datetime": "use pd.to_datetime(column), which makes a datetime64 column",
-    "list": "give the lists elements of one type, or explode() the column",
-    "dict": "give the dicts the same keys in the same order, or use pd.json_normalize",
+    "list": "give the lists elements of one type, explode() the column, or keep them as text with "
+    "column.map(json.dumps)",
+    "dict": "give the dicts the same keys in the same order, use pd.json_normalize, or keep them as "
+    "text with column.map(json.dumps)",
     "set": "use sorted lists",
     "ndarray": "use column.map(lambda array: array.tolist())",
     "tuple": "use lists, or one column for each position",
@@ -121,7 +123,7 @@ def _remedy_of_mixture(kinds: set[type]) -> str:
         return "use pd.to_datetime(column), which makes a datetime64 column"
     if kinds <= {str, bytes}:
         return "decode the bytes where they are read"
-    return "convert them to one type, with column.map(str), say, or drop the column"
+    return "convert them to one type, with astype(str), say, or drop the column"
 
 
 def _same(left: Any, right: Any) -> bool:

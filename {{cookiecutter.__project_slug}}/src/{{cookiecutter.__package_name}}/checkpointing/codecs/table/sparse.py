@@ -87,12 +87,13 @@ def _stored(array: Any, recipe: Recipe) -> tuple[npt.NDArray[Any], npt.NDArray[A
     """The rows and values that a column, or a slice of it, stores."""
     array = one_chunk(array)
     ends = np.asarray(array.run_ends).astype(np.int64) - array.offset
-    valid = valid_of(array.values) & (ends > 0) & (ends <= len(array))
+    stored = array.values  # noqa: PD011 - of Arrow, not of pandas
+    valid = valid_of(stored) & (ends > 0) & (ends <= len(array))
     if recipe["dtype"] == "bool":
-        values = array.values.to_numpy(zero_copy_only=False)
+        elements = stored.to_numpy(zero_copy_only=False)
     else:
-        values = to_numpy(array.values, recipe["dtype"])
-    return ends[valid] - 1, np.array(values[valid], recipe["dtype"])
+        elements = to_numpy(stored, recipe["dtype"])
+    return ends[valid] - 1, np.array(elements[valid], recipe["dtype"])
 
 
 def _arrow(values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> Any:

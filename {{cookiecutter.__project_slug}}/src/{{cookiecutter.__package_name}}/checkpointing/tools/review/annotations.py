@@ -65,8 +65,7 @@ def annotation_kind(annotation: ast.expr | None, module: Module) -> Kind:
 
 def mentions_path(annotation: ast.expr | None, module: Module) -> bool:
     """Whether an annotation contains a path type: `Path`, `list[Path]`, `Path | None`."""
-    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        annotation = _expression(annotation.value)
+    annotation = expression_of(annotation)
     return annotation is not None and any(
         module.dotted(node) in _PATHS
         for node in ast.walk(annotation)
@@ -100,9 +99,7 @@ def _named_kind(annotation: ast.expr, module: Module) -> Kind:
 
 def parameter_of(argument: ast.arg, module: Module) -> Parameter:
     """A parameter of a function in `module`."""
-    annotation = argument.annotation
-    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        annotation = _expression(annotation.value)
+    annotation = expression_of(argument.annotation)
     kind = annotation_kind(annotation, module)
     place = mentions_path(annotation, module) or kind == "unknown"
     columns = _columns(annotation, module)
@@ -115,6 +112,13 @@ def _columns(annotation: ast.expr | None, module: Module) -> tuple[str, ...] | N
             names = (name.value for name in node.args if isinstance(name, ast.Constant))
             return tuple(map(str, names))
     return None
+
+
+def expression_of(annotation: ast.expr | None) -> ast.expr | None:
+    """An annotation as an expression, also of one that is written as text."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return _expression(annotation.value)
+    return annotation
 
 
 def _expression(text: str) -> ast.expr | None:

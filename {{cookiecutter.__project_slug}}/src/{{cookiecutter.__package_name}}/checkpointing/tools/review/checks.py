@@ -18,6 +18,7 @@ from . import (
     rules_owners,
     rules_repeat,
     rules_state,
+    rules_values,
 )
 from .exemptions import Exemption, in_module, in_toml, judged
 from .findings import Finding
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     rules_form.entangled,
     rules_form.internals,
     rules_owners.edited_template_files,
+    rules_values.unstorable,
     rules_effects.own_places,
     rules_state.outside_state,
     rules_arguments.changed_arguments,

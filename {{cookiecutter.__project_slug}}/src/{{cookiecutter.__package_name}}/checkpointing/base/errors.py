@@ -32,6 +32,11 @@ class CheckpointingError(Exception):
         self.details = details
         self.record: Any = None  # of the run or comparison that this error ended
 
+    def add(self, sentence: str) -> None:
+        """Add to the message what a person has to know besides."""
+        self.message = f"{self.message}\n  {sentence}"
+        self.args = (self.message,)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "kind": self.kind,

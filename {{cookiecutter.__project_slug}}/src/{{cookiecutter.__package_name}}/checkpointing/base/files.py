@@ -235,6 +235,28 @@ def copy_durably(source: Path, target: Path) -> None:
     sync_tree(target)
 
 
+def link_durably(source: Path, target: Path) -> int:
+    """Give a file or folder another name, by hard links; by copies where there can be none.
+
+    Returns the bytes that were copied.
+    """
+    copied = 0
+
+    def take(source: str, target: str) -> None:
+        nonlocal copied
+        try:
+            os.link(source, target)
+        except OSError:  # a file system without hard links, or too many of them
+            copied += os.path.getsize(shutil.copyfile(source, target))
+
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, copy_function=take)
+    else:
+        take(str(source), str(target))
+    sync_tree(target)
+    return copied
+
+
 def sync_tree(path: Path) -> None:
     """fsync a file, or every file of a folder and the folders themselves."""
     for member in files_in(path) if path.is_dir() else [path]:

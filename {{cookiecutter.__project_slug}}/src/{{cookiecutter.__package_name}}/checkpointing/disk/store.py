@@ -128,6 +128,12 @@ class Store:
                 return partial
         return None
 
+    def partials(self, segment: str) -> list[Manifest]:
+        """What unfinished runs of a segment have made, of any key."""
+        folders = _folders(self.folder / segment)
+        known = (self.find_partial(segment, folder.name) for folder in folders)
+        return [partial for partial in known if partial is not None]
+
     def forget_partial(self, partial: Manifest) -> None:
         """Let a segment begin again: remove the files of its finished parts."""
         (self.path(partial.segment, partial.key) / PARTIAL).unlink(missing_ok=True)
@@ -216,8 +222,11 @@ class Store:
                     self.tidy(segment.name, folder.name)
         sweep_temporaries(self.folder)
 
-    def tidy(self, segment: str, key: str) -> None:
-        """Remove the files of one checkpoint that no manifest names; without a manifest, all."""
+    def tidy(self, segment: str, key: str, working: Manifest | None = None) -> None:
+        """Remove the files of one checkpoint that no manifest names; without a manifest, all.
+
+        `working` is what a run has made so far, beside a former checkpoint of the same key.
+        """
         folder = self.path(segment, key)
         try:
             manifest, name = self.find(segment, key), MANIFEST
@@ -225,7 +234,8 @@ class Store:
             return  # a run that needs this key sets it aside
         if manifest is None:
             manifest, name = self.find_partial(segment, key), PARTIAL
-        discard(folder, {name, *manifest.entries} if manifest else ())
+        spared = {name, *manifest.entries} if manifest else set[str]()
+        discard(folder, spared | {PARTIAL, *working.entries} if working else spared)
 
     def retire(self, segment: str, current: str, keep: int) -> None:
         """Remove all checkpoints but the current and the `keep` last used for each set of params.
@@ -315,11 +325,15 @@ def used_bytes(settings: Settings) -> int:
 
 
 def _bytes_in(top: Path) -> int:
-    total = 0
+    """Bytes of all files below a folder; a file with several names there counts once."""
+    total, seen = 0, set[tuple[int, int]]()
     for folder, _, names in os.walk(top):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(folder, name)).st_size
+                stat = os.lstat(os.path.join(folder, name))
+                if (stat.st_dev, stat.st_ino) not in seen or stat.st_nlink == 1:
+                    total += stat.st_size
+                seen.add((stat.st_dev, stat.st_ino))
     return total
 
 

@@ -134,7 +134,9 @@ def _bytes_of(path: Path) -> int:
 
 
 def _own_bytes(path: Path) -> int:
+    """Bytes that go with a file: none if another checkpoint has it too."""
     try:
-        return path.lstat().st_size
+        stat = path.lstat()
     except OSError:
         return 0
+    return stat.st_size if stat.st_nlink == 1 else 0

@@ -5,6 +5,7 @@ Steps are numbered through the whole graph; a part is a half-open range of these
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
@@ -49,11 +50,17 @@ class Graph:
             step.name: tuple(p for p in step.parameters if p.source in self._made)
             for step in self.steps
         }
-        self._last_use = dict(self._made)
-        self._last_take = self._takes()
+        self.skipped: frozenset[int] = frozenset()
+        self._items = self._known_items()
+        self._last_use, self._last_take = self._uses()
+        self._unread = frozenset(filter(self._is_unread, self._last_take))
         self._names: dict[str, list[str]] = {step.name: [] for step in self.steps}
         for taken in self._last_take:
             self._names[value_of(taken)].append(taken)
+        self.read_again = frozenset(self._read_again())
+        """The values that stay on disk: read by a step of their own segment in each run, or made
+        for items, of which a later run may need one more."""
+
         self._spans: dict[str, range] = {}
         self._producers: dict[str, Segment] = {}
         start = 0
@@ -62,25 +69,56 @@ class Graph:
             self._producers |= {step.name: segment for step in segment.steps}
             start += len(segment.steps)
 
-    def _takes(self) -> dict[str, int]:
-        """For each value and each known item the last step that takes it, itself or in the whole.
-
-        Of what no step takes it is the step that makes it.
-        """
-        last = dict(self._made)
-        for number, step in enumerate(self.steps):
-            for parameter in self._values[step.name]:
-                self._last_use[parameter.source] = number
-                if parameter.key is None:
-                    last[parameter.source] = number
+    def _known_items(self) -> tuple[str, ...]:
+        """The items that have a name: fields, and what a step takes or `published` names."""
         items = {item_name(s.name, key) for s in self.steps if s.shape for key in s.shape.keys}
         items |= {n for n in self.published if n != value_of(n) and value_of(n) in self._made}
         items |= {p.taken for values in self._values.values() for p in values if p.key is not None}
-        last |= {item: last[value_of(item)] for item in sorted(items)}
+        return tuple(sorted(items))
+
+    def _uses(self) -> tuple[dict[str, int], dict[str, int]]:
+        """For each value the last step that reads any of it; for each value and known item the
+        last step that takes it, itself or in the whole.
+
+        Of what no step takes it is the step that makes it.
+        """
+        use, take = dict(self._made), dict(self._made)
         for number, step in enumerate(self.steps):
             for parameter in self._values[step.name]:
-                last[parameter.taken] = max(last[parameter.taken], number)
-        return last
+                use[parameter.source] = number
+                if parameter.key is None:
+                    take[parameter.source] = number
+        take |= {item: take[value_of(item)] for item in self._items}
+        for number, step in enumerate(self.steps):
+            for parameter in self._values[step.name]:
+                take[parameter.taken] = max(take[parameter.taken], number)
+        return use, take
+
+    def _read_again(self) -> Iterator[str]:
+        for segment in self.segments:
+            own = {step.name for step in segment.steps}
+            for step in segment.steps:
+                if step.always:
+                    yield from own & {p.source for p in self.values_of(step)}
+                if (
+                    step.each
+                    and not step.is_sink
+                    and self._last_use[step.name] > self._made[step.name]
+                ):
+                    yield step.name
+
+    def _is_unread(self, name: str) -> bool:
+        """Whether no step takes a value or item; of a value of several, whether none takes any.
+
+        Of a list or dict the items that no step names are unread, if no step takes the whole.
+        """
+        step = self.steps[self._made[value_of(name)]]
+        if self._last_take[name] != self._made[step.name]:
+            return False
+        has_fixed_items = step.shape is not None and bool(step.shape.keys)
+        return (
+            name != step.name or not has_fixed_items or (self._last_use[name] == self._made[name])
+        )
 
     def read_anew(self) -> Graph:
         """The graph as its source declares it now, in a process that has not imported it yet.
@@ -88,6 +126,22 @@ class Graph:
         Raises ConfigurationError.
         """
         return Graph([segment.read_anew() for segment in self.segments], self.name)
+
+    def without(self, skipped: Collection[int]) -> Graph:
+        """The graph as a run sees it that does not run some steps, by number.
+
+        They keep their numbers, read nothing, and their values lie in a checkpoint already.
+        """
+        other = copy.copy(self)
+        other.skipped = frozenset(skipped)
+        other._values = dict(self._values)
+        other._values |= {self.steps[number].name: () for number in other.skipped}
+        other._last_use, other._last_take = other._uses()
+        return other
+
+    def number(self, step: str) -> int:
+        """The number of a step, by its name."""
+        return self._made[step]
 
     def span(self, segment: Segment) -> range:
         """The numbers of a segment's steps."""
@@ -115,57 +169,74 @@ class Graph:
     def last_takes(self, segment: Segment) -> dict[str, int]:
         """For each value of a segment the last step that takes the whole of it, else its maker.
 
+        Beyond all steps of the segment for what each run reads again.
+
         For each item that a step takes or `published` names, the last step that takes that item,
         itself or in the whole.
         """
-        names = (name for step in segment.steps for name in self._names[step.name])
-        return {name: self._last_take[name] for name in names}
+        names = [name for step in segment.steps for name in self._names[step.name]]
+        beyond = self.span(segment).stop
+        return {
+            name: beyond
+            if value_of(name) in self.read_again and name not in self._unread
+            else self._last_take[name]
+            for name in names
+        }
 
     def loaded(self, part: range) -> tuple[str, ...]:
         """Values and items that a part reads from earlier checkpoints, in order of first use."""
-        read = [p for n in part for p in self.values_of(self.steps[n])]
-        names = (p.taken for p in read if self._made[p.source] < part.start)
+        read = (p for n in part for p in self.values_of(self.steps[n]))
+        names = (p.taken for p in read if not self._is_made_in(part, p.source))
         return tuple(dict.fromkeys(names))
 
     def kept(self, part: range) -> tuple[str, ...]:
-        """Values and items made in a part that a later part reads."""
-        names = (name for n in part for name in self._names[self.steps[n].name])
-        return tuple(name for name in names if self._last_take[name] >= part.stop)
+        """Values and items made in a part that a later part reads, or each run."""
+        return tuple(
+            name
+            for name in self._made_in(part)
+            if self._last_take[name] >= part.stop
+            or (value_of(name) in self.read_again and name not in self._unread)
+        )
 
     def outputs(self, part: range) -> tuple[str, ...]:
         """Values and items made in a part that are published, or that nothing reads."""
-        made = ((n, name) for n in part for name in self._names[self.steps[n].name])
-        return tuple(name for n, name in made if self._is_output(n, name))
+        wanted = self.published | self._unread
+        return tuple(name for name in self._made_in(part) if name in wanted)
 
-    def _is_output(self, number: int, name: str) -> bool:
-        """Whether a value or item of a step is an output; of a value of several, whether all is.
+    def _made_in(self, part: range) -> Iterator[str]:
+        """The names of the values that a part makes, and of their items."""
+        for number in part:
+            step = self.steps[number]
+            if number not in self.skipped and not step.is_sink:
+                yield from self._names[step.name]
 
-        Of a list or dict the items that no step names are outputs, if no step takes the whole.
-        """
-        step = self.steps[number]
-        if step.is_sink or name in self.published:
-            return not step.is_sink
-        if self._last_take[name] != number:
-            return False
-        has_fixed_items = step.shape is not None and bool(step.shape.keys)
-        return name != step.name or not has_fixed_items or self._last_use[name] == number
+    def _is_made_in(self, part: range, value: str) -> bool:
+        return self._made[value] >= part.start and self._made[value] not in self.skipped
 
 
 def _resolved(segments: Sequence[Segment]) -> Iterator[Segment]:
-    """The segments, in which each parameter knows the item that it takes by its mere name."""
+    """The segments, in which each parameter knows what it takes of a value of several.
+
+    That is the item that it has the mere name of, or the items that make up its plain list or dict.
+    """
     every = {step.name for segment in segments for step in segment.steps}
+    shaped: set[str] = set()
     holders: dict[str, list[str]] = {}
     for segment in segments:
         steps: list[Step] = []
         for step in segment.steps:
-            parameters = tuple(
-                replace(p, value=holders[p.name][0], key=p.name)
-                if p.key is None and p.name not in every and len(holders.get(p.name, ())) == 1
-                else p
-                for p in step.parameters
-            )
-            is_same = parameters == step.parameters
-            steps.append(step if is_same else replace(step, parameters=parameters))
+            parameters: list[Parameter] = []
+            for p in step.parameters:
+                if p.key is None and p.name not in every and len(holders.get(p.name, ())) == 1:
+                    parameters.append(replace(p, value=holders[p.name][0], key=p.name))
+                elif p.key is None and p.shape is None and p.name in shaped - {step.each}:
+                    parameters.append(replace(p, shape=p.of_items))
+                else:
+                    parameters.append(p)
+            is_same = tuple(parameters) == step.parameters
+            steps.append(step if is_same else replace(step, parameters=tuple(parameters)))
+            if step.shape is not None:
+                shaped.add(step.name)
             for key in step.shape.keys if step.shape and step.shape.kind == "fields" else ():
                 holders.setdefault(key, []).append(step.name)
         yield segment if tuple(steps) == segment.steps else replace(segment, steps=tuple(steps))

@@ -96,7 +96,7 @@ class Forecast:
 
     def unknown(self, steps: range) -> tuple[str, ...]:
         """Which of some steps were never measured."""
-        named = self.graph.steps[steps.start : steps.stop]
+        named = (self.graph.steps[n] for n in steps if n not in self.graph.skipped)
         return tuple(step.name for step in named if not self.knows(step))
 
     def rise(self, step: Step, unloaded: Collection[str], otherwise: int) -> int:
@@ -160,8 +160,12 @@ class Forecast:
         return Costs(peaks, transfers)
 
     def must_cut(self, steps: range) -> set[int]:
-        """Step numbers before which a part has to begin: a sink ends its part."""
-        return {n + 1 for n in steps if self.graph.steps[n].is_sink and n + 1 in steps}
+        """Step numbers before which a part has to begin: a sink is a part of its own.
+
+        What it is given is then on disk, should it fail, and nothing that fails later repeats it.
+        """
+        sinks = {n for n in steps if self.graph.steps[n].is_sink} - self.graph.skipped
+        return {n for sink in sinks for n in (sink, sink + 1) if n in steps and n != steps.start}
 
 
 def _with_wholes(loads: Mapping[str, int]) -> dict[str, int]:
@@ -214,6 +218,7 @@ class _GrowingPart:
         self._first = first
         self._baseline = forecast.baseline(first)
         self._before = {s.name for s in self._graph.steps[:first]}
+        self._before |= {self._graph.steps[number].name for number in self._graph.skipped}
         self._live: set[str] = set()
         self._own = 0
         self._drift = 0
@@ -225,6 +230,9 @@ class _GrowingPart:
     def extend(self, number: int) -> None:
         """Take in the next step."""
         forecast, step = self._forecast, self._graph.steps[number]
+        if number in self._graph.skipped:
+            self.peaks.append(self._resident)
+            return
         measure = forecast.measures.get(step.name, _UNKNOWN)
         peak = self._resident + self._load(number, step) + measure.needed_bytes
         used = {p.source for p in self._graph.values_of(step)} & self._live

@@ -171,7 +171,7 @@ def trees(bound: Bound, segment: Segment) -> tuple[Tree, ...]:
 def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingredients:
     code = bound.code[segment.name]
     return Ingredients(
-        code=dict(sorted((code.modules | _data_digests(bound, code)).items())),
+        code=dict(sorted((code.modules | data_digests(bound, code)).items())),
         libraries=code.libraries,
         params=_param_texts(bound, segment),
         inputs={name: source.digest for name, source in _inputs(bound, segment).items()},
@@ -202,7 +202,7 @@ def _inputs(bound: Bound, segment: Segment) -> dict[str, Input]:
     return {name: source for name, source in bound.inputs.items() if name in names}
 
 
-def _data_digests(bound: Bound, code: Code) -> dict[str, str]:
+def data_digests(bound: Bound, code: Code) -> dict[str, str]:
     """What each data file contains; parts of a namespace package may have files of one name."""
     digests: dict[str, str] = {}
     for folder in code.folders:

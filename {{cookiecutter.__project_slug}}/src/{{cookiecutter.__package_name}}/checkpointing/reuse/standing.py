@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..base.errors import StorageError
 from ..disk.manifest import Manifest
 from ..graph.steps import Segment
 from .bound import Bound, ingredients_of
 from .further import changed_code
+from .inheritance import inherit, which_run
 from .key import Ingredients, explain
 from .sinks import gone_targets
+from .step_keys import step_keys
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class Reusable:
     ingredients: Ingredients
     key: str
     manifest: Manifest
+
+    always: tuple[str, ...] = ()
+    """Its steps that a run runs all the same, and then those whose value another one changes."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,12 @@ class Stale:
     gone: tuple[str, ...] = ()
     """Sinks whose target is gone, if that is all: the values of the checkpoint can be used."""
 
+    stopped: bool = False
+    """Whether a run has stopped in it, and left what it had finished."""
+
+    left: frozenset[int] = frozenset()
+    """The numbers of the steps that run; the values of others are taken from former checkpoints."""
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -61,6 +72,52 @@ def standing(
 
     With `hash_all` every file of its checkpoint is read and hashed.
     """
+    now = _standing(bound, segment, upstream, hash_all=hash_all)
+    if not isinstance(now, Stale):
+        return now
+    keys = step_keys(bound, segment, now.ingredients.values, {})
+    left = inherit(bound, segment, now.key, keys, anew=now.damaged).left
+    if now.stopped:
+        return replace(now, left=left, reasons=(_where_it_stopped(bound, segment, left),))
+    return replace(now, left=left)
+
+
+def which_steps(bound: Bound, now: Standing) -> str:
+    """The steps that a run runs of a segment, as a part of a sentence; empty if it runs all."""
+    match now:
+        case Reusable(always=names) if names:
+            return f"runs {', '.join(f'`{name}`' for name in names)} each time"
+        case Stale(segment=segment, left=left) if not _resumes(bound, segment, left, now.stopped):
+            return which_run(bound.graph, segment, left)
+    return ""
+
+
+def certain_steps(bound: Bound, now: Standing) -> tuple[str, ...]:
+    """The steps of a segment that a run runs for certain."""
+    match now:
+        case Reusable(always=names):
+            return names
+        case Stale(left=left):
+            return tuple(bound.graph.steps[number].name for number in sorted(left))
+    return ()
+
+
+def _resumes(bound: Bound, segment: Segment, left: frozenset[int], stopped: bool) -> bool:
+    """Whether a run goes on behind the last finished step of an earlier one."""
+    span = bound.graph.span(segment)
+    first = min(left, default=span.start)
+    return stopped and first > span.start and left == frozenset(range(first, span.stop))
+
+
+def _where_it_stopped(bound: Bound, segment: Segment, left: frozenset[int]) -> str:
+    if not _resumes(bound, segment, left, stopped=True):
+        return "stopped before its end"
+    return f"stopped after `{bound.graph.steps[min(left) - 1].name}`; resumes from there"
+
+
+def _standing(
+    bound: Bound, segment: Segment, upstream: Mapping[str, Manifest], *, hash_all: bool
+) -> Standing:
     graph, store = bound.graph, bound.store
     part = graph.span(segment)
     sources = {value: graph.producer(value).name for value in graph.loaded(part)}
@@ -76,7 +133,12 @@ def standing(
     except StorageError as error:
         return Stale(segment, ingredients, key, (error.message,), damaged=True)
     if manifest is None:
-        return Stale(segment, ingredients, key, _why_none(bound, segment, ingredients))
+        partial = store.find_partial(segment.name, key)
+        if partial is None:
+            return Stale(segment, ingredients, key, _why_none(bound, segment, ingredients))
+        edited = changed_code(partial.further, bound.settings.root)
+        why = [_edited(edited)] if edited else []
+        return Stale(segment, ingredients, key, tuple(why), stopped=not edited)
     if broken := store.damaged(manifest, hash_all=hash_all):
         reason = f"damaged on disk: {', '.join(dict.fromkeys(broken))}"
         return Stale(segment, ingredients, key, (reason,), manifest, damaged=True)
@@ -92,7 +154,8 @@ def standing(
     if gone := gone_targets(bound.settings, segment):
         reasons = tuple(f"the target of sink `{name}` is gone: {gone[name]}" for name in gone)
         return Stale(segment, ingredients, key, reasons, manifest, gone=tuple(gone))
-    return Reusable(segment, ingredients, key, manifest)
+    always = tuple(step.name for step in segment.steps if step.always)
+    return Reusable(segment, ingredients, key, manifest, always)
 
 
 def standings(bound: Bound, *, hash_all: bool = False) -> list[Standing]:
@@ -131,34 +194,12 @@ def identities(bound: Bound) -> dict[str, str]:
     return known
 
 
-def unfinished(bound: Bound, segment: Segment, key: str) -> Manifest | None:
-    """The finished parts of a segment, to resume from; None if a value that is needed is missing.
-
-    A later segment, or [outputs], may now need a value that was not kept when it was made. None too
-    if code that they ran was edited.
-    """
-    graph = bound.graph
-    partial = bound.store.find_partial(segment.name, key)
-    if partial is None or changed_code(partial.further, bound.settings.root):
-        return None
-    start = graph.span(segment).start
-    done = range(start, start + len(partial.steps))
-    needed = set(graph.kept(done)) - partial.values.keys()
-    needed |= set(graph.outputs(done)) - partial.outputs.keys()
-    return None if needed else partial
-
-
 def _edited(modules: list[str]) -> str:
     return f"code of {', '.join(modules)} changed"
 
 
 def _why_none(bound: Bound, segment: Segment, ingredients: Ingredients) -> tuple[str, ...]:
-    store, root = bound.store, bound.settings.root
-    if (partial := store.find_partial(segment.name, ingredients.key())) is not None:
-        if edited := changed_code(partial.further, root):
-            return (_edited(edited),)
-        return (f"stopped after `{partial.steps[-1]}`; resumes from there",)
-    former = store.all_of(segment.name)
+    former = bound.store.all_of(segment.name)
     if not former:
         return ("has not run yet",)
     nearest = min((explain(m.ingredients, ingredients) for m in former), key=len)

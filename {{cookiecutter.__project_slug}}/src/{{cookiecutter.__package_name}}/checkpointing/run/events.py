@@ -6,7 +6,7 @@ The messages of a worker (`worker.messages`) are passed on to observers as they 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .record import SegmentRecord
@@ -45,6 +45,9 @@ class PartStarted:
 
     why: str = ""
     """Why the part does not begin with the segment's first step; empty if it does."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The numbers in the segment of the steps that are left to run, where some do not run."""
 
 
 @dataclass(frozen=True)

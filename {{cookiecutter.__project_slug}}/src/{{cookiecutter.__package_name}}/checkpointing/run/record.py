@@ -100,6 +100,12 @@ class SegmentRecord:
     steps: list[StepRecord] = field(default_factory=list)
     writes: list[WriteRecord] = field(default_factory=list)
 
+    reused_steps: list[str] = field(default_factory=list)
+    """Of a segment that ran: the steps that did not, as former checkpoints had their values."""
+
+    accepted: list[str] = field(default_factory=list)
+    """Who declared that edits do not change its values, and why, a sentence each."""
+
 
 @dataclass
 class RunRecord:

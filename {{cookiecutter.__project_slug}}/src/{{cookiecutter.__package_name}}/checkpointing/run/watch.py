@@ -13,7 +13,9 @@ from ..memory.profile import SegmentProfile, StepMeasure
 from ..memory.residency import Shared
 from ..worker.messages import (
     CommitStarted,
+    PartFailed,
     StepEnded,
+    StepRaised,
     StepStarted,
     ValueLoaded,
     WriteEnded,
@@ -36,6 +38,7 @@ class PartWatch:
 
     Attributes:
         held: the peak so far of the current step or write, in bytes.
+        raised: how a step failed, if the worker has told that before it ended.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class PartWatch:
         self.largest_rise = 0
         self.held = 0
         self.committing = False
+        self.raised: PartFailed | None = None
 
     @property
     def loaded(self) -> set[str]:
@@ -88,6 +92,9 @@ class PartWatch:
                     self._current.read_seconds += message.seconds
             case StepEnded():
                 self._end(message)
+            case StepRaised(failure):
+                self.raised = failure
+                self._measures |= self._stopped()
             case CommitStarted():
                 self._current, self.live, self.committing = None, message.live, True
                 self.on_sample(message.held_bytes)
@@ -114,20 +121,23 @@ class PartWatch:
 
     def profile(self, input_bytes: int) -> SegmentProfile:
         """The measurements of the part so far, with those of a step that was stopped."""
-        measures = self._measures
-        if isinstance(self._current, StepRecord) and self._current.name not in self.ended:
-            stopped = self._measure(finished=False, stopped_bytes=self._rise())
-            measures = measures | {self._current.name: stopped}
         return SegmentProfile(
             input_bytes,
             self._baseline,
-            measures,
+            self._measures | self._stopped(),
             self._loads,
             self._writes,
             self._shared,
             self._parent,
             self._count,
         )
+
+    def _stopped(self) -> dict[str, StepMeasure]:
+        """The measure of the current step, if it has not ended."""
+        if not isinstance(self._current, StepRecord) or self._current.name in self.ended:
+            return {}
+        measure = self._measure(finished=False, stopped_bytes=self._rise())
+        return {self._current.name: measure}
 
     def _begin(self, message: StepStarted) -> None:
         former = [step for step in self._record.steps if step.name == message.step]

@@ -84,6 +84,7 @@ class _Lines:
         self._console = console
         self._steps = {"": 0}
         self._number = 0
+        self._numbers: dict[str, int] = {}
         self._segment = ""
 
     def observe(self, event: Any) -> None:
@@ -97,10 +98,11 @@ class _Lines:
             self._print(f"{event.segment}: runs ({'; '.join(event.reasons)})")
         elif isinstance(event, PartStarted):
             self._segment, self._number = event.segment, event.number - 1
+            self._numbers = event.numbers
             if event.why:
                 self._print(f"{event.segment}: new process starting at {event.step} ({event.why})")
         elif isinstance(event, StepStarted):
-            self._number += 1
+            self._number = self._numbers.get(event.step, self._number + 1)
             if not self._console.is_terminal:
                 of = f"{self._number}/{self._steps[self._segment]}"
                 self._print(f"{self._segment}: step {of} {event.step}")
@@ -123,6 +125,7 @@ class _Gauge:
         self._steps: dict[str, int] = {}
         self._segment = self._doing = ""
         self._number = self._held = 0
+        self._numbers: dict[str, int] = {}
         self._started = time.monotonic()
 
     def observe(self, event: Any) -> None:
@@ -133,8 +136,10 @@ class _Gauge:
             self._started = time.monotonic()
         elif isinstance(event, PartStarted):
             self._number, self._doing = event.number - 1, "starting"
+            self._numbers = event.numbers
         elif isinstance(event, StepStarted):
-            self._number, self._doing = self._number + 1, event.step
+            self._number = self._numbers.get(event.step, self._number + 1)
+            self._doing = event.step
         elif isinstance(event, CommitStarted):
             self._doing = "writing the checkpoint"
         elif isinstance(event, Sampled):

@@ -11,15 +11,24 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..base.units import size
+from ..disk.manifest import Acceptance
 from ..disk.place import runs_place
 from ..memory.budget import effective_budget
 from ..memory.limits import machine_limits
 from ..reuse.bound import Bound, bind
-from ..reuse.standing import Reusable, Standing, Waiting, standings
+from ..reuse.standing import (
+    Reusable,
+    Standing,
+    Waiting,
+    certain_steps,
+    standings,
+    which_steps,
+)
 from ..run.describing import describe_pipelines, describe_project
 from ..run.ledger import Entry, runs_at_work
 from .changes import parse_changes
 from .ending import ended
+from .items import item_lines
 from .outside import outside_json, outside_lines
 
 
@@ -57,6 +66,7 @@ def status_command(
     binding, *others = (f"{size(limit.bytes)} ({limit.source})" for limit in budget.limits)
     lines = [f"memory budget: {binding}; other limits: {', '.join(others)}"]
     lines += [f"{entry.name} is at work: {_doing(entry)}" for entry in at_work]
+    lines += [line for bound, stand in shown for line in item_lines(bound, stand)]
     lines += [
         line for bound, stand in shown for item in stand for line in outside_lines(bound, item)
     ]
@@ -72,10 +82,13 @@ def status_command(
 
 
 def _as_json(bound: Bound, item: Standing) -> dict[str, Any]:
+    """How a segment stands; `runs` are the steps that a run runs for certain."""
     return {
         "name": item.segment.name,
         "reusable": isinstance(item, Reusable),
-        "reasons": list(_reasons(item)),
+        "reasons": list(_reasons(bound, item)),
+        "runs": list(certain_steps(bound, item)),
+        "accepted": [acceptance.sentence for acceptance in _accepted(item)],
         **outside_json(bound, item),
     }
 
@@ -94,13 +107,25 @@ def _standing_table(bound: Bound, segment_standings: list[Standing]) -> Table:
         kept = None if isinstance(item, Waiting) else item.manifest
         table.add_row(
             item.segment.name,
-            "[cyan]reused[/]" if isinstance(item, Reusable) else "[yellow]runs[/]",
-            escape("\n".join(_reasons(item))),
+            _next_run(item),
+            escape("\n".join([*_reasons(bound, item), *(a.sentence for a in _accepted(item))])),
             size(kept.bytes) if kept else "",
             kept.committed_at[:19].replace("T", " ") if kept else "",
         )
     return table
 
 
-def _reasons(item: Standing) -> tuple[str, ...]:
-    return () if isinstance(item, Reusable) else item.reasons
+def _next_run(item: Standing) -> str:
+    if not isinstance(item, Reusable):
+        return "[yellow]runs[/]"
+    return "[cyan]reused[/], in part" if item.always else "[cyan]reused[/]"
+
+
+def _reasons(bound: Bound, item: Standing) -> tuple[str, ...]:
+    reasons = () if isinstance(item, Reusable) else item.reasons
+    which = which_steps(bound, item)
+    return (*reasons, which) if which else reasons
+
+
+def _accepted(item: Standing) -> tuple[Acceptance, ...]:
+    return item.manifest.accepted if isinstance(item, Reusable) else ()

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +20,7 @@ from ..base.errors import (
     BudgetExceeded,
     CheckpointingError,
     ConfigurationError,
+    InexactValue,
     StepFailed,
     nearest,
 )
@@ -34,10 +35,11 @@ from ..memory import meter
 from ..reuse.bound import describe
 from ..reuse.key import modules_behind
 from .forks import children_end_here, children_go_without, close_file
+from .items import ItemPart
 from .masking import mask_streams
-from .messages import DamageFound, Order, PartCommitted, PartFailed
+from .messages import DamageFound, Order, PartCommitted, PartFailed, StepRaised
 from .part import Part
-from .traces import headline, user_traceback
+from .traces import headline, release, user_traceback
 
 _IN_LOG = "; see the log"
 
@@ -54,16 +56,36 @@ class Declared:
 def run_part(connection: Connection, order: Order) -> None:
     """Entry point of a worker: run the part and send events; the last says how the part ended."""
     answers = settle_in(connection, order.log, order.root, order.secrets)
-    part = Part(order, connection.send, is_to_go_on=answers.get)
+    kind = ItemPart if order.items else Part
+    part = kind(order, connection.send, ask=answers.get)
     try:
         store = Store(order.store)
         children_go_without(lambda: close_file(store.worker_lock_file))
         with store.worker_lock():
-            connection.send(PartCommitted(part.run()))
+            connection.send(_ending(connection, part))
+    except BaseException as error:
+        connection.send(as_failure(error, None, order.root, order.secrets))
+
+
+def _ending(connection: Connection, part: Part) -> PartCommitted | DamageFound | PartFailed:
+    """Run a part; if one of its steps fails, commit what was finished before."""
+    try:
+        return PartCommitted(part.run())
     except Damaged as damage:
-        connection.send(DamageFound(str(damage)))
+        part.abandon()
+        return DamageFound(str(damage))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
-        connection.send(as_failure(error, part.current, order.root, order.secrets))
+        failure = as_failure(error, part.current, part.order.root, part.order.secrets)
+        if isinstance(part, ItemPart) and part.item is not None:
+            failure = replace(failure, message=f"item `{part.key}`: {failure.message}")
+        is_step = part.current is not None and failure.kind in (StepFailed.kind, InexactValue.kind)
+        if not is_step or not part.finished:
+            part.abandon()
+            return failure
+        part.take_back()
+        release(error)
+    connection.send(StepRaised(failure))
+    return replace(failure, kept=part.rescue())
 
 
 def as_failure(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from ..base.secrets import Secret
 from ..base.units import Count
+from ..codecs.several import value_of
 from ..disk.manifest import FileRecord, Manifest
 from ..graph.steps import Segment, Step
 from ..memory.residency import Shared
+from ..reuse.each import EachItem
 from ..reuse.key import Code
 from ..reuse.trees import Tree
 
@@ -35,11 +39,16 @@ class Order:
     Attributes:
         first: the number of the segment's first step.
         part: the numbers of the part's steps, within `range(first, first + len(segment.steps))`.
-        last_use: for each of the segment's values the number of the last step that reads it.
+        last_use: for each of the segment's values the number of the last step to run that takes the
+            whole, and for each item that is known the last that takes it, itself or in the whole.
         outputs: the segment's values that are published, or that nothing reads.
         suffixes: of the paths where they are published.
-        before: the values of the segment's earlier parts.
+        before: the values of the segment's earlier parts, and of its steps that do not run.
+        runs: the steps of the segment that are still to be run, in this part and after it.
         done: sinks that an earlier attempt at this part has finished; they do not run again.
+        items: of a step that runs for each item, which has a part of its own.
+        step_keys, wiring: by step, for the manifest.
+        seeds: by step, what its random numbers depend on.
         arguments: inputs, params and variables by (step, parameter).
         secrets: what nothing may show that the worker prints or reports.
         code: of the segment; the key was made from it.
@@ -61,7 +70,12 @@ class Order:
     outputs: tuple[str, ...]
     suffixes: dict[str, str]
     before: Manifest | None
+    runs: frozenset[str]
     done: frozenset[str]
+    items: dict[str, tuple[EachItem, ...]]
+    step_keys: dict[str, str]
+    wiring: dict[str, str]
+    seeds: dict[str, str]
     sources: dict[str, Source]
     arguments: dict[tuple[str, str], Any]
     secrets: tuple[Secret, ...]
@@ -75,16 +89,61 @@ class Order:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps of the part."""
-        return self.segment.steps[self.part.start - self.first : self.part.stop - self.first]
+        """The steps that the part runs."""
+        named = self.segment.steps[self.part.start - self.first : self.part.stop - self.first]
+        return tuple(step for step in named if step.name in self.runs)
+
+    def number(self, step: Step) -> int:
+        """The number of one of the segment's steps."""
+        return self.first + self.segment.steps.index(step)
 
     def is_kept(self, value: str, stop: int) -> bool:
         """Whether the segment's checkpoint keeps a value when the part ends before step `stop`."""
-        return self.keep_all or self.last_use[value] >= stop
+        return self.keep_all or self.last_take(value) >= stop
+
+    def last_take(self, name: str) -> int:
+        """The number of the last step that takes a value of the segment, itself or in the whole."""
+        return self.last_use.get(name, self.last_use[value_of(name)])
+
+    def is_output(self, name: str) -> bool:
+        """Whether a value is an output; an item that no step names is one if its whole is."""
+        is_unnamed = name not in self.last_use and value_of(name) in self.outputs
+        return is_unnamed or name in self.outputs
+
+    def manifest(self) -> Manifest:
+        """The manifest of what the segment had before this part."""
+        if self.before is not None:
+            return replace(self.before, wiring=self.wiring, journal="")
+        return Manifest(
+            pipeline=self.pipeline,
+            segment=self.segment.name,
+            key=self.key,
+            steps=(),
+            ingredients=self.ingredients,
+            values={},
+            outputs={},
+            committed_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+            seconds=0.0,
+            params=self.params,
+            wiring=self.wiring,
+        )
 
     def is_complete(self, stop: int) -> bool:
         """Whether the segment is done when the part ends before step number `stop`."""
-        return stop == self.first + len(self.segment.steps)
+        return self.runs.isdisjoint(s.name for s in self.segment.steps[stop - self.first :])
+
+
+class Next(Enum):
+    """The answer to StepEnded: what the worker does before the next step."""
+
+    COMMIT = "commit"
+    """It writes its values and ends: another process runs the next step."""
+
+    HAND_OVER = "hand over"
+    """It runs the next step, and gives up each value that it is the last to use."""
+
+    LEND = "lend"
+    """It runs the next step. There is room to keep what that step is the last to use."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +160,9 @@ class StepStarted:
 
     held_bytes: int = 0
     """Held memory of the process tree."""
+
+    item: str = ""
+    """The item that it runs for, if it runs for each."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +210,18 @@ class StepEnded:
 
     shared: tuple[Shared, ...] = ()
     """The memory that values of the part share."""
+
+    lent_bytes: int = 0
+    """The size of the values that the next step is the last to use."""
+
+    item: str = ""
+    """The item that it ran for, if it runs for each; what it made of that is on disk already."""
+
+    more: bool = False
+    """Whether further items are to be run. Then the worker waits for an answer too."""
+
+    written_bytes: int = 0
+    """The bytes that were written for the item."""
 
 
 @dataclass(frozen=True)
@@ -201,12 +275,22 @@ class PartCommitted:
 
 @dataclass(frozen=True)
 class PartFailed:
-    """The part ended without a checkpoint. `kind` is one of errors.BY_KIND."""
+    """The part did not run to its end. `kind` is one of errors.BY_KIND."""
 
     kind: str
     message: str
     step: str | None = None
     traceback: str = ""
+
+    kept: Manifest | None = None
+    """The checkpoint of what was finished before, if that was committed."""
+
+
+@dataclass(frozen=True)
+class StepRaised:
+    """A step has failed, and the worker tries to commit what was finished before."""
+
+    failure: PartFailed
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,17 @@ def user_traceback(error: BaseException, root: Path) -> str:
     return "".join(trimmed.format())
 
 
+def release(error: BaseException) -> None:
+    """Free the local variables of all calls that an error ended, and those of its causes."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        current = waiting.pop()
+        seen.add(id(current))
+        traceback.clear_frames(current.__traceback__)
+        linked = (current.__cause__, current.__context__)
+        waiting += [other for other in linked if other is not None and id(other) not in seen]
+
+
 def headline(error: BaseException) -> str:
     """The type and the message of an error, even if its `__str__` raises."""
     try:

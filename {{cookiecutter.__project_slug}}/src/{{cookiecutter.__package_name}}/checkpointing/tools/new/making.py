@@ -198,6 +198,7 @@ def _with_step(project: Project, module: Module, example: Example) -> Source:
     source = module.source
     if module.steps:
         mark = next(d for d in module.steps[-1].decorator_list if module.is_mark(d))
+        mark = mark.func if isinstance(mark, ast.Call) else mark  # its options are that step's own
         at = source.line_end(source.span(module.steps[-1])[1])
         step = example.step(source.segment(mark), project.limit)
         if source.text[at:].strip():

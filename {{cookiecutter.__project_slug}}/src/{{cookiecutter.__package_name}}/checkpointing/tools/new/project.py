@@ -58,7 +58,8 @@ class Module:
         )
 
     def is_mark(self, decorator: ast.expr) -> bool:
-        """Whether a decorator is the runtime's `@step`."""
+        """Whether a decorator is the runtime's `@step`, with options or without."""
+        decorator = decorator.func if isinstance(decorator, ast.Call) else decorator
         return (dotted(decorator, self.names) or "").endswith(f"{FOLDER_NAME}.step")
 
 

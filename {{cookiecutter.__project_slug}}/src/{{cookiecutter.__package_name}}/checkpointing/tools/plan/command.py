@@ -115,8 +115,8 @@ def outlook_json(
     - `declared`: the plan with the declared boundaries; `best`: without them, where `before` lists
       the steps before which it cuts. `lower_bound_bytes`: no parts write and read less;
     - `segments`: [{`name`, `parts`: [{`steps`, `why`, `peak_bytes`, `peak_step`, `bytes_written`,
-      `bytes_read`, `unknown`}]}]; `why` it begins there: segment, sink or memory; `peak_step`
-      is null if writing the checkpoint needs the most memory;
+      `bytes_read`, `unknown`}]}]; `why` it begins there: segment, sink (it follows one),
+      before sink, or memory; `peak_step` is null if writing the checkpoint needs the most memory;
     - `boundaries`: [{`before`, a segment; `pays`; `verdict`: sink, needed, free, costs or hinders;
       `cost_bytes`; `live_bytes`, of the values kept across it; `instead`: steps before which there
       would be a cut without it; `unknown`}];

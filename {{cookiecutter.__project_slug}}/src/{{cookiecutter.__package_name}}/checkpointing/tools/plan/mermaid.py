@@ -16,6 +16,7 @@ from .table import steps_summary
 _MOST_STEPS = 40  # in a chart that shows each step
 _MOST_NAMES = 3  # on one edge or node
 _WHY = {"segment": "", "memory": ": cut for memory", "sink": ": cut after a sink"}
+_WHY |= {"before sink": ": cut before a sink"}
 
 
 def flowchart(outlook: Outlook) -> str:

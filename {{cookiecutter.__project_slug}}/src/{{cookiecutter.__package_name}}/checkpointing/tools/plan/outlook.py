@@ -42,7 +42,7 @@ class Boundary:
         kept: the plan of both segments' steps with the boundary.
         without: the plan of the same steps where this cut is not required.
         live: the bytes of all values that are kept across the boundary.
-        is_after_sink: whether a cut is required there in any case.
+        is_at_sink: whether a cut is required there in any case.
         unknown: steps of the two segments that were never measured, and count as nothing.
     """
 
@@ -50,7 +50,7 @@ class Boundary:
     kept: Plan
     without: Plan
     live: int
-    is_after_sink: bool
+    is_at_sink: bool
     unknown: tuple[str, ...]
 
     @property
@@ -67,14 +67,14 @@ class Boundary:
     def verdict(self) -> Verdict:
         """The value of the boundary for memory and disk.
 
-        - sink: it is required, because the step before it is a sink and must not be repeated.
+        - sink: it is required, because a step beside it is a sink, which is a part of its own.
         - hinders: without it the steps would need less memory; loading a value may need more than
           making it.
         - costs: without it fewer bytes would be written and read.
         - needed: without it there would be a cut at the same place, or another that moves as much.
         - free: without it there would be one part less, but as many bytes written and read.
         """
-        if self.is_after_sink:
+        if self.is_at_sink:
             return "sink"
         if self.without.limit < self.kept.limit:
             return "hinders"
@@ -105,7 +105,7 @@ class Outlook:
 
     Attributes:
         declared: the plan of each segment, in the order of the segments.
-        best: the plan of all steps if no boundary were declared; a part still ends after a sink.
+        best: the plan of all steps if no boundary were declared; a sink still is a part of its own.
         lower_bound: the fewest bytes that any parts write and read within the memory of `best` or,
             where that is more, of the declared ones.
         boundaries: the declared ones, each judged while the others remain.
@@ -150,12 +150,16 @@ class Outlook:
         """The steps that were never measured."""
         return self.forecast.unknown(range(len(self.forecast.graph.steps)))
 
-    def why(self, part_forecast: PartForecast) -> Literal["segment", "sink", "memory"]:
-        """Why a part of `declared` begins where it does."""
+    def why(
+        self, part_forecast: PartForecast
+    ) -> Literal["segment", "sink", "before sink", "memory"]:
+        """Why a part of `declared` begins where it does: `sink` is behind one."""
         graph, start = self.forecast.graph, part_forecast.steps.start
         if any(start == planned.parts[0].steps.start for planned in self.declared.values()):
             return "segment"
-        return "sink" if graph.steps[start - 1].is_sink else "memory"
+        if graph.steps[start - 1].is_sink:
+            return "sink"
+        return "before sink" if graph.steps[start].is_sink else "memory"
 
     @property
     def is_measured(self) -> bool:

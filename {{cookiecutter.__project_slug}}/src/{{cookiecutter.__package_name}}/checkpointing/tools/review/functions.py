@@ -112,7 +112,8 @@ def reached(source: Source, steps: Iterable[Function]) -> list[Function]:
 
 
 def _is_step(source: Source, module: Module, node: Definition) -> bool:
-    names = [module.dotted(decorator) or "" for decorator in node.decorator_list]
+    marks = (d.func if isinstance(d, ast.Call) else d for d in node.decorator_list)
+    names = [module.dotted(mark) or "" for mark in marks]
     return any(
         source.inside_runtime(name) in ("step", "steps.step")
         or f".{name}".endswith(f".{RUNTIME}.step")

@@ -92,7 +92,7 @@ def test_a_boundary_is_judged_as_if_all_ways_without_it_had_been_tried(
         both = range(former.start, latter.stop)
         kept_limit, kept = least_transfers(sums(forecast, both, {boundary.before}), outlook.usable)
         limit, without = least_transfers(sums(forecast, both, set()), outlook.usable)
-        if boundary.is_after_sink:
+        if boundary.is_at_sink:
             assert (kept_limit, kept) == (limit, without)
         elif limit < kept_limit:
             assert boundary.verdict == "hinders"

@@ -158,6 +158,21 @@ def report(
     _end_with("tools.report.command", "report_command", context.obj, pipeline, output, markdown)
 
 
+def accept(
+    context: typer.Context,
+    segment: Annotated[str, typer.Argument(metavar="SEGMENT", help="The segment that was edited.")],
+    why: Annotated[
+        str,
+        typer.Option("--why", metavar="TEXT", help="Why its values stay the same; it is kept."),
+    ],
+    pipeline: Pipeline = None,
+    changes: Changes = None,
+) -> None:
+    """Declare that an edit of a segment's code changes no value, so that it need not run again."""
+    options = (pipeline, segment, why, changes or [])
+    _end_with("terminal.accept", "accept_command", context.obj, *options)
+
+
 def clean(
     context: typer.Context,
     pipeline: Pipeline = None,
@@ -247,6 +262,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "show": show,
     "report": report,
+    "accept": accept,
     "clean": clean,
     "review": review,
     "update": update,

@@ -32,3 +32,8 @@ def shown(value: object) -> str:
         return cut(repr(value), VALUE_CHARACTERS)
     except (ValueError, RecursionError):  # a number of too many digits, a value nested too deep
         return f"a value of type {type(value).__name__}"
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, and with single spaces between its words."""
+    return " ".join(text.split())

@@ -63,7 +63,7 @@ def inherit(
         keys: those of its steps that are known; a step without one has to run.
         made: what this run has made so far, which holds in any case.
         anew: take nothing that this run has not made.
-        damaged: values that no file is taken of.
+        damaged: values that no file of a former checkpoint is taken of.
     """
     store, root = bound.store, bound.settings.root
     former = [] if anew else [*store.all_of(segment.name), *store.partials(segment.name)]
@@ -143,7 +143,7 @@ def _inheritance(
             if not is_made and (step.always or not holds or name not in manifest.steps):
                 continue
             done.add(name)
-            if name in damaged:
+            if name in damaged and not is_made:
                 continue
             for record, into in (
                 (manifest.record(name), values),

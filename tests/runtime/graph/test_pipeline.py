@@ -293,6 +293,37 @@ def test_names_and_outputs_of_the_pipeline_file_are_checked(
     assert message == f"pipeline `demo` cannot be built:\n  pipeline.toml: {complaint}"
 
 
+def test_a_format_whose_library_is_missing_is_refused_with_the_line_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    message = problems(tmp_path, FRAME, wiring='[outputs]\nframe = "a.xlsx"')
+    assert "[outputs] `frame`: .xlsx needs the project's extra `excel`" in message
+    assert "`uv sync --extra excel`, or `pip install -e '.[excel]'`" in message
+
+
+@pytest.mark.parametrize(
+    ("wiring", "annotation", "complaint"),
+    [
+        ('x = "X"', "list[int]", "is one of [env]; annotate it `str`, `int`, `float` or `bool`."),
+        ('x = "X"', "Path", "is one of [env]; annotate it `str`, `int`, `float` or `bool`."),
+        ('x = { variable = "X", secret = true }', "int", "is a secret of [env]; annotate it `str`"),
+    ],
+)
+def test_a_variable_is_taken_as_plain_text_or_a_number(
+    tmp_path: Path, wiring: str, annotation: str, complaint: str
+) -> None:
+    source = f"@step\ndef one(x: {annotation}) -> int: ...\n"
+    assert f"parameter `x` {complaint}" in problems(tmp_path, source, wiring=f"[env]\n{wiring}")
+
+
+def test_text_is_published_as_any_text_and_a_dict_is_not(tmp_path: Path) -> None:
+    source = "@step\ndef page() -> str: ...\n@step\ndef facts() -> dict: ...\n"
+    pipeline(tmp_path, source, wiring='[outputs]\npage = "a.html"\nfacts = "a.json"')
+    message = problems(tmp_path, source, wiring='[outputs]\nfacts = "a.html"')
+    assert "`facts` is published as .json, not .html." in message
+
+
 def test_outputs_have_the_suffix_of_their_format_and_files_any(tmp_path: Path) -> None:
     source = "@step\ndef page(workdir: Path) -> Path: ...\n"
     wiring = '[outputs]\nframe = "a.parquet"\none = "b.json"\npage = "c.html"'

@@ -105,7 +105,7 @@ def test_only_params_and_inputs_can_be_changed(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         changed_params(built, built.settings.wiring, {"leest": 4})
     assert caught.value.message == (
-        "`leest` is neither under [params] nor under [inputs] in pipeline.toml; did you mean "
+        "`leest` is under none of [params], [inputs] and [env] in pipeline.toml; did you mean "
         "`least`?"
     )
 
@@ -168,7 +168,7 @@ def test_one_key_of_a_table_is_changed(tmp_path: Path) -> None:
         ("x.aa", "`x` has no key `aa` in pipeline.toml; did you mean `a`?"),
         ("x.inner.d", "`x.inner` has no key `d`"),
         ("x.a.b", "`x.a` is no table, so it has no key `b`"),
-        ("y.a", "`y.a` is neither under [params] nor under [inputs]"),
+        ("y.a", "`y.a` is under none of [params], [inputs] and [env]"),
         ("x.", "`x` has no key ``"),
     ],
 )
@@ -255,8 +255,8 @@ def test_a_typed_key_of_a_table_is_read_as_its_annotation_says(tmp_path: Path) -
         (["source=a", "source=a"], "--set 'source=a': `source` is set already"),
         (["x={ a = 1 }", "x.a=2"], "--set 'x.a=2': `x` is set already"),
         (["x.a=2", "x={ a = 1 }"], "--set 'x={ a = 1 }': `x.a` is set already"),
-        (["sauce=2"], "`sauce` is neither under [params] nor under [inputs] in pipeline.toml"),
-        (["=2"], "`` is neither"),
+        (["sauce=2"], "`sauce` is under none of [params], [inputs] and [env] in pipeline.toml"),
+        (["=2"], "`` is under none of"),
     ],
 )
 def test_an_argument_that_cannot_be_meant_is_refused(

@@ -265,7 +265,7 @@ def test_each_step_gets_the_inputs_and_params_that_it_asks_for(
 
 
 def test_binding_checks_names_params_and_inputs(bound: Bound) -> None:
-    with pytest.raises(ConfigurationError, match="`leest` is neither under"):
+    with pytest.raises(ConfigurationError, match="`leest` is under none of"):
         rebound(bound, leest=1)
     with pytest.raises(ConfigurationError, match="param `least` is 'x'"):
         rebound(bound, least="x")

@@ -250,7 +250,7 @@ def test_a_pipeline_that_cannot_be_built_is_a_configuration_error(
         (["--only", "s1"], "no segment is named `s1`; did you mean `s01`?"),
         (["--rerun-from", "s1"], "no segment is named `s1`; did you mean `s01`?"),
         (["--budget", "much"], "--budget: 'much' is not a size"),
-        (["--set", "cas=1"], "`cas` is neither under [params] nor under [inputs]"),
+        (["--set", "cas=1"], "`cas` is under none of [params], [inputs] and [env]"),
         (["--set", "case"], "--set 'case': write NAME=VALUE"),
     ],
 )

@@ -61,9 +61,7 @@ def out(project: Project, name: str) -> Path:
 
 def test_a_changed_suffix_publishes_anew_and_runs_no_step(project: Project) -> None:
     project.segments(s01=STEPS)
-    published(
-        project, table="t.csv", page="p.html", grid="g.csv", by_kind="k.csv", total="n.json"
-    )
+    published(project, table="t.csv", page="p.html", grid="g.csv", by_kind="k.csv", total="n.json")
     record = project.run()
     assert record["exit_code"] == 0, record
     assert out(project, "t.csv").read_text("utf-8") == CSV
@@ -116,7 +114,7 @@ def test_what_a_format_refuses_costs_no_work(project: Project) -> None:
     assert (record["exit_code"], record["error"]["kind"]) == (5, "inexact_value")
     message = record["error"]["message"]
     assert "`table` cannot be published as .xlsx: column 'at' has a time zone" in message
-    assert 'frame[\'at\'].dt.tz_convert("UTC").dt.tz_localize(None)' in message
+    assert "frame['at'].dt.tz_convert(\"UTC\").dt.tz_localize(None)" in message
     assert not out(project, "t.xlsx").exists()
     assert project.executed() == ["table"]
     assert published(project, table="t.csv").run()["exit_code"] == 0

@@ -110,6 +110,6 @@ def test_any_encoding_of_a_terminal_can_show_all_commands(done: Project) -> None
             assert shell(done, line, PYTHONIOENCODING=encoding).returncode == 0
     ended = done.command("status", "--json", "--set", odd, **ASCII)
     assert ended.returncode == 2
-    assert "`r\\udcffws` is neither under [params]" in ended.stderr
+    assert "`r\\udcffws` is under none of [params]" in ended.stderr
     assert json.loads(ended.stdout)["error"]["kind"] == "configuration"
     assert done.command("\udcff", **ASCII).returncode == 2

@@ -40,7 +40,7 @@ def plain() -> pd.DataFrame:
         {
             "number": [1.5, None, 3.0],
             "whole": pd.array([1, None, 3], dtype="Int64"),
-            "day": pd.to_datetime(["2013-01-01 00:00", None, "2013-01-03 04:05"]),
+            "day": pd.to_datetime(pd.Series(["2013-01-01 00:00", None, "2013-01-03 04:05"])),
             "text": ["a", None, "é\n"],
         }
     )

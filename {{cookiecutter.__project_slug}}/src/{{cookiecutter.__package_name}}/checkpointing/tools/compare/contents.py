@@ -11,13 +11,19 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 _CHUNK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
 _PROPERTIES = "docProps/core.xml"  # of a workbook, and of other documents of Office
 _MADE = re.compile(rb"<dcterms:(created|modified)[^>]*>[^<]*</dcterms:\1>")
 _UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, zlib.error, zipfile.BadZipFile)
+
+
+class Readable(Protocol):
+    """A file, an entry of an archive, or what was compressed."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 def hold_the_same(left: Path, right: Path) -> bool:
@@ -72,7 +78,7 @@ def _have_same_entries(left: zipfile.ZipFile, right: zipfile.ZipFile) -> bool:
     return True
 
 
-def _have_same_bytes(left: IO[bytes], right: IO[bytes]) -> bool:
+def _have_same_bytes(left: Readable, right: Readable) -> bool:
     while chunk := left.read(_CHUNK_BYTES):
         if chunk != right.read(len(chunk)):
             return False

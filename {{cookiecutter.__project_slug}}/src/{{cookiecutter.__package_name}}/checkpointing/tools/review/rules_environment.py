@@ -77,8 +77,7 @@ def _goes_nowhere(function: Function, node: ast.AST, seen: set[str]) -> bool:
     inner: ast.AST = node
     around = function.parents.get(node)
     while around is not None and not isinstance(around, ast.stmt):
-        is_argument = isinstance(around, ast.Call) and inner is not around.func
-        if is_argument and _WRITERS.fullmatch(function.dotted(around.func) or ""):
+        if _hands_to_the_environment(function, around, inner):
             return True
         inner, around = around, function.parents.get(around)
     match around:
@@ -99,6 +98,13 @@ def _goes_nowhere(function: Function, node: ast.AST, seen: set[str]) -> bool:
         case ast.If(body=then, orelse=other):
             return all(_sets_variables(function, line) for line in (*then, *other))
     return False
+
+
+def _hands_to_the_environment(function: Function, around: ast.AST, inner: ast.AST) -> bool:
+    """Whether `inner` is an argument of a call that sets variables."""
+    if not isinstance(around, ast.Call) or inner is around.func:
+        return False
+    return bool(_WRITERS.fullmatch(function.dotted(around.func) or ""))
 
 
 def _is_variable(function: Function, target: ast.AST) -> bool:

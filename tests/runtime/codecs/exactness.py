@@ -24,6 +24,14 @@ def same_scalar(left: Any, right: Any) -> bool:
         return same_scalar(list(left), list(right)) and same_scalar(
             list(left.values()), list(right.values())
         )
+    if isinstance(left, (set, frozenset)):
+        return len(left) == len(right) and same_scalar(
+            sorted(left, key=repr), sorted(right, key=repr)
+        )
+    if isinstance(left, (pd.Timestamp, pd.Timedelta)):
+        same = left.unit == right.unit and left.asm8.view("i8") == right.asm8.view("i8")
+        zones = (getattr(side, "tzinfo", None) for side in (left, right))
+        return bool(same) and same_zone(*zones) and repr(left) == repr(right)
     if isinstance(left, dt.datetime) and left.tzinfo is not right.tzinfo:
         return same_zone(left.tzinfo, right.tzinfo) and repr(left) == repr(right)
     return repr(left) == repr(right)
@@ -97,6 +105,13 @@ def same_array(left: Any, right: Any) -> bool:
     if isinstance(left, pd.arrays.ArrowExtensionArray) and isinstance(left.dtype, pd.ArrowDtype):
         left_array, right_array = left.__arrow_array__(), right.__arrow_array__()
         return same_arrow(left_array, right_array)
+    if kind is pd.arrays.SparseArray:
+        return (
+            left.kind == right.kind
+            and left.sp_index.equals(right.sp_index)
+            and same_bits(left.sp_values, right.sp_values)
+            and repr(left.fill_value) == repr(right.fill_value)
+        )
     return all(map(same_scalar, left, right))
 
 

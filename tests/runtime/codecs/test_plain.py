@@ -7,6 +7,7 @@ import io
 import json
 import warnings
 import zoneinfo
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,15 @@ thorough = settings(max_examples=300, deadline=None, database=None)
 zones = st.none() | st.sampled_from(
     [dt.UTC, zoneinfo.ZoneInfo("Europe/Madrid"), dt.timezone(dt.timedelta(hours=-3, seconds=7))]
 )
+SCALES = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+
+
+def moment(nanoseconds: int, unit: str, zone: dt.tzinfo | None) -> pd.Timestamp:
+    """A Timestamp of this unit and zone, within the years that all units have."""
+    utc = pd.Timestamp(nanoseconds // SCALES[unit], unit=unit).as_unit(unit).tz_localize("UTC")
+    return utc.tz_convert(zone)
+
+
 numpy_scalars = (
     exact.numbers("float64", 1)
     | exact.numbers("float32", 1)
@@ -40,6 +50,12 @@ numpy_scalars = (
         [np.array(["ab"]), np.array(["NaT", "2013-01-31T05"], "M8[h]"), np.array([5], "m8[ns]")]
     )
 ).map(lambda array: array[0])
+moments = st.tuples(
+    st.integers(-(2**62), 2**62), st.sampled_from(["s", "ms", "us", "ns"]), zones
+).map(lambda parts: moment(*parts))
+spans = st.tuples(st.integers(-(2**62), 2**62), st.sampled_from(["s", "ms", "us", "ns"])).map(
+    lambda parts: pd.Timedelta(np.timedelta64(parts[0] // SCALES[parts[1]], parts[1]))
+)
 scalars = (
     st.none()
     | st.booleans()
@@ -50,11 +66,33 @@ scalars = (
     | st.datetimes(timezones=zones)
     | st.timedeltas()
     | numpy_scalars
+    | st.binary()
+    | st.decimals()
+    | st.sampled_from([Decimal("NaN123"), Decimal("-sNaN"), Decimal("-0E+5"), Decimal("1.10")])
+    | st.uuids()
+    | st.complex_numbers()
+    | st.times(timezones=zones)
+    | st.times().map(lambda time: time.replace(fold=1))
+    | moments
+    | st.sampled_from([pd.NaT, pd.NA])
+    | spans
+)
+hashable = st.recursive(
+    scalars.filter(lambda value: not isinstance(value, Decimal) or not value.is_snan()),
+    lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3),
+    max_leaves=4,
 )
 keys = exact.texts | st.sampled_from(["$date", "$dict", "$float", "$", "$numpy"])
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.sets(hashable, max_size=3)
+        | st.frozensets(hashable, max_size=3)
+        | st.dictionaries(keys, inner, max_size=4)
+        | st.dictionaries(hashable, inner, max_size=3)
+    ),
     max_leaves=12,
 )
 

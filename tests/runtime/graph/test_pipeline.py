@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,6 +172,93 @@ def test_every_problem_of_a_graph_is_told_at_once(tmp_path: Path) -> None:
     message = problems(tmp_path, source, wiring='[outputs]\nzzz = "x.json"')
 
     assert len(message.splitlines()) == 4
+
+
+def test_all_types_that_cannot_be_stored_are_named_at_once_with_what_to_write(
+    tmp_path: Path,
+) -> None:
+    header = "import fractions, io, altair, dataclasses\nfrom typing import Any, Iterator\n"
+    first = """
+    @dataclasses.dataclass
+    class Drawn:
+        chart: altair.Chart
+    @step
+    def chart() -> altair.Chart: ...
+    @step
+    def parts() -> list[fractions.Fraction]: ...
+    @step
+    def rows() -> Iterator[int]: ...
+    """
+    second = """
+    @step
+    def file() -> io.StringIO | None: ...
+    @step
+    def drawn() -> Drawn: ...
+    @step
+    def anything() -> Any: ...
+    @step
+    def shown(chart: altair.Chart, rows: list[int], count: int) -> None: ...
+    """
+    source = textwrap.dedent(header) + textwrap.dedent(first) + textwrap.dedent(second)
+    wiring = '[params]\ncount = 3\n[outputs]\nchart = "data/chart.json"\n'
+    _, *lines = problems(tmp_path, source, wiring=wiring).splitlines()
+
+    said = [line.partition(": ")[2] for line in lines]
+    assert said == [
+        "values of type `altair.vegalite.v6.api.Chart` cannot be stored: a chart. Save it to a "
+        "file in `workdir` (Altair: chart.save) and return that Path, or return chart.to_json() as "
+        "str.",
+        "values of type `list[fractions.Fraction]` cannot be stored: its part `fractions.Fraction` "
+        "is a Fraction. Return (value.numerator, value.denominator) as tuple[int, int].",
+        "values of type `Iterator[int]` cannot be stored: a generator or iterator. A step returns "
+        "a whole value: return a list, or a DataFrame.",
+        "values of type `_io.StringIO | None` cannot be stored: its part `_io.StringIO` is an open "
+        "file. Write to a path in `workdir`, close the file, and return the Path.",
+        f"values of type `{said[4].split('`')[1]}` cannot be stored: its part "
+        "`altair.vegalite.v6.api.Chart` is a chart. Save it to a file in `workdir` (Altair: "
+        "chart.save) and return that Path, or return chart.to_json() as str.",
+        "values of type `typing.Any` cannot be stored: any type at all. Name the type that the "
+        "step returns, such as pandas.DataFrame.",
+        "parameter `chart`: values of type `altair.vegalite.v6.api.Chart` cannot be stored: a "
+        "chart. Save it to a file in `workdir` (Altair: chart.save) and return that Path, or "
+        "return chart.to_json() as str.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("made", "taken", "problem"),
+    [
+        ("list[int]", "tuple[int, ...]", "makes a list, which cannot be loaded as tuple[int, ...]"),
+        ("set[int]", "list[int]", "makes a set, which cannot be loaded as list[int]"),
+        ("str", "int", "makes a str, which cannot be loaded as int"),
+        ("int | str", "list", "makes a number or a str"),
+        ("pd.Index", "pd.DataFrame", "makes a pandas.Index, which cannot be loaded as pandas.Data"),
+        ("pd.DataFrame", "pd.Index", "makes a pandas.DataFrame, which cannot be loaded as pandas."),
+        ("date", "Decimal", "makes a datetime.date, which cannot be loaded as Decimal"),
+        ("int", "float", ""),
+        ("float", "int | None", ""),
+        ("np.float64", "float", ""),
+        ("int | None", "int", ""),
+        ("datetime", "date", ""),
+        ("pd.Timestamp", "datetime", ""),
+        ("dict[str, int]", "dict", ""),
+        ("Any | None", "list", ""),
+        ("Literal['a']", "str", ""),
+        ("pd.RangeIndex", "pd.Index", ""),
+    ],
+)
+def test_json_is_loaded_as_the_type_that_it_was_made_as(
+    tmp_path: Path, made: str, taken: str, problem: str
+) -> None:
+    source = (
+        "from datetime import date, datetime\nfrom decimal import Decimal\n"
+        "from typing import Any, Literal\n"
+        f"@step\ndef one() -> {made}: ...\n@step\ndef two(one: {taken}) -> None: ...\n"
+    )
+    if problem:
+        assert f"two: parameter `one`: `one` {problem}" in problems(tmp_path, source)
+    else:
+        assert len(pipeline(tmp_path, source).steps) == 2
 
 
 def test_a_value_may_be_loaded_as_another_type_of_its_family(tmp_path: Path) -> None:

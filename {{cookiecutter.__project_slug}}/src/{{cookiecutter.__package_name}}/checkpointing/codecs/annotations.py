@@ -16,7 +16,7 @@ _PLAIN = {bool, int, float, str, type(None), dict, list, tuple, set, frozenset, 
 _CONTAINERS = (list, dict, tuple, set, frozenset)
 _WRAPPERS = (Annotated, Required, NotRequired)
 _OF_PANDAS = ("Timestamp", "Timedelta", "NaTType", "NAType")
-_NUMBERS = ("bool", "int", "float", "complex")
+_NUMBERS = ("bool", "int", "float", "complex", "numpy.number")
 
 
 def is_json(annotation: Any, within: tuple[Any, ...] = ()) -> bool:
@@ -35,11 +35,14 @@ def is_json(annotation: Any, within: tuple[Any, ...] = ()) -> bool:
     if typing.is_typeddict(annotation):
         hints = _typed_dict(annotation)
         return all(_is_part(hint, (*within, annotation)) for hint in hints)
-    if not isinstance(annotation, type) or origin is not None:
+    cls = origin or annotation
+    if not isinstance(cls, type):
         return False
-    if record_tag(annotation) is not None:
-        hints = annotations_of(annotation)
-        return all(_is_part(hint, (*within, annotation)) for hint in hints)
+    if record_tag(cls) is not None:
+        hints = [*annotations_of(cls), *typing.get_args(annotation)]
+        return all(_is_part(hint, (*within, annotation, cls)) for hint in hints)
+    if origin is not None:
+        return False
     if annotation.__module__ in ("pandas", "pandas.api.typing"):
         return annotation.__name__ in _OF_PANDAS
     return _is_numpy_scalar(annotation)
@@ -79,6 +82,8 @@ def outer_types(annotation: Any) -> tuple[tuple[str, ...], ...]:
     if typing.is_typeddict(annotation):
         return (("dict",),)
     kind = origin or annotation
+    if kind is Any:
+        return ()
     return (_bases(kind),) if isinstance(kind, type) and kind is not type(None) else ()
 
 
@@ -89,7 +94,8 @@ def fit(made: tuple[tuple[str, ...], ...], taken: tuple[tuple[str, ...], ...]) -
 
 
 def _is_part(annotation: Any, within: tuple[Any, ...]) -> bool:
-    return annotation is Any or annotation is Ellipsis or is_json(annotation, within)
+    is_open = annotation in (Any, Ellipsis) or isinstance(annotation, typing.TypeVar)
+    return is_open or is_json(annotation, within)
 
 
 def _is_numpy_scalar(kind: type) -> bool:
@@ -127,18 +133,19 @@ def _typed_dict(kind: Any) -> list[Any]:
 def _components(annotation: Any, within: tuple[Any, ...]) -> Iterator[Any]:
     """The innermost types that JSON does not keep, then the types around them."""
     annotation = _bare(annotation)
-    if annotation in within or annotation is Ellipsis or is_json(annotation):
+    if annotation in within or is_json(annotation):
         return
     origin = typing.get_origin(annotation)
-    inner: list[Any] = []
+    cls, inner = origin or annotation, list[Any]()
     if origin in (Union, types.UnionType, *_CONTAINERS):
-        inner = [part for part in typing.get_args(annotation) if part is not Any]
+        inner = list(typing.get_args(annotation))
     elif typing.is_typeddict(annotation):
-        inner = [part for part in _typed_dict(annotation) if part is not Any]
-    elif isinstance(annotation, type) and origin is None and record_tag(annotation) is not None:
-        inner = [part for part in annotations_of(annotation) if part is not Any]
+        inner = _typed_dict(annotation)
+    elif isinstance(cls, type) and record_tag(cls) is not None:
+        inner = [*annotations_of(cls), *typing.get_args(annotation)]
     for part in inner:
-        yield from _components(part, (*within, annotation))
+        if not _is_part(part, within):
+            yield from _components(part, (*within, annotation))
     yield annotation
 
 

@@ -35,12 +35,15 @@ def sparse_to_arrow(values: Any, where: str) -> tuple[Any, Recipe]:
 def sparse_from_arrow(array: Any, recipe: Recipe) -> Any:
     """The SparseArray that `sparse_to_arrow` converted."""
     positions, stored = _stored(array, recipe)
-    marks = np.zeros(len(array), bool)
-    marks[positions] = True
-    index = pd.arrays.SparseArray(marks, fill_value=False, kind=recipe["kind"]).sp_index
     dtype: Any = pd.SparseDtype(np.dtype(recipe["dtype"]), from_plain(recipe["fill"]))
     sparse: Any = pd.arrays.SparseArray
-    return sparse(stored, sparse_index=index, fill_value=dtype.fill_value, dtype=dtype)
+    more = {"fill_value": dtype.fill_value, "kind": recipe["kind"]}
+    if hasattr(sparse, "from_indices"):  # since pandas 3.1
+        return sparse.from_indices(stored, positions, len(array), **more)
+    marks = np.zeros(len(array), bool)
+    marks[positions] = True
+    index = sparse(marks, fill_value=False, kind=recipe["kind"]).sp_index
+    return sparse(stored, sparse_index=index, dtype=dtype, **more)
 
 
 def as_dense(array: Any, recipe: Recipe) -> Any:

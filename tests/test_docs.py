@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.base import settings
+from flight_delays.checkpointing.base import remedies, settings
 from pydantic import BaseModel
 
 from docs.site.__main__ import fetches
@@ -95,6 +95,18 @@ def test_the_reference_has_every_question_and_every_setting(pages: Path) -> None
         assert [key for key in model.model_fields if f"\n| `{key}` | " not in part] == []
     assert "| `headroom` | " in configuration
     assert '| `"20 %"` |' in configuration
+
+
+def test_the_reference_has_every_type_that_the_code_knows(pages: Path) -> None:
+    values = (pages / "reference" / "values.md").read_text(encoding="utf-8")
+    kept, refused = section(values, "kept"), section(values, "refused")
+    for entry in remedies.KEPT:
+        assert f" | {entry.form} |" in kept
+        assert [name for name in entry.types if f"`{name}`" not in kept] == []
+    for refusal in remedies.REFUSED:
+        [row] = [line for line in refused.splitlines() if line.startswith(f"| {refusal.what} |")]
+        assert refusal.remedy in row
+        assert [name for name in refusal.types if f"`{name}`" not in row] == []
 
 
 def test_the_reference_has_options_as_they_are_typed(pages: Path) -> None:

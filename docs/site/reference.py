@@ -1,4 +1,4 @@
-"""Pages made from the source: questions, commands, configuration, and what steps import.
+"""Pages made from the source: questions, commands, configuration, what steps import and return.
 
 Nothing here knows what a question or an option means: prompts, help, docstrings and the docstrings
 under settings say it. `flight_delays` is the project that the default answers make, its code linked
@@ -23,7 +23,7 @@ from typing import Any
 
 from flight_delays import checkpointing
 from flight_delays.checkpointing import Pipeline, cli, codecs
-from flight_delays.checkpointing.base import errors, settings
+from flight_delays.checkpointing.base import errors, remedies, settings
 from flight_delays.checkpointing.tools.review.command import FINDINGS_EXIT_CODE
 from pydantic import BaseModel
 from typer.models import ArgumentInfo, ParameterInfo
@@ -231,6 +231,34 @@ def steps() -> str:
     return f"{text}\n## Values\n\n{_documented(codecs)}"
 
 
+def values() -> str:
+    """Which types a step may return, and what to write in place of the others."""
+    kept = [[_types(entry.types), entry.form] for entry in remedies.KEPT]
+    refused = [[entry.what, _types(entry.types), entry.remedy] for entry in remedies.REFUSED]
+    return (
+        "# What a step may return\n\n"
+        "A value comes back from its checkpoint exactly, with its type, or it is refused. Types are "
+        "looked at when the pipeline is built: all that cannot be stored are named at once, with "
+        "what to write instead. `review` names them from the source (CKP107). What shows only in "
+        "the value, such as a column of unlike objects, is refused when the step has returned it, "
+        "with the path of the part.\n\n"
+        "## Kept\n\n"
+        + table(["type", "kept as"], kept)
+        + "\nA container may hold all that JSON keeps, to 250 levels; `dict` and `list` without "
+        "types, and `Any` within them, are looked at when they are frozen. A value of JSON is "
+        "loaded as the type that its step promises: a `list` is no `tuple`. An object with fields "
+        "is made again without a call of its class; the file holds the names and types of the "
+        "fields, and a class that has others by now is refused.\n\n"
+        "## Refused\n\n"
+        + table(["what", "types", "what to write instead"], refused)
+        + f"\nFor all other types: {remedies.GENERAL}.\n"
+    )
+
+
+def _types(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def _documented(thing: Any) -> str:
     """A docstring as Markdown: sections such as `Args:` become lists."""
     lines: list[str] = []
@@ -253,4 +281,5 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/commands.md": commands,
     "reference/configuration.md": configuration,
     "reference/steps.md": steps,
+    "reference/values.md": values,
 }

@@ -239,7 +239,6 @@ REFUSED: dict[str, Kind] = {
     "complex": lambda size: np.arange(size) * 1j,
     "long double": lambda size: np.arange(size).astype(np.longdouble),
     "foreign bytes": lambda size: np.arange(size).astype(">i4"),
-    "sparse": lambda size: pd.arrays.SparseArray(np.arange(size) % 2),
     "named offset": lambda size: (
         pd.DatetimeIndex(np.arange(size).astype("M8[s]"))
         .tz_localize(dt.timezone(dt.timedelta(hours=1), "Winter"))
@@ -402,12 +401,25 @@ def _as_column(make: Kind) -> Kind:
     return lambda size: pd.arrays.ArrowExtensionArray(make(size))
 
 
+def _sparse(values: list[Any], fill: Any, kind: Any) -> Kind:
+    return lambda size: pd.arrays.SparseArray(
+        np.resize(np.array(values), size), fill_value=fill, kind=kind
+    )
+
+
+SPARSE: dict[str, Kind] = {
+    "sparse int64": _sparse([0, 0, 3], 0, "integer"),
+    "sparse float64": _sparse([float("nan"), 2.5, -0.0, float("nan")], float("nan"), "block"),
+    "sparse bool": _sparse([True, True, False], True, "integer"),
+}
+
 VALUES: dict[str, Kind] = {
     **FLAT,
     **CATEGORIES,
     **NESTED,
     **OBJECTS,
     "float16": _numbers("float16"),
+    **SPARSE,
     **{f"arrow {name}": _as_column(make) for name, make in ARROW.items() if name not in NO_PANDAS},
 }
 """Columns of a frame."""

@@ -101,6 +101,7 @@ def single_kinds() -> Iterator[Case]:
             make = partial(frame, plain, index, labels)
             yield _case("index", name, "DataFrame", form, shape, make)
         for name, index in kinds.INDEXES.items():
+            yield Case(f"{form}: alone, {name}", "Index", form, partial(index, 5), name)
             make = partial(frame, plain, pd.RangeIndex, index)
             yield _case("labels", name, "DataFrame", form, "rows", make)
         for name, column in kinds.ARROW.items():
@@ -247,6 +248,8 @@ def _differences(case: Case, folder: Path, record: FileRecord) -> list[str]:
         is_same = thawed.schema.equals(value.schema, check_metadata=True)
         is_same = is_same and all(map(exact.same_arrow, thawed.columns, value.columns))
         return [] if is_same else ["another table"]
+    if case.codec == "Index":
+        return [] if exact.same_index(thawed, value) else ["another index"]
     differences = [] if exact.same_frame(thawed, value) else ["another value"]
     codec_named("Table").thaw(frozen)  # a step may declare it as a Table
     if isinstance(value, pd.DataFrame) and value.shape[1]:

@@ -32,6 +32,7 @@ BESIDES_THE_RUNTIME = {
     "data/raw/weather.parquet",
     "docs/adapting.md",
     "docs/onboarding.md",
+    "docs/porting.md",
     "docs/review-standard.md",
     "memory_budget.toml",
     "pipeline.toml",

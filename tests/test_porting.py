@@ -24,6 +24,7 @@ IMPORTS = '''"""Segment 2: the examples of the page, in their order."""
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated, NamedTuple
 from xml.etree import ElementTree
 

@@ -49,6 +49,7 @@ def written_pages() -> list[Page]:
         Page("es.md", "docs/index.es.md"),
         Page("pattern.md", "docs/pattern.md"),
         Page("tutorial.md", "docs/tutorial.md"),
+        Page("variants.md", "docs/examples/variants/README.md"),
         Page("planning.md", "docs/planning.md"),
         Page("guarantees.md", "docs/guarantees.md"),
         Page("updating.md", "docs/updating.md"),
@@ -73,7 +74,8 @@ def chapters(pages: list[Page]) -> list[Chapter]:
         Chapter(
             "Start",
             (
-                *("pattern.md", "tutorial.md", "planning.md", "guarantees.md", "updating.md"),
+                *("pattern.md", "tutorial.md", "variants.md", "planning.md", "guarantees.md"),
+                "updating.md",
                 "En español <es>",
             ),
         ),

@@ -32,7 +32,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.linear_model import LinearRegression
 
-from ..checkpointing import Item, step
+from ..checkpointing import Columns, Item, step
 '''
 PIPELINE = '''"""The order of the segments."""
 
@@ -109,7 +109,7 @@ def test_the_examples_of_the_page_are_one_pipeline_that_runs(shop: Project) -> N
     database = sqlite3.connect(out / "shop.db")
     assert database.execute("SELECT count(*) FROM orders").fetchone() == (6,)
     database.close()
-    for value, shown in [("listed", "3"), ("refunded", "5.0"), ("split.test", "customer")]:
+    for value, shown in [("listed", "3"), ("refunded", "5.0"), ("split.train", "customer")]:
         type_in(f"uv run flight-delays show {value} | grep -q '{shown}'", shop)
     type_in("uv run flight-delays run --set limit=3 --set is_corrected=false", shop)
     type_in("uv run flight-delays show refunded | grep -q '0.0'", shop)

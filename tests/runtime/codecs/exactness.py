@@ -26,7 +26,7 @@ def same_scalar(left: Any, right: Any) -> bool:
         )
     if isinstance(left, (set, frozenset)):
         return len(left) == len(right) and same_scalar(
-            sorted(left, key=repr), sorted(right, key=repr)
+            sorted(left, key=_in_order), sorted(right, key=_in_order)
         )
     if isinstance(left, (pd.Timestamp, pd.Timedelta)):
         same = left.unit == right.unit and left.asm8.view("i8") == right.asm8.view("i8")
@@ -35,6 +35,14 @@ def same_scalar(left: Any, right: Any) -> bool:
     if isinstance(left, dt.datetime) and left.tzinfo is not right.tzinfo:
         return same_zone(left.tzinfo, right.tzinfo) and repr(left) == repr(right)
     return repr(left) == repr(right)
+
+
+def _in_order(value: Any) -> str:
+    """The repr of a value, with the elements of all sets within it in order."""
+    if isinstance(value, (tuple, set, frozenset)):
+        texts = map(_in_order, value)
+        return repr(list(texts) if isinstance(value, tuple) else sorted(texts))
+    return repr(value)
 
 
 def same_zone(left: Any, right: Any) -> bool:

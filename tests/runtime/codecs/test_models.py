@@ -1,4 +1,4 @@
-"""Models of scikit-learn as .skops files: exact, of the same bytes, and without a stranger's code."""
+"""Models of scikit-learn as .skops files: exact, of the same bytes, and without other code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MODELS: dict[str, Any] = {
 NOT_KEPT = {"Birch", "FeatureAgglomeration", "SplineTransformer"}
 
 
-class Own(Ridge):
+class Own(Ridge):  # type: ignore[misc]
     """A model of a project's own."""
 
 
@@ -92,8 +92,7 @@ def test_every_estimator_is_exact_or_refused_by_name() -> None:
             try:
                 thawed = MODEL.thaw(MODEL.freeze(model))
             except InexactValue as refusal:
-                assert name in refusal.message
-                refused.add(name)
+                refused.add(name if name in refusal.message else refusal.message)
                 continue
             if hasattr(model, "predict"):
                 assert np.array_equal(thawed.predict(X), model.predict(X)), name

@@ -30,13 +30,18 @@ thorough = settings(max_examples=300, deadline=None, database=None)
 zones = st.none() | st.sampled_from(
     [dt.UTC, zoneinfo.ZoneInfo("Europe/Madrid"), dt.timezone(dt.timedelta(hours=-3, seconds=7))]
 )
-SCALES = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+SCALES: dict[Any, int] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
-def moment(nanoseconds: int, unit: str, zone: dt.tzinfo | None) -> pd.Timestamp:
+def moment(nanoseconds: int, unit: Any, zone: dt.tzinfo | None) -> pd.Timestamp:
     """A Timestamp of this unit and zone, within the years that all units have."""
     utc = pd.Timestamp(nanoseconds // SCALES[unit], unit=unit).as_unit(unit).tz_localize("UTC")
     return utc.tz_convert(zone)
+
+
+def span(nanoseconds: int, unit: Any) -> pd.Timedelta:
+    """A Timedelta of this unit."""
+    return pd.Timedelta(np.timedelta64(nanoseconds // SCALES[unit], unit))
 
 
 numpy_scalars = (
@@ -54,7 +59,7 @@ moments = st.tuples(
     st.integers(-(2**62), 2**62), st.sampled_from(["s", "ms", "us", "ns"]), zones
 ).map(lambda parts: moment(*parts))
 spans = st.tuples(st.integers(-(2**62), 2**62), st.sampled_from(["s", "ms", "us", "ns"])).map(
-    lambda parts: pd.Timedelta(np.timedelta64(parts[0] // SCALES[parts[1]], parts[1]))
+    lambda parts: span(*parts)
 )
 scalars = (
     st.none()

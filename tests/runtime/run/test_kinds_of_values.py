@@ -99,11 +99,12 @@ max_steps = 30
 
 
 def test_each_value_arrives_as_it_was_made(original: Project) -> None:
+    shown = ", ".join(f'"{name}": repr({value})' for name, (_, value) in VALUES.items())
     code = f"""
     import json
     import numpy as np, pandas as pd
     {HEADER.replace("..types", "demo.types").strip()}
-    print(json.dumps({{{", ".join(f'"{name}": repr({value})' for name, (_, value) in VALUES.items())}}}))
+    print(json.dumps({{{shown}}}))
     """
     made = json.loads(original.python(code))
     assert json.loads(original.python(LOAD)) == made

@@ -337,11 +337,7 @@ REFUSED = (
     Refused(
         "a pattern", ("re.*",), "return pattern.pattern as str, and compile it inside of the step"
     ),
-    Refused(
-        "an array of bits or a document",
-        ("xml.*", "lxml.*", "bs4.*"),
-        "return its text as str, or the rows that were read from it",
-    ),
+    Refused("a document", ("xml.*", "lxml.*", "bs4.*"), "return its text as str"),
     Refused(
         "a path that is no concrete file",
         ("os.PathLike", "pathlib.PurePath", "pathlib.PosixPath", "pathlib.PurePosixPath"),

@@ -42,8 +42,8 @@ _REMEDIES: dict[str, str] = {
     "datetime": "use pd.to_datetime(column), which makes a datetime64 column",
     "list": "give the lists elements of one type, explode() the column, or keep them as text with "
     "column.map(json.dumps)",
-    "dict": "give the dicts the same keys in the same order, use pd.json_normalize, or keep them as "
-    "text with column.map(json.dumps)",
+    "dict": "give the dicts the same keys in the same order, use pd.json_normalize, or keep them "
+    "as text with column.map(json.dumps)",
     "set": "use sorted lists",
     "ndarray": "use column.map(lambda array: array.tolist())",
     "tuple": "use lists, or one column for each position",

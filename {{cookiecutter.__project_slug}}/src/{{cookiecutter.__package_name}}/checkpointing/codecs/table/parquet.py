@@ -25,7 +25,7 @@ from .arrow import column_recipes, recipe_of, select, with_nulls, with_recipe
 from .arrow_types import has_dictionary, within
 from .buffers import Recipe, no_rows, one_chunk, read_only, with_type
 from .columns import index_from_arrow
-from .frames import thaw_frame
+from .frames import ONLY_INDEX, thaw_frame
 from .packing import pack_table, unpack_table
 from .sentinels import as_sentinels
 
@@ -173,6 +173,7 @@ def pandas_metadata(frozen: Any, recipe: Recipe | None, schema: Any) -> dict[byt
     index = recipe["index"]
     if "range" in index:
         index = index | {"range": [0, 0, 1]}
+    recipe = {key: part for key, part in recipe.items() if key != ONLY_INDEX}
     empty = thaw_frame(with_recipe(frozen.slice(0, 0), recipe | {"index": index}))
     try:
         with warnings.catch_warnings():

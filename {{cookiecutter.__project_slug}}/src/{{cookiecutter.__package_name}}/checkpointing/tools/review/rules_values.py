@@ -11,14 +11,14 @@ from .findings import Finding
 from .graph import Project
 from .source import Module
 
-_CONTAINERS = frozenset(
-    """dict list tuple set frozenset typing.Dict typing.List typing.Tuple typing.Set
-    typing.FrozenSet typing.Union typing.Optional typing.NamedTuple""".split()
-)
-_FIELDS = frozenset(
-    """typing.NamedTuple typing.TypedDict typing_extensions.TypedDict
-    pydantic.BaseModel""".split()
-)
+_CONTAINERS = {
+    *("dict", "list", "tuple", "set", "frozenset", "typing.Dict", "typing.List", "typing.Tuple"),
+    *("typing.Set", "typing.FrozenSet", "typing.Union", "typing.Optional"),
+}
+_FIELDS = {
+    *("typing.NamedTuple", "typing.TypedDict", "typing_extensions.TypedDict"),
+    "pydantic.BaseModel",
+}
 _KEPT = frozenset(name for entry in KEPT for name in entry.types if not name.endswith(".*"))
 _ADAPTERS = "adapters"
 

@@ -56,8 +56,8 @@ _ALL = (
     Rule(
         "CKP107",
         "A value is of a type that a checkpoint keeps",
-        "What a step returns is written to a file and read again. A figure, a connection or a frame "
-        "of another engine would not come back as it was, so the pipeline cannot be built.",
+        "What a step returns is written to a file and read again. A figure, a connection or a "
+        "frame of another engine would not come back as it was, so the pipeline cannot be built.",
         "Return what the finding says in place of it, or register a codec for the type in "
         "adapters.py.",
     ),

@@ -353,3 +353,28 @@ def test_formats_write_to_any_binary_file() -> None:
     file = io.BytesIO()
     codecs.format_named("npy").write(ARRAY.freeze(np.arange(3)), file)
     assert file.getvalue().startswith(b"\x93NUMPY")
+
+
+FORMER: dict[str, Any] = {
+    '{"$date": "2013-01-31"}': dt.date(2013, 1, 31),
+    '{"$datetime": ["2013-01-31T01:02:03", 1, "Europe/Madrid"]}': dt.datetime(
+        2013, 1, 31, 1, 2, 3, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Madrid")
+    ),
+    '{"$timedelta": [1, 2, 3]}': dt.timedelta(1, 2, 3),
+    '[{"$int": "-0x10"}, {"$float": "nan"}, {"$float": "-inf"}]': [-16, float("nan"), -np.inf],
+    '{"$dict": {"$tuple": [1]}}': {"$tuple": [1]},
+    '{"a": {"$numpy": ["float32", 0.5]}}': {"a": np.float32(0.5)},
+    '{"$numpy": ["float64", {"$float": "inf"}]}': np.float64("inf"),
+    '{"$numpy": ["<M8[s]", 5]}': np.datetime64(5, "s"),
+    '{"$numpy": ["<U2", "ab"]}': np.str_("ab"),
+}
+
+
+@pytest.mark.parametrize("text", FORMER)
+def test_a_file_of_a_former_version_is_read_as_it_was(text: str) -> None:
+    assert exact.same_scalar(JSON.thaw(text.encode()), FORMER[text])
+
+
+def test_the_same_set_has_the_same_bytes() -> None:
+    letters = [chr(number) for number in range(97, 123)]
+    assert JSON.freeze(set(letters)) == JSON.freeze(set(letters[::-1]))

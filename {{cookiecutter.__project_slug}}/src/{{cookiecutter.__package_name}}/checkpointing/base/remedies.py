@@ -298,7 +298,7 @@ REFUSED = (
         (
             *("typing.Sequence", "typing.Mapping", "typing.MutableMapping", "typing.Collection"),
             *("typing.AbstractSet", "typing.MutableSequence", "typing.Hashable", "typing.Sized"),
-            *("collections.abc.*", "numbers.*", "numpy.typing.ArrayLike"),
+            *("collections.abc.*", "numbers.*"),
         ),
         "name the type that comes back: list, tuple, dict or set; float for a number; "
         "numpy.ndarray for an array",

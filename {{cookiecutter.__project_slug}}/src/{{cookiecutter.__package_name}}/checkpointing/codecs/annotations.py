@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 import types
 import typing
@@ -16,6 +17,12 @@ _PLAIN = {bool, int, float, str, type(None), dict, list, tuple, set, frozenset, 
 _CONTAINERS = (list, dict, tuple, set, frozenset)
 _WRAPPERS = (Annotated, Required, NotRequired)
 _OF_PANDAS = ("Timestamp", "Timedelta", "NaTType", "NAType")
+# Types that say they are of `builtins`, where nobody finds them: functions, say.
+_OF_TYPES = {
+    kind: f"types.{name}"
+    for name, kind in reversed(vars(types).items())  # of two names the first
+    if isinstance(kind, type) and kind.__module__ == "builtins" and not hasattr(builtins, name)
+}
 _NUMBERS = ("bool", "int", "float", "complex", "numpy.number")
 
 
@@ -158,17 +165,20 @@ def _names(annotation: Any) -> list[str]:
         name = getattr(kind, "__qualname__", None) or getattr(kind, "_name", None)
         return [f"{getattr(kind, '__module__', '')}.{name}"]
     bases = [base for base in kind.__mro__ if base is not object or kind is object]
-    names = [f"{base.__module__}.{base.__qualname__}".removeprefix("builtins.") for base in bases]
+    names = [_OF_TYPES.get(base) or _name(base) for base in bases]
     return names[:1] + [name for name in names[1:] if not name.startswith("collections.abc.")]
 
 
 def _bases(kind: type) -> tuple[str, ...]:
-    names = [f"{base.__module__}.{base.__qualname__}".removeprefix("builtins.")
-             for base in kind.__mro__ if base is not object]  # fmt: skip
+    names = [_name(base) for base in kind.__mro__ if base is not object]
     return tuple("a number" if name in _NUMBERS else name for name in names)
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 
 
 def _shown(annotation: Any) -> str:
     if typing.get_origin(annotation) is None and isinstance(annotation, type):
-        return f"{annotation.__module__}.{annotation.__qualname__}".removeprefix("builtins.")
+        return _name(annotation)
     return repr(annotation).replace("typing.", "")

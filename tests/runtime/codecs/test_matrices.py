@@ -110,6 +110,16 @@ def test_a_sparse_column_comes_back_with_the_values_that_it_stores(
         assert exact.same_frame(FRAME.thaw(frozen), frame)
 
 
+def test_a_slice_of_a_frozen_sparse_column_has_its_own_rows() -> None:
+    sparse = pd.arrays.SparseArray([3, 0, 0, 4, 5, 0, 0, 6])
+    frame = pd.DataFrame({"x": sparse}, index=list("abcdefgh"))
+    frozen = FRAME.freeze(frame)
+    for start in range(9):
+        for stop in range(start, 9):
+            thawed = FRAME.thaw(frozen.slice(start, stop - start))
+            assert exact.same_frame(thawed, frame.iloc[start:stop])
+
+
 def test_a_stored_value_that_equals_the_fill_value_stays_stored() -> None:
     kind: Any = pd.arrays.SparseArray
     sparse = kind.from_indices([0.0, 2.0], [1, 2], 3, fill_value=0.0)

@@ -43,6 +43,29 @@ SEGMENT = f"""{FAILS}
 STEPS = ["read", "draw", "both", "sent", "total"]
 
 
+FREES = f"""{FAILS}
+    @step
+    def read() -> np.ndarray:
+        fails("read")
+        return np.ones(10)
+
+    @step
+    def wide(read: np.ndarray) -> np.ndarray:
+        fails("wide")
+        return np.tile(read, 2_000_000)
+
+    @step
+    def freed(read: np.ndarray, wide: np.ndarray) -> float:
+        wide = wide[:3].copy()
+        fails("freed")
+        return float(wide.sum() + read.sum())
+
+    @step
+    def held(read: np.ndarray, freed: float) -> float:
+        return freed
+"""
+
+
 @pytest.fixture
 def failing(project: Project) -> Project:
     project.segments(s01=SEGMENT)
@@ -138,29 +161,7 @@ def test_what_cannot_be_kept_does_not_hide_why_the_step_failed(failing: Project)
 
 def test_a_large_value_that_the_step_has_let_go_of_is_made_again(project: Project) -> None:
     """It was handed over, so that its memory could be freed; what made it is still there."""
-    project.segments(
-        s01=f"""{FAILS}
-        @step
-        def read() -> np.ndarray:
-            fails("read")
-            return np.ones(10)
-
-        @step
-        def wide(read: np.ndarray) -> np.ndarray:
-            fails("wide")
-            return np.tile(read, 2_000_000)
-
-        @step
-        def freed(read: np.ndarray, wide: np.ndarray) -> float:
-            wide = wide[:3].copy()
-            fails("freed")
-            return float(wide.sum() + read.sum())
-
-        @step
-        def held(read: np.ndarray, freed: float) -> float:
-            return freed
-        """
-    )
+    project.segments(s01=FREES)
     project.write("fail.txt", "freed")
     record = project.run()
     assert "The steps before `wide` are kept" in record["error"]["message"]

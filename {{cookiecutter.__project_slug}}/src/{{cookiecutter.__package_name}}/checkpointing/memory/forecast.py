@@ -241,7 +241,7 @@ class _GrowingPart:
             self._own += measure.value_bytes
             self.written += measure.file_bytes
         for name in (*used, step.name):
-            if self._graph.last_use(name) <= number:
+            if self._graph.last_use(name) <= number and name not in self._graph.read_again:
                 self._let_go(name)
         self._drift = max(0, self._drift + measure.drift_bytes)
         self.peaks.append(max(peak, self._resident + self._write_at_once(step)))

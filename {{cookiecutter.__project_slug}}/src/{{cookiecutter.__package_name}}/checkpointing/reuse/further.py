@@ -29,9 +29,7 @@ def changed_code(further: Mapping[str, tuple[str, str]], root: Path) -> list[str
     )
 
 
-def present_code(
-    further: Mapping[str, tuple[str, str]], root: Path
-) -> dict[str, tuple[str, str]]:
+def present_code(further: Mapping[str, tuple[str, str]], root: Path) -> dict[str, tuple[str, str]]:
     """The same modules with the digests of now; without those that are gone."""
     digests = {name: (place, _digest(name, root / place)) for name, (place, _) in further.items()}
     return {name: (place, digest) for name, (place, digest) in digests.items() if digest}

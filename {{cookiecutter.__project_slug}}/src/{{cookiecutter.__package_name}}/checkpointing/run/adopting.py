@@ -150,6 +150,7 @@ class Adopting:
         graph = self.bound.graph.without(frozenset(span) - now.left)
         over = {s.name for s in self.segment.steps if self._number(s.name) not in now.left}
         read = {name for name in over if graph.last_use(name) > self._number(name)}
+        read |= over & graph.read_again
         published = over & set(self.bound.graph.outputs(span))
         return (
             {name: now.values[name] for name in sorted(read & now.values.keys())},

@@ -109,7 +109,9 @@ def _problems(bound: Bound, now: Stale, manifest: Manifest) -> list[str]:
     problems = explain(manifest.ingredients | only_code, now.ingredients)
     span, wiring = bound.graph.span(now.segment), wirings(now.segment)
     if not manifest.wiring:
-        problems.append("the checkpoint was made by a version that did not note how steps are wired")
+        problems.append(
+            "the checkpoint was made by a version that did not note how steps are wired"
+        )
     elif changed := [n for n in wiring if manifest.wiring.get(n) != wiring[n]]:
         problems.append(f"the parameters or the type of {', '.join(changed)} changed")
     lacking = [v for v in bound.graph.kept(span) if v not in manifest.values]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,17 @@ from ...memory.limits import machine_limits
 from ...memory.plan import Choice, peak_step
 from ...memory.profile import read_profile
 from ...reuse.bound import Bound, bind, known_input_bytes
-from ...reuse.standing import identities, reusable, standings
+from ...reuse.standing import (
+    Reusable,
+    Stale,
+    Standing,
+    Waiting,
+    certain_steps,
+    identities,
+    reusable,
+    standings,
+    which_steps,
+)
 from ...run.describing import describe_project
 from ...run.verdicts import require_fit
 from ...terminal.changes import parse_changes
@@ -47,24 +58,51 @@ def plan_command(
         project = replace(project, settings=project.settings.keeping_all())
     bound = bind(project, parse_changes(project, changes))
     limit = effective_budget(bound.settings.memory, machine_limits(), budget)
-    outlook = _outlook(bound, limit)
+    stand = standings(bound)
+    outlook = _outlook(bound, limit, stand)
     refusals = _refusals(bound, outlook, limit)
     failure = next(iter(refusals.values()), None)
     if as_json:
-        print(json.dumps(outlook_json(outlook, limit, _outdated(bound, outlook), failure)))
+        content = outlook_json(outlook, limit, _outdated(bound, outlook), failure)
+        print(json.dumps(content | {"next_run": _next_run(bound, stand)}))
     elif as_mermaid:
         print(flowchart(outlook))
     else:
-        print_outlook(Console(), outlook, limit, _outdated(bound, outlook), refusals)
+        sentence = _next_sentence(bound, stand)
+        print_outlook(Console(), outlook, limit, _outdated(bound, outlook), refusals, sentence)
     return exit_code(failure)
 
 
-def _outlook(bound: Bound, budget: EffectiveBudget) -> Outlook:
+def _next_run(bound: Bound, stand: Sequence[Standing]) -> list[dict[str, Any]]:
+    """By segment, the steps that the next run runs for certain."""
+    return [{"name": now.segment.name, "steps": list(certain_steps(bound, now))} for now in stand]
+
+
+def _next_sentence(bound: Bound, stand: Sequence[Standing]) -> str:
+    """What the next run does, where former checkpoints spare it something."""
+    phrases = []
+    for now in stand:
+        which = which_steps(bound, now)
+        match now:
+            case Reusable() if not which:
+                phrases.append(f"{now.segment.name} is reused")
+            case Waiting():
+                phrases.append(f"{now.segment.name} {'; '.join(now.reasons)}")
+            case Stale(stopped=True) if not which:
+                phrases.append(f"{now.segment.name} {'; '.join(now.reasons)}")
+            case _:
+                phrases.append(f"{now.segment.name} {which or 'runs'}")
+    if all(isinstance(now, Waiting) or phrases[n].endswith(" runs") for n, now in enumerate(stand)):
+        return ""
+    return f"The next run: {', '.join(phrases)}."
+
+
+def _outlook(bound: Bound, budget: EffectiveBudget, stand: Sequence[Standing]) -> Outlook:
     """The outlook for the inputs with their present size, where they exist."""
     graph = bound.graph
     settings = bound.settings
     runs_place(settings).is_ours()
-    upstream = reusable(standings(bound))
+    upstream = reusable(stand)
     profile = read_profile(settings.runs, graph.name, budget.count)
     forecast = forecast_of(graph, profile, settings.memory, known_input_bytes(bound, upstream))
     return outlook_of(forecast, budget.bytes, settings.memory.segment.headroom)
@@ -116,13 +154,16 @@ def outlook_json(
       the steps before which it cuts. `lower_bound_bytes`: no parts write and read less;
     - `segments`: [{`name`, `parts`: [{`steps`, `why`, `peak_bytes`, `peak_step`, `bytes_written`,
       `bytes_read`, `unknown`}]}]; `why` it begins there: segment, sink (it follows one),
-      before sink, or memory; `peak_step` is null if writing the checkpoint needs the most memory;
+      before sink, items, or memory; `peak_step` is null if writing the checkpoint needs the most
+      memory;
     - `boundaries`: [{`before`, a segment; `pays`; `verdict`: sink, needed, free, costs or hinders;
       `cost_bytes`; `live_bytes`, of the values kept across it; `instead`: steps before which there
       would be a cut without it; `unknown`}];
     - `other_budgets`: [{`budget_bytes`, `declared` and `best`: {`parts`, `peak_bytes`,
       `bytes_moved`}, null where that does not fit}]; `least`: {`budget_bytes`, `step`}, the budget
       below which that step does not fit in any part, even without headroom;
+    - `next_run`: [{`name`, `steps`}], the steps of each segment that the next run runs for certain:
+      of a segment that waits for another none are known;
     - `error`: as in `run --json`, if a run would refuse to start.
     """
     graph, best = outlook.forecast.graph, outlook.best

@@ -69,6 +69,11 @@ def _last_timeline(runs: tuple[PastRun, ...]) -> tuple[RunRecord, MemoryOverTime
 
 
 def _notes(project: Project, run: PastRun) -> Iterator[str]:
+    for segment in run.record.segments:
+        yield from (f"{segment.name}: {sentence}." for sentence in segment.accepted)
+        if segment.reused_steps:
+            reused = ", ".join(segment.reused_steps)
+            yield f"{segment.name}: taken over from former checkpoints: {reused}."
     if later := later_without_record(project.settings.runs, run):
         yield f"A later run, {later}, has left no record: it is still at work, or was killed."
     now = {

@@ -126,7 +126,8 @@ def v{n}({", ".join(takes)}) -> {"None" if node.is_sink else "str"}:
 
     def newest(self, segment: str) -> dict[str, Any]:
         """The manifest of the checkpoint that a run used last."""
-        paths = self.project.checkpoints().glob(f"{segment}/*/manifest.json")
+        every = self.project.checkpoints().glob(f"{segment}/*/manifest.json")
+        paths = (path for path in every if ".damaged-" not in path.parent.name)  # set aside
         found: dict[str, Any] = max((json.loads(p.read_text()) for p in paths), key=_use)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -15,10 +16,17 @@ import numpy as np
 import pytest
 from flight_delays.checkpointing.base.errors import StorageError
 from flight_delays.checkpointing.base.files import checksum
+from flight_delays.checkpointing.base.names import is_value_name
 from flight_delays.checkpointing.codecs import codec_named, format_named
 from flight_delays.checkpointing.disk.commit import Commit, Files, sure_bytes
-from flight_delays.checkpointing.disk.manifest import MANIFEST, Manifest, read_manifest
+from flight_delays.checkpointing.disk.manifest import (
+    MANIFEST,
+    FileRecord,
+    Manifest,
+    read_manifest,
+)
 from flight_delays.checkpointing.disk.store import Store, is_sound
+from flight_delays.checkpointing.disk.sweeping import discard
 
 from ..builders import JSON, PLENTY, TABLE, commit, table, write
 
@@ -318,3 +326,48 @@ def test_a_full_disk_refuses_what_does_not_fit_but_can_be_locked_to_clean_it(
         making.require_room(1)
     with store.lock():
         assert store.clear().bytes > 0
+
+
+def adopt(tmp_path: Path, allowance: int = PLENTY) -> tuple[Path, FileRecord, FileRecord]:
+    """A value and a folder of files, committed under one key and taken over under another."""
+    (tmp_path / "s01").mkdir(parents=True)
+    former = Commit(tmp_path / "s01" / "former", PLENTY)
+    record = former.write("value", table(), TABLE, format_named("arrow"))
+    made = former.workdir("pages")
+    (made / "inner").mkdir()
+    (made / "inner" / "page.txt").write_text("text")
+    pages = former.take("pages", made / "inner", PATH)
+    new = Commit(tmp_path / "s01" / "new", allowance)
+    taken = new.adopt("value", former.folder, record), new.adopt("pages", former.folder, pages)
+    assert new.adopt("value", former.folder, record) == taken[0]
+    for old, now in zip((record, pages), taken, strict=True):
+        assert (now.checksum, now.identity) == (old.checksum, old.identity)
+        assert now.untouched(new.folder)
+        assert is_sound(new.folder, now)
+        assert is_value_name(new.folder, now.file.partition("/")[0])
+    return new.folder, *taken
+
+
+def test_a_value_that_is_taken_over_is_the_same_file_once_more(tmp_path: Path) -> None:
+    folder, value, pages = adopt(tmp_path)
+    assert (folder / value.file).stat().st_nlink == 2
+    assert (folder / pages.file / "page.txt").stat().st_nlink == 2
+    used = Store(tmp_path).used_bytes()
+    assert used == value.bytes + pages.bytes
+    freed = discard(folder)
+    assert freed.bytes == 0
+    assert Store(tmp_path).used_bytes() == used
+
+
+def test_where_there_are_no_hard_links_it_is_a_copy_that_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    folder, value, pages = adopt(tmp_path)
+    assert (folder / value.file).stat().st_nlink == 1
+    assert Store(tmp_path).used_bytes() == 2 * (value.bytes + pages.bytes)
+    with pytest.raises(StorageError, match="max_disk"):
+        adopt(tmp_path / "other", allowance=10)

@@ -78,6 +78,7 @@ class Model:
         for n, node in enumerate(self.nodes):
             takes = [f"p{n}: int", *(f"v{read}: str" for read in node.reads)]
             mark = "@step(always=True)" if node.is_always else "@step"
+            ending = f"Path('sunk-v{n}.txt').write_text(made)" if node.is_sink else "return made"
             known = ", ".join([f"p{n}", str(self.codes[n]), *(f"v{read}" for read in node.reads)])
             sources[f"s{node.segment}"] += f"""
 {mark}
@@ -86,7 +87,7 @@ def v{n}({", ".join(takes)}) -> {"None" if node.is_sink else "str"}:
     if Path("fail.txt").exists() and Path("fail.txt").read_text() == "v{n}":
         raise RuntimeError("no")
     made = digest("v{n}", {known})
-    {"Path('sunk-v%d.txt').write_text(made)" % n if node.is_sink else "return made"}
+    {ending}
 """
         self.project.write(
             "src/demo/digests.py",
@@ -121,7 +122,8 @@ def v{n}({", ".join(takes)}) -> {"None" if node.is_sink else "str"}:
             folder = self.project.checkpoints() / segment / manifest["key"]
             for kind in ("values", "outputs"):
                 for name, record in manifest[kind].items():
-                    assert json.loads((folder / record["file"]).read_text()) == values[int(name[1:])]
+                    kept = json.loads((folder / record["file"]).read_text())
+                    assert kept == values[int(name[1:])]
         assert self.project.strays() == []
 
     def newest(self, segment: str) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def original(shared_project: Project) -> Project:
 
 def test_a_changed_param_of_one_step_runs_it_and_what_reads_it(done: Project) -> None:
     configure(done, "blue")
-    [first, second] = json.loads(done.command("status", "--json").stdout)["segments"]
+    [first, _] = json.loads(done.command("status", "--json").stdout)["segments"]
     assert first["runs"] == ["plot", "sent"]
     assert first["reasons"] == ["param colour changed from 'red' to 'blue'", "runs `plot`, `sent`"]
     record = done.run()

@@ -141,6 +141,25 @@ def test_a_step_imports_what_its_module_lacks(draft: Written) -> None:
     draft.require_tidy()
 
 
+def test_a_step_behind_one_that_runs_each_time_does_not_do_so(draft: Written) -> None:
+    path = draft.put(
+        "src/demo/segments/s03_enrich.py",
+        """\
+        \"\"\"Segment 3.\"\"\"
+
+        from ..checkpointing import step
+
+
+        @step(always=True)
+        def seen() -> int:
+            \"\"\"Seen.\"\"\"
+            return 1
+        """,
+    )
+    draft.add_step("more", "enrich")
+    assert "\n\n\n@step\ndef more(" in path.read_text()
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -360,7 +360,8 @@ def test_a_step_is_known_by_whichever_import(project: Reviewed) -> None:
         "s02": "from .. import checkpointing as c\n\n@c.step\ndef b(x): ...\n",
         "s03": "from demo.checkpointing import step\n\nif True:\n    @step\n    def c(x): ...\n",
         "s04": "def step(f): return f\n\n@step\ndef d(x): ...\n",
+        "s05": "from ..checkpointing import step\n\n@step(always=True)\ndef e(x): ...\n",
     }
     project.put({f"src/demo/segments/{name}.py": text for name, text in modules.items()})
     names = [Path(finding.path).stem for finding in project.findings()]
-    assert names == ["s01", "s01", "s02", "s02", "s03", "s03"]
+    assert names == ["s01", "s01", "s02", "s02", "s03", "s03", "s05", "s05"]

@@ -149,8 +149,9 @@ def _inheritance(
                 (manifest.record(name), values),
                 (manifest.outputs.get(name), outputs),
             ):
-                is_whole = record and (record.untouched(folder) or is_sound(folder, record))
-                if record and is_whole and name not in into:
+                if record is None or name in into:
+                    continue
+                if is_made or record.untouched(folder) or is_sound(folder, record):
                     into[name] = Held(manifest, record)
     left = left_to_run(bound.graph, segment, done, values, outputs)
     return Inheritance(left, values, outputs, manifests)

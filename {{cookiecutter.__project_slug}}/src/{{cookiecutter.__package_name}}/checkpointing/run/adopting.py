@@ -62,8 +62,8 @@ class Adopting:
 
         Raises StorageError.
         """
-        if made is not None:
-            self._learn(made)
+        if made is not None and not self._learn(made):
+            anew = True  # all that former checkpoints have was taken over before
         unfit = set(damaged)
         while True:
             now = inherit(
@@ -157,14 +157,18 @@ class Adopting:
             {name: now.outputs[name] for name in sorted(published & now.outputs.keys())},
         )
 
-    def _learn(self, made: Manifest) -> None:
-        """Note what steps that run each time have made: only now their readers can be judged."""
+    def _learn(self, made: Manifest) -> bool:
+        """Note what steps that run each time have made: only now their readers can be judged.
+
+        Returns whether there was anything new.
+        """
         known = {name: made.record(name) for name in self.awaited if name in made.steps}
         contents = {name: record.identity for name, record in known.items() if record}
-        if not contents.keys() <= self.contents.keys():
-            self.contents |= contents
-            values = self.ingredients.values
-            self.keys = step_keys(self.bound, self.segment, values, self.contents)
+        if contents.keys() <= self.contents.keys():
+            return False
+        self.contents |= contents
+        self.keys = step_keys(self.bound, self.segment, self.ingredients.values, self.contents)
+        return True
 
     def _is_foreign(self, held: Held) -> bool:
         return held.manifest.key != self.key

@@ -123,7 +123,9 @@ def graph(reads: list[set[int]]) -> tuple[Graph, Segment]:
 
 
 @given(st.data())
-def test_each_step_that_runs_finds_what_it_reads_and_no_other_step_runs(data: st.DataObject) -> None:
+def test_each_step_that_runs_finds_what_it_reads_and_no_other_step_runs(
+    data: st.DataObject,
+) -> None:
     count = data.draw(st.integers(1, 7))
     reads = [data.draw(st.sets(st.integers(0, n - 1))) if n else set() for n in range(count)]
     names = st.sets(st.sampled_from([f"v{n}" for n in range(count)]))

@@ -66,7 +66,7 @@ def keys(bound: Bound, contents: Mapping[str, str] = KNOWN) -> dict[str, str]:
 
 
 def changed(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
-    return {name for name in before | after if before.get(name) != after.get(name)}
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
 def edited(bound: Bound, **digests: str) -> Bound:

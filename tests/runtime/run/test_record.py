@@ -107,6 +107,8 @@ def test_a_record_is_kept_as_json(tmp_path: Path) -> None:
             "cuts": [],
             "steps": [asdict(step)],
             "writes": [],
+            "reused_steps": [],
+            "accepted": [],
         }
     ]
     assert datetime.fromisoformat(kept["started_at"]).tzinfo is not None

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from ..base.files import storage_errors
+from ..base.interrupts import held
 from ..disk.commit import Commit
 from ..disk.manifest import FileRecord, Manifest
 from ..disk.store import is_sound, used_bytes
@@ -109,9 +110,9 @@ class Adopting:
         checkpoints = bound.settings.memory.checkpoints
         commit = Commit(folder, max(0, checkpoints.max_disk - used_bytes(bound.settings)))
 
-        def taken(held: Mapping[str, Held]) -> dict[str, FileRecord]:
+        def taken(named: Mapping[str, Held]) -> dict[str, FileRecord]:
             records = {}
-            for name, each in held.items():
+            for name, each in named.items():
                 source = store.path(each.manifest.segment, each.manifest.key)
                 records[name] = commit.adopt(name, source, each.record)
                 if self._is_foreign(each):
@@ -136,12 +137,13 @@ class Adopting:
                 wiring=wirings(self.segment),
                 accepted=tuple(dict.fromkeys(a for m in now.sources for a in m.accepted)),
             )
-            is_taken = any(map(self._is_foreign, (*values.values(), *outputs.values())))
-            if is_taken or not now.left:
-                commit.finish(manifest, partial=bool(now.left))
         except BaseException:
             commit.abandon()
             raise
+        is_taken = any(map(self._is_foreign, (*values.values(), *outputs.values())))
+        if is_taken or not now.left:
+            with held():  # what a manifest names must not be abandoned
+                commit.finish(manifest, partial=bool(now.left))
         return manifest
 
     def _needed(self, now: Inheritance) -> tuple[dict[str, Held], dict[str, Held]]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..base.errors import ConfigurationError, StorageError, nearest
+from ..base.interrupts import held
 from ..base.texts import one_line
 from ..disk.commit import Commit
 from ..disk.manifest import Acceptance, Manifest
@@ -128,23 +129,23 @@ def _take_over(bound: Bound, now: Stale, former: Manifest, acceptance: Acceptanc
     room = bound.settings.memory.checkpoints.max_disk - used_bytes(bound.settings)
     commit = Commit(folder, max(0, room))
     try:
-        commit.finish(
-            replace(
-                former,
-                key=now.key,
-                ingredients=as_json(now.ingredients),
-                values={n: commit.adopt(n, source, r) for n, r in former.values.items()},
-                outputs={n: commit.adopt(n, source, r) for n, r in former.outputs.items()},
-                use=store.next_use(former.segment),
-                further=present_code(former.further, bound.settings.root),
-                step_keys=_keys(bound, now.segment, now.ingredients.values, former),
-                wiring=wirings(now.segment),
-                accepted=(*former.accepted, acceptance),
-            )
+        manifest = replace(
+            former,
+            key=now.key,
+            ingredients=as_json(now.ingredients),
+            values={n: commit.adopt(n, source, r) for n, r in former.values.items()},
+            outputs={n: commit.adopt(n, source, r) for n, r in former.outputs.items()},
+            use=store.next_use(former.segment),
+            further=present_code(former.further, bound.settings.root),
+            step_keys=_keys(bound, now.segment, now.ingredients.values, former),
+            wiring=wirings(now.segment),
+            accepted=(*former.accepted, acceptance),
         )
     except BaseException:
         commit.abandon()
         raise
+    with held():  # what a manifest names must not be abandoned
+        commit.finish(manifest)
 
 
 def _keys(

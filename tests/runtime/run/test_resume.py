@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ...marks import in_slow
 from ..conftest import Project
 
 FAILS = """
@@ -86,7 +87,7 @@ def first(record: dict[str, Any]) -> dict[str, Any]:
     return segment
 
 
-@pytest.mark.parametrize("step", ["both", "sent", "total"])
+@pytest.mark.parametrize("step", ["both", "sent", *in_slow("total")])
 def test_the_next_run_starts_at_the_step_that_raised(failing: Project, step: str) -> None:
     failing.write("fail.txt", step)
     failed = failing.run()

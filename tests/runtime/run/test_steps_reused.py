@@ -92,6 +92,7 @@ def test_a_changed_param_of_one_step_runs_it_and_what_reads_it(done: Project) ->
     assert done.statuses() == {"s01": "reused", "s02": "reused"}
 
 
+@pytest.mark.slow
 def test_values_of_a_former_checkpoint_take_no_further_room(done: Project) -> None:
     values = [*done.checkpoints().glob("s01/*/noisy.*")]
     configure(done, "blue")
@@ -101,6 +102,7 @@ def test_values_of_a_former_checkpoint_take_no_further_room(done: Project) -> No
     assert len({path.stat().st_ino for path in both}) == len(values)
 
 
+@pytest.mark.slow
 def test_a_changed_input_runs_all_that_comes_of_it(done: Project) -> None:
     done.write("data/numbers.csv", "x\n1\n2\n3\n")
     done.run()
@@ -136,6 +138,7 @@ def test_an_output_that_is_taken_over_is_published(done: Project) -> None:
     assert (done.folder / "data/out/plot.txt").read_text() == "2 red"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_to_run_all_takes_nothing_over(done: Project) -> None:
     configure(done, "blue")
     done.run("--rerun-from", "s01")

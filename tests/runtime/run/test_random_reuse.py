@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ..conftest import Project
@@ -184,7 +184,18 @@ def check_executed(model: Model, changed: set[int]) -> None:
         assert after or before, f"v{n} ran needlessly"
 
 
-@settings(RUNS, max_examples=2)
+CHAIN = [
+    Node(1, (), is_sink=False, is_always=False),
+    Node(1, (0,), is_sink=False, is_always=False),
+    Node(1, (1,), is_sink=True, is_always=False),
+    Node(1, (0,), is_sink=False, is_always=True),
+    Node(1, (1, 3), is_sink=False, is_always=False),
+    Node(2, (1, 4), is_sink=False, is_always=False),
+]
+
+
+@settings(RUNS, max_examples=1)
+@example(made=CHAIN, history=[("param", 1), ("fail", 4), ("remove", 3), ("param", 0)])
 @given(made=nodes(), history=ACTIONS)
 def test_whatever_is_edited_the_result_is_that_of_a_fresh_run(
     made: list[Node], history: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory

@@ -74,7 +74,7 @@ WRITE = {
 SEGMENT = {
     **{"name": "str", "status": "str", "parts": "int", "peak_bytes": "int"},
     **{"seconds": "float", "bytes_written": "int"},
-    **{"cuts": [], "steps": [STEP], "writes": [WRITE]},
+    **{"cuts": [], "steps": [STEP], "writes": [WRITE], "reused_steps": [], "accepted": []},
 }
 RUN = {
     **{"budget_bytes": "int", "peak_bytes": "int", "seconds": "float", "bytes_written": "int"},
@@ -85,11 +85,12 @@ RUN = {
 def test_the_json_of_a_run_keeps_its_contract(done: Project) -> None:
     record = done.run("--fresh")
     assert {key: shape(record[key]) for key in RUN} == RUN
-    assert [shape(segment) for segment in record["segments"]] == [SEGMENT, SEGMENT]
+    cut = SEGMENT | {"cuts": [{"before": "str", "why": "str"}]}
+    assert [shape(segment) for segment in record["segments"]] == [SEGMENT, cut]
     assert record["outputs"].keys() == {"doubled", "total"}
     assert all(Path(path).exists() for path in record["outputs"].values())
     assert "error" not in record
-    assert [s["parts"] for s in record["segments"]] == [1, 1]
+    assert [s["parts"] for s in record["segments"]] == [1, 2]  # a sink is a part of its own
     assert record["peak_bytes"] == max(s["peak_bytes"] for s in record["segments"]) > 0
     assert record["bytes_written"] == sum(s["bytes_written"] for s in record["segments"]) > 0
     names = [[step["name"] for step in s["steps"]] for s in record["segments"]]
@@ -99,7 +100,8 @@ def test_the_json_of_a_run_keeps_its_contract(done: Project) -> None:
 def test_the_json_of_a_reused_run_has_the_same_shape(done: Project) -> None:
     record = done.run()
     assert [s["status"] for s in record["segments"]] == ["reused", "reused"]
-    lists: dict[str, Any] = {"cuts": [], "steps": [], "writes": []}
+    names = ("cuts", "steps", "writes", "reused_steps", "accepted")
+    lists: dict[str, Any] = {name: [] for name in names}
     empty = {"parts": 0, "peak_bytes": 0, "seconds": 0.0, "bytes_written": 0, **lists}
     assert record["segments"] == [
         {"name": name, "status": "reused", **empty} for name in ("s01", "s02")
@@ -116,7 +118,8 @@ def test_the_json_of_a_failed_run_says_what_failed(done: Project) -> None:
         "kind": "step_failed",
         "segment": "s02",
         "step": "total",
-        "message": "ValueError: a negative number",
+        "message": "ValueError: a negative number\n"
+        "  The steps before `total` are kept: the next run starts there.",
     }
 
 
@@ -157,7 +160,7 @@ def test_a_run_ends_with_a_table_of_what_each_segment_took(done: Project) -> Non
     for heading in ("segment", "status", "parts", "peak", "of budget", "seconds", "written"):
         assert heading in out
     assert re.search(r"s01 +│ reused", out)
-    assert re.search(r"s02 +│ ran +│ +1 │ +\d+ MB │ +\d+% │ +\d+\.\d │ +[\d.]+ kB", out)
+    assert re.search(r"s02 +│ ran +│ +2 │ +\d+ MB │ +\d+% │ +\d+\.\d │ +[\d.]+ kB", out)
     assert "doubled: data/doubled.parquet" in out
 
 

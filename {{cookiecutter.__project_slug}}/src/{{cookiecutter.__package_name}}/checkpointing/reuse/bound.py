@@ -151,7 +151,8 @@ def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
         for parameter in step.parameters:
             name = parameter.name
             if name in bound.inputs:
-                received[step.name, name] = argument(bound.inputs[name], parameter.annotation)
+                annotation = list[Path] if step.each == name else parameter.annotation
+                received[step.name, name] = argument(bound.inputs[name], annotation)
             elif (step.name, name) in bound.params:
                 received[step.name, name] = bound.params[step.name, name]
             elif (step.name, name) in bound.variables.values:
@@ -171,7 +172,7 @@ def trees(bound: Bound, segment: Segment) -> tuple[Tree, ...]:
 def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> Ingredients:
     code = bound.code[segment.name]
     return Ingredients(
-        code=dict(sorted((code.modules | data_digests(bound, code)).items())),
+        code=dict(sorted((code.reached | data_digests(bound, code)).items())),
         libraries=code.libraries,
         params=_param_texts(bound, segment),
         inputs={name: source.digest for name, source in _inputs(bound, segment).items()},

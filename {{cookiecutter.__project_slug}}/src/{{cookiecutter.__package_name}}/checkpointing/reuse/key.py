@@ -1,9 +1,10 @@
 """The key of a segment: everything its values depend on, found and hashed.
 
-A key covers the code of the segment's module and of every first-party module that it imports,
-transitively, without comments, docstrings and formatting; the data files of their packages; the
-params it uses; the contents of the inputs and of the values it reads; and the minor versions of
-Python and of the libraries that the code imports. The runtime counts by its FORMAT_VERSION alone.
+A key covers the code that the segment's steps can reach, from function to function, in their module
+and in every first-party module that it imports, without comments, docstrings and formatting; the
+data files of their packages; the params it uses; the contents of the inputs and of the values it
+reads; and the minor versions of Python and of the libraries that these modules import. The runtime
+counts by its FORMAT_VERSION alone.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +29,44 @@ from ..base.texts import VALUE_CHARACTERS, cut
 from ..graph.modules import Module, Modules, folder_of, is_own, pinned
 from ..graph.sources import OWN_HOME, Home, home_of, read
 from ..graph.steps import Segment
+from .definitions import Definitions, definitions_of, opaque
+from .imports import Imports, with_parents
+from .reach import reach_of
 from .syntax import Parsed, parsed
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+_FORMER = "made by another version of the runtime"
 
 _ALWAYS_USED = ("numpy", "pandas", "pyarrow")  # codecs use them, whatever the steps import
 
 
 @dataclass(frozen=True)
 class Code:
-    """The code of a segment: digests of modules, and versions of libraries."""
+    """The code of a segment.
+
+    Attributes:
+        modules: digests of all modules that its steps' modules may import: a run must not use
+            another version of any of them.
+        libraries: the versions of libraries.
+        steps: for each step the digests of what it can reach, by `package.module.name`, or by
+            `package.module` where all of a module counts. That of each step is complete.
+    """
 
     modules: dict[str, str]
     libraries: dict[str, str]
+    steps: dict[str, dict[str, str]] = field(default_factory=dict)
 
     files: dict[str, Path] = field(default_factory=dict)
     """The file of each module."""
 
     folders: tuple[Path, ...] = ()
     """The folders of its packages, whose data files count too."""
+
+    @property
+    def reached(self) -> dict[str, str]:
+        """The digests of all that any of its steps can reach."""
+        return {name: digest for each in self.steps.values() for name, digest in each.items()}
 
 
 @dataclass(frozen=True)
@@ -73,7 +93,7 @@ class Ingredients:
 
 
 def code_of(segment: Segment) -> Code:
-    """All first-party code that a segment's steps can reach by imports.
+    """All first-party code that a segment may import, and what of it each step can reach.
 
     The modules must have been imported, because then it is known where they were imported from, and
     some versions of libraries are read from what they import.
@@ -82,24 +102,37 @@ def code_of(segment: Segment) -> Code:
         ConfigurationError: a step's module has no source file, or one is not Python.
     """
     home = home_of_segment(segment)
-    modules = {step.module for step in segment.steps}
-    modules |= {f"{package}.adapters" for package in home.packages}
-    code, libraries = _reached(home, modules)
+    modules = list(dict.fromkeys(step.module for step in segment.steps))
+    adapters = [f"{package}.adapters" for package in sorted(home.packages)]
+    imported = _imported(home, {*modules, *adapters})
     for step in segment.steps:
-        if step.module not in code.modules:
+        if step.module not in imported.modules:
             raise ConfigurationError(f"{step.place}: not found as {step.module}")
-    return replace(code, libraries=_versions(libraries))
+    imports = Imports({name: _defined(m, m.file) for name, m in imported.modules.items() if m.file})
+    steps: dict[str, dict[str, str]] = {}
+    changing: list[tuple[set[str], dict[str, str]]] = []
+    for step in segment.steps:
+        reached = reach_of(imports, step.module, step.name, beside=modules, whole=adapters)
+        digests = reached.digests()
+        for changed, other in changing:  # what an earlier step of the process changes for this one
+            if not changed.isdisjoint(digests):
+                digests = {**other, **digests}
+        steps[step.name] = dict(sorted(digests.items()))
+        changing.append((reached.changed(), steps[step.name]))
+    return Code(
+        imported.digests, _versions(imported.libraries), steps, imported.files, imported.folders
+    )
 
 
 def modules_behind(module: str) -> set[str]:
     """The first-party modules that the import of a module of this project may import."""
-    return set(_reached(OWN_HOME, {module})[0].files)
+    return set(_imported(OWN_HOME, {module}).modules)
 
 
 def adapters_code() -> dict[str, str]:
     """Digests of the project's adapters.py and of all first-party code that it reaches."""
     names = {f"{package}.adapters" for package in OWN_HOME.packages}
-    return _reached(OWN_HOME, names)[0].modules
+    return _imported(OWN_HOME, names).digests
 
 
 def digest_of(name: str, file: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> str:
@@ -115,6 +148,8 @@ def digest_of(name: str, file: Path, read: Callable[[Path], bytes] = Path.read_b
 
 def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
     """Why a checkpoint made from `old` ingredients cannot be reused for `new`, for people."""
+    if old and old.get("format_version") != new.format_version:
+        return [_FORMER]
     reasons = []
     for kind, noun in (("code", "code of"), ("inputs", "input"), ("values", "value")):
         names = differing(old.get(kind, {}), getattr(new, kind))
@@ -128,8 +163,6 @@ def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
         ]
     if list(old.get("steps", ())) != list(new.steps):
         reasons.append("the segment's list of steps changed")
-    if old.get("format_version") != new.format_version:
-        reasons.append("the checkpoint format changed")
     return reasons
 
 
@@ -158,9 +191,22 @@ def home_of_segment(segment: Segment) -> Home:
     return Home(folder, packages)
 
 
-def _reached(home: Home, names: set[str]) -> tuple[Code, set[str]]:
-    """The code of modules and of all that they import, and the names of libraries."""
-    modules, digests, files = Modules(home.folder), dict[str, str](), dict[str, Path]()
+@dataclass(frozen=True)
+class _Imported:
+    """All first-party modules that some modules may import, and the names of libraries."""
+
+    modules: dict[str, Module]
+    digests: dict[str, str]
+    libraries: set[str]
+    folders: tuple[Path, ...]
+
+    @property
+    def files(self) -> dict[str, Path]:
+        return {name: module.file for name, module in self.modules.items() if module.file}
+
+
+def _imported(home: Home, names: set[str]) -> _Imported:
+    modules, digests, own = Modules(home.folder), dict[str, str](), dict[str, Module]()
     libraries, folders = {*_ALWAYS_USED}, set[Path]()
     folders |= {Path(os.path.normpath(home.folder / package)) for package in home.packages}
     waiting, seen, guessed = set(names), set[str](), set[str]()
@@ -183,17 +229,24 @@ def _reached(home: Home, names: set[str]) -> tuple[Code, set[str]]:
             if name in guessed:  # what cannot be compiled cannot be imported either
                 continue
             raise
-        digests[name], files[name] = code.digest, module.file
+        digests[name], own[name] = code.digest, module
         if (folder := folder_of(name, module.file)) is not None:
             folders.add(folder)
-        waiting |= {part for other in (name, *code.imports) for part in _with_parents(other)} - seen
+        waiting |= {part for other in (name, *code.imports) for part in with_parents(other)} - seen
         if code.is_open:
             inside = set(modules.inside(top)) - seen
             guessed |= inside - waiting
             waiting |= inside
     outermost = sorted(f for f in folders if f.is_dir() and folders.isdisjoint(f.parents))
-    ordered = dict(sorted(digests.items()))
-    return Code(ordered, {}, dict(sorted(files.items())), tuple(outermost)), libraries
+    in_order = (dict(sorted(own.items())), dict(sorted(digests.items())))
+    return _Imported(*in_order, libraries, tuple(outermost))
+
+
+def _defined(module: Module, file: Path) -> Definitions:
+    """What a module defines. Raises as `_examined`."""
+    if not _is_source(file):
+        return opaque(module.name, _examined(module, file).digest)
+    return definitions_of(file, module.name, module.package, read(file))
 
 
 def _is_source(file: Path) -> bool:
@@ -210,12 +263,6 @@ def _examined(module: Module, file: Path) -> Parsed:
         raise ConfigurationError(
             f"{file} cannot be read: {refusal_of(error)}. {remedy_of(error)}"
         ) from None
-
-
-def _with_parents(name: str) -> Iterator[str]:
-    """The name and its packages: importing a.b.c runs a and a.b as well."""
-    parts = name.split(".")
-    return (".".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
 def _short(text: str | None) -> str:

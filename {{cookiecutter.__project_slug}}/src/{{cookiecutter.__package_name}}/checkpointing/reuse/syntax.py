@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import xxhash
 
 from ..base.errors import ConfigurationError
 
-_IMPORTERS = frozenset({"import_module", "__import__"})
+IMPORTERS = frozenset({"import_module", "__import__"})
 _LOADERS = frozenset({"spec_from_file_location", "run_path", "run_module", "walk_packages"})
 
 
@@ -34,14 +34,41 @@ def parsed(path: Path, name: str, package: str, source: bytes) -> Parsed:
 
     Raises ConfigurationError if it is not Python.
     """
+    tree = tree_of(path, source)
+    nodes = tuple(ast.walk(tree))
+    imports = frozenset(_imports(nodes, package))
+    calls = Calls(nodes, name, package, importers_of(nodes))
+    return Parsed(digest_of_tree(tree), imports | calls.imports, calls.is_open)
+
+
+@functools.cache
+def tree_of(path: Path, source: bytes) -> ast.Module:
+    """The syntax of a source without docstrings. Raises ConfigurationError if it is not Python."""
     try:
         tree = ast.parse(source, filename=str(path))
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte
         raise ConfigurationError(f"{path} is not valid Python: {error}") from None
-    nodes = tuple(ast.walk(tree))
-    imports = frozenset(_imports(nodes, package))
-    calls = _Calls(nodes, name, package)
-    return Parsed(_digest(tree), imports | calls.imports, calls.is_open)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and _text(first.value) is not None:
+                node.body = node.body[1:]
+    return tree
+
+
+def digest_of_tree(tree: ast.AST) -> str:
+    """A hash of what can change a value in some source: not of its places and its layout."""
+    return xxhash.xxh3_128_hexdigest(ast.dump(tree, annotate_fields=False).encode())
+
+
+def importers_of(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """The names by which a module calls what imports by name."""
+    importers = set(IMPORTERS)
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module == "importlib":
+            renamed = (alias for alias in node.names if alias.name in IMPORTERS)
+            importers |= {alias.asname or alias.name for alias in renamed}
+    return frozenset(importers)
 
 
 def _imports(nodes: tuple[ast.AST, ...], package: str) -> Iterator[str]:
@@ -49,7 +76,7 @@ def _imports(nodes: tuple[ast.AST, ...], package: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node.module or "", node.level, package)
+            base = absolute(node.module or "", node.level, package)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
@@ -58,28 +85,33 @@ def _imports(nodes: tuple[ast.AST, ...], package: str) -> Iterator[str]:
                 yield from (f"{package}.{n}" for n in _texts(node.value))  # `import *` loads these
 
 
-class _Calls:
-    """The calls of a module that import by name: literal names, and whether there are others."""
+class Calls:
+    """The calls that import by name in some source: literal names, and whether there are others.
 
-    def __init__(self, nodes: tuple[ast.AST, ...], name: str, package: str) -> None:
+    Args:
+        nodes: all of the source.
+        name: of its module, whose relative imports start from `package`.
+        importers: the names by which the module calls what imports by name.
+    """
+
+    def __init__(
+        self, nodes: Iterable[ast.AST], name: str, package: str, importers: frozenset[str]
+    ) -> None:
         self._anchors = {"__name__": name, "__package__": package}
         self._package = package
-        self._importers = set(_IMPORTERS)
-        for node in nodes:
-            if isinstance(node, ast.ImportFrom) and node.module == "importlib":
-                renamed = (alias for alias in node.names if alias.name in _IMPORTERS)
-                self._importers |= {alias.asname or alias.name for alias in renamed}
+        self._importers = importers
+        nodes = tuple(nodes)
         plain: set[int] = set()
         names: set[str] = set()
         for node in nodes:
-            if isinstance(node, ast.Call) and _called(node.func) in self._importers:
+            if isinstance(node, ast.Call) and called(node.func) in self._importers:
                 literal = self._literal(node)
                 if literal is not None:
                     plain.add(id(node.func))
                     names |= literal
         self.imports = frozenset(names)
         self.is_open = any(
-            _called(node) in self._importers | _LOADERS and id(node) not in plain for node in nodes
+            called(node) in self._importers | _LOADERS and id(node) not in plain for node in nodes
         )
 
     def _literal(self, call: ast.Call) -> set[str] | None:
@@ -88,11 +120,11 @@ class _Calls:
         name = _text(given.get(0, given.get("name")))
         if name is None or None in given or any(isinstance(a, ast.Starred) for a in call.args):
             return None
-        if _called(call.func) == "__import__":
+        if called(call.func) == "__import__":
             level = given.get(4, given.get("level", ast.Constant(0)))
             if not (isinstance(level, ast.Constant) and isinstance(level.value, int)):
                 return None
-            base = _absolute(name, level.value, self._package)
+            base = absolute(name, level.value, self._package)
             listed = given.get(3, given.get("fromlist"))
             return {base, *(f"{base}.{inner}" for inner in _texts(listed))}
         bare = name.lstrip(".")
@@ -103,10 +135,11 @@ class _Calls:
         start = _text(anchor)
         if start is None and isinstance(anchor, ast.Name):
             start = self._anchors.get(anchor.id)
-        return None if start is None else {_absolute(bare, level_of_dots, start)}
+        return None if start is None else {absolute(bare, level_of_dots, start)}
 
 
-def _absolute(name: str, level: int, package: str) -> str:
+def absolute(name: str, level: int, package: str) -> str:
+    """The full name of a module that is imported with `level` dots in front."""
     if not level:
         return name
     parts = package.split(".")
@@ -114,7 +147,8 @@ def _absolute(name: str, level: int, package: str) -> str:
     return ".".join([*above, name] if name else above)
 
 
-def _called(node: ast.AST) -> str | None:
+def called(node: ast.AST) -> str | None:
+    """The last name of what is called: `f` of `a.b.f`; None for what has no name."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None
@@ -129,11 +163,3 @@ def _texts(node: ast.expr | None) -> list[str]:
     inner = ast.walk(node) if node is not None else ()
     return [n.value for n in inner if isinstance(n, ast.Constant) and isinstance(n.value, str)]
 
-
-def _digest(tree: ast.Module) -> str:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and _text(first.value) is not None:
-                node.body = node.body[1:]
-    return xxhash.xxh3_128_hexdigest(ast.dump(tree, annotate_fields=False).encode())

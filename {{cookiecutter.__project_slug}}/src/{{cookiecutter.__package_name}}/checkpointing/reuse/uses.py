@@ -1,0 +1,401 @@
+"""What a piece of source uses from outside itself: names, modules, texts that may be names.
+
+It sees scopes as Python's compiler does, with one rule for doubt: a name that may be a global is
+one. So it may list too much, and never too little.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .syntax import IMPORTERS, Calls, absolute, called
+
+_ANYTHING = frozenset({"eval", "exec", "compile", "__builtins__", "__loader__", "__spec__"})
+_ANYTHING |= {"__package__", "__name__"}  # but see `_TAKE_OWN_NAME`
+_ANYTHING_OF = frozenset({"__subclasses__", "__globals__", "__builtins__", "__import__"})
+_ANYTHING_OF |= {"f_globals", "f_back", "tb_frame", "gi_frame", "cr_frame", "__getattribute__"}
+_PLACES = frozenset({"__file__", "__path__"})
+_TAKE_OWN_NAME = frozenset({"getLogger", "get_logger", "files", "get_data"})
+"""Calls that find no code by the name of a module that they receive."""
+
+_READING = frozenset({"get", "items", "keys", "values", "copy", "index", "count", "join", "split"})
+_READING |= {"format", "startswith", "endswith", "strip", "lower", "upper", "replace", "match"}
+_READING |= {"search", "fullmatch", "sub", "findall", "joinpath", "read_text", "exists", "isin"}
+_READING |= {"info", "debug", "warning", "error", "exception", "log"}
+
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_TOKEN = re.compile(r"(@?)([A-Za-z_][\w.]*)(:[A-Za-z_]\w*)?(\s*\()?")
+
+
+class Reference(NamedTuple):
+    """A dotted name: `names` of a module, or of the source's own module if that is None."""
+
+    module: str | None
+    names: tuple[str, ...]
+
+
+class Word(NamedTuple):
+    """A name in a text, which a library may look up: `df.query("x > @LIMIT")`."""
+
+    text: str
+
+    is_marked: bool
+    """Whether it is written as only a look-up is: `@name`, or `name(`."""
+
+    is_alone: bool
+    """Whether it is the whole text."""
+
+
+@dataclass(frozen=True)
+class Uses:
+    """What some source uses.
+
+    Attributes:
+        references: what it loads, stores or deletes, by name.
+        members: what `from … import …` names in a function: a module is imported, not used.
+        modules: all that it imports, in its order.
+        changed: the references that it stores to, or whose methods it calls.
+        declared: the globals of its own module that functions in it assign.
+        words: names in its texts.
+        is_open: it may use anything that is imported.
+        is_whole: it may use any name of its own module.
+        has_place: it asks where its module lies.
+    """
+
+    references: frozenset[Reference] = frozenset()
+    members: frozenset[Reference] = frozenset()
+    modules: tuple[str, ...] = ()
+    changed: frozenset[Reference] = frozenset()
+    declared: frozenset[str] = frozenset()
+    words: frozenset[Word] = frozenset()
+    is_open: bool = False
+    is_whole: bool = False
+    has_place: bool = False
+
+
+@dataclass
+class _Scope:
+    """The names of a function, lambda or comprehension."""
+
+    locals: set[str] = field(default_factory=set)
+    imports: dict[str, Reference] = field(default_factory=dict)
+    globals: set[str] = field(default_factory=set)
+
+
+def uses_of(node: ast.stmt, name: str, package: str, importers: frozenset[str]) -> Uses:
+    """What a statement at the level of a module uses.
+
+    Args:
+        name: of the module, whose relative imports start from `package`.
+        importers: the names by which the module calls `import_module`.
+    """
+    reader = _Reader(package, importers)
+    reader.visit(node)
+    calls = Calls(tuple(ast.walk(node)), name, package, importers)
+    reader.references |= {Reference(module, ()) for module in calls.imports}
+    return Uses(
+        references=frozenset(reader.references),
+        members=frozenset(reader.members),
+        modules=(*reader.modules, *sorted(calls.imports)),
+        changed=frozenset(reader.changed),
+        declared=frozenset(reader.declared),
+        words=frozenset(reader.words),
+        is_open=reader.is_open or calls.is_open,
+        is_whole=reader.is_whole,
+        has_place=reader.has_place,
+    )
+
+
+def imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Reference]:
+    """What an import binds, by name; for `import *` nothing."""
+    if isinstance(node, ast.Import):
+        return {
+            alias.asname or alias.name.partition(".")[0]: Reference(
+                alias.name if alias.asname else alias.name.partition(".")[0], ()
+            )
+            for alias in node.names
+        }
+    base = absolute(node.module or "", node.level, package)
+    names = (alias for alias in node.names if alias.name != "*")
+    return {alias.asname or alias.name: Reference(base, (alias.name,)) for alias in names}
+
+
+def modules_in(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
+    """The modules that an import may import: `from a import b` imports `a`, and `a.b` if it is one."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = absolute(node.module or "", node.level, package)
+    yield base
+    yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
+
+
+def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
+    """The names that statements bind in their own scope, each as often as it is bound."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+            continue  # what lies in it is another scope
+        if isinstance(node, _COMPREHENSIONS):
+            yield from (n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+            continue
+        if isinstance(node, ast.Lambda):
+            continue
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            yield node.name
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            yield node.rest
+        yield from bound_in(ast.iter_child_nodes(node))
+
+
+def chain_of(node: ast.expr) -> tuple[str, ...] | None:
+    """The names of `a.b.c`; None for what does not start with a name."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(names)) if isinstance(node, ast.Name) else None
+
+
+class _Reader(ast.NodeVisitor):
+    """Reads one statement of a module."""
+
+    def __init__(self, package: str, importers: frozenset[str]) -> None:
+        self.references: set[Reference] = set()
+        self.members: set[Reference] = set()
+        self.modules: list[str] = []
+        self.changed: set[Reference] = set()
+        self.declared: set[str] = set()
+        self.words: set[Word] = set()
+        self.is_open = self.is_whole = self.has_place = False
+        self._package = package
+        self._take_own_name = _TAKE_OWN_NAME | importers | IMPORTERS
+        self._scopes: list[_Scope] = []
+        self._classes: list[str] = []
+
+    # Scopes
+
+    def _resolve(self, name: str) -> Reference | None:
+        """What a name stands for; None for a local."""
+        if any(name in scope.globals for scope in self._scopes):
+            return Reference(None, (name,))
+        for scope in reversed(self._scopes):
+            if name in scope.imports:
+                return scope.imports[name]
+            if name in scope.locals:
+                return None
+        return Reference(None, (name,))
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        for decorator in node.decorator_list:
+            self.visit(decorator)
+        self._signature(node.args)
+        if node.returns is not None:
+            self._annotation(node.returns)
+        for parameter in getattr(node, "type_params", ()):
+            self.visit(parameter)
+        self._inside(self._scope(node), node.body)
+
+    visit_FunctionDef = visit_AsyncFunctionDef = _function
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._signature(node.args)
+        self._inside(_Scope(_parameters(node.args)), [node.body])
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """The names of a class are no scope for what lies in it, so none of them is hidden."""
+        self._classes.append(node.name)
+        self.generic_visit(node)
+        self._classes.pop()
+
+    def _comprehension(self, node: ast.AST) -> None:
+        first, *others = node.generators  # type: ignore[attr-defined]  # all comprehensions have it
+        self.visit(first.iter)
+        targets = (n for part in (first, *others) for n in ast.walk(part.target))
+        scope = _Scope({n.id for n in targets if isinstance(n, ast.Name)})
+        results = [getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)]
+        later = [part for other in others for part in (other.iter, *other.ifs)]
+        self._inside(scope, [first.target, *first.ifs, *later, *results])
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+    def _inside(self, scope: _Scope, body: Iterable[ast.AST]) -> None:
+        self._scopes.append(scope)
+        for part in body:
+            self.visit(part)
+        self._scopes.pop()
+
+    def _scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> _Scope:
+        inside = [n for statement in node.body for n in _own_scope(statement)]
+        listed = (n for n in inside if isinstance(n, ast.Global))
+        declared = {name for statement in listed for name in statement.names}
+        free = {n for s in inside if isinstance(s, ast.Nonlocal) for n in s.names}
+        bound = list(bound_in(node.body))
+        parameters = _parameters(node.args)
+        imports: dict[str, Reference] = {}
+        statements = [n for n in inside if isinstance(n, ast.Import | ast.ImportFrom)]
+        for statement in statements:
+            for name, target in imported(statement, self._package).items():
+                if bound.count(name) == 1 and name not in parameters | declared | free:
+                    imports[name] = target
+        self.declared |= declared & set(bound)
+        return _Scope((set(bound) | parameters) - declared - free, imports, declared)
+
+    def _signature(self, arguments: ast.arguments) -> None:
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        every += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
+        for argument in every:
+            if argument.annotation is not None:
+                self._annotation(argument.annotation)
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            if default is not None:
+                self.visit(default)
+
+    # Names
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self._name((node.id,), node.ctx)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        self.is_open |= node.attr in _ANYTHING_OF
+        chain = chain_of(node)
+        if chain is None:
+            self.visit(node.value)
+        else:
+            self.is_open |= not _ANYTHING_OF.isdisjoint(chain)
+            self._name(chain, node.ctx)
+
+    def _name(self, chain: tuple[str, ...], context: ast.expr_context) -> None:
+        first, *rest = chain
+        spellings = [first]
+        if first.startswith("__") and not first.endswith("__"):  # Python mangles it in a class
+            spellings += [f"_{name.lstrip('_')}{first}" for name in self._classes]
+        for spelling in spellings:
+            target = self._resolve(spelling)
+            if target is None:
+                continue
+            if target == Reference(None, (first,)):
+                self._special(first)
+            reference = Reference(target.module, (*target.names, *rest))
+            if isinstance(context, ast.Load) or rest or self._scopes:
+                self.references.add(reference)
+            if not isinstance(context, ast.Load) and (rest or self._scopes):
+                self.changed.add(reference)
+
+    def _special(self, name: str) -> None:
+        self.is_open |= name in _ANYTHING
+        self.has_place |= name in _PLACES
+        self.is_whole |= name in {"globals", "vars", "dir"}
+        self.is_whole |= name == "locals" and not self._scopes
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self._change(node.value)
+        self.generic_visit(node)
+
+    def _change(self, node: ast.expr) -> None:
+        """Note that what an expression starts from may be another one afterwards."""
+        chain = _root(node)
+        if chain and (target := self._resolve(chain[0])):
+            self.changed.add(Reference(target.module, (*target.names, *chain[1:])))
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name, chain = called(node.func), chain_of(node.func)
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        if chain in {("vars",), ("dir",)} and given:  # of an object, and not of the module
+            pass
+        else:
+            self.visit(node.func)
+        if name in self._take_own_name:
+            given = [g for g in given if not _is_own_name(g)]
+        elif isinstance(node.func, ast.Attribute) and name not in _READING:
+            self._change(node.func.value)
+        for value in given:
+            self.visit(value)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        for side in (node.left, *node.comparators):
+            if not _is_own_name(side):
+                self.visit(side)
+
+    # Imports
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        self.modules += modules_in(node, self._package)
+        for name, target in imported(node, self._package).items():
+            is_followed = bool(self._scopes) and name in self._scopes[-1].imports
+            if target.names and (is_followed or self._scopes):
+                self.members.add(target)
+            if not is_followed:
+                self.references.add(target)
+
+    visit_Import = visit_ImportFrom = _import
+
+    # Texts
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str):
+            for sign, dotted, colon, call in _TOKEN.findall(node.value):
+                name = (dotted + colon.replace(":", ".")).rstrip(".")
+                is_alone = node.value.strip() == dotted + colon
+                self.words.add(Word(name, bool(sign or call), is_alone))
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._annotation(node.annotation)
+        self.visit(node.target)
+        if node.value is not None:
+            self.visit(node.value)
+
+    def _annotation(self, node: ast.expr) -> None:
+        """Visit an annotation; a text in it is source, unless it is the argument of a call."""
+        self.visit(node)
+        for text in _texts_outside_calls(node):
+            try:
+                self._annotation(ast.parse(text.strip(), mode="eval").body)
+            except (SyntaxError, ValueError, RecursionError):
+                continue
+
+
+def _own_scope(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all below it that belongs to the same function."""
+    yield node
+    inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    if not isinstance(node, inner):
+        for child in ast.iter_child_nodes(node):
+            yield from _own_scope(child)
+
+
+def _parameters(arguments: ast.arguments) -> set[str]:
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
+    return {argument.arg for argument in every}
+
+
+def _root(node: ast.expr) -> tuple[str, ...] | None:
+    """The names that `a.b[0].c[1]` starts with: `a.b`."""
+    while chain_of(node) is None:
+        if not isinstance(node, ast.Attribute | ast.Subscript):
+            return None
+        node = node.value
+    return chain_of(node)
+
+
+def _is_own_name(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in {"__name__", "__package__"}
+
+
+def _texts_outside_calls(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    if not isinstance(node, ast.Call):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                yield from _texts_outside_calls(child)

@@ -159,9 +159,12 @@ class _Reader:
             )
 
     def _other(self, node: ast.stmt) -> Statement:
-        uses = uses_of(node, self.name, self.package, self.importers)
-        bound = tuple(dict.fromkeys(_bound(node)))
-        kind, needed = _kind(node), conditions(node)
+        bound, kind = tuple(dict.fromkeys(_bound(node))), _kind(node)
+        try:
+            uses = uses_of(node, self.name, self.package, self.importers)
+            needed, data = conditions(node), conditions_of_data(node)
+        except RecursionError:  # an expression of hundreds of parts
+            uses, needed, data = Uses(is_open=True), None, None
         digest = digest_of_tree(node) + self.shape if uses.has_place else digest_of_tree(node)
         is_lazy = kind is Kind.FUNCTION  # what its body imports is imported when it is called
         modules = () if is_lazy and needed is not None else uses.modules
@@ -173,7 +176,7 @@ class _Reader:
             targets={},
             modules=modules,
             conditions=needed,
-            data=conditions_of_data(node),
+            data=data,
             wraps=wraps(node),
             is_plain_base=is_plain_base(node),
         )

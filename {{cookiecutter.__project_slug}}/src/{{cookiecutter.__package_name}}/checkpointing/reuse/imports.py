@@ -15,7 +15,7 @@ import xxhash
 
 from ..base.location import FOLDER_NAME
 from .definitions import Definitions, Kind, Statement
-from .harmless import Must, is_built_in, is_mark, is_method_of_data, is_of_library
+from .harmless import Condition, Must, is_built_in, is_mark, is_method_of_data, is_of_library
 from .uses import Reference
 
 _BUILT_IN = frozenset(dir(builtins))
@@ -42,7 +42,7 @@ class Imports:
     def __init__(self, modules: Mapping[str, Definitions]) -> None:
         self.modules = modules
         self._packages = {part for name in modules for part in with_parents(name)}
-        self._harmless: dict[tuple[str, int], bool] = {}
+        self._met: dict[tuple[str, int, frozenset[Condition]], bool] = {}
 
     def knows(self, name: str) -> bool:
         """Whether a name is one of the modules, or a namespace package that holds one."""
@@ -107,22 +107,22 @@ class Imports:
 
     def is_harmless(self, module: str, number: int) -> bool:
         """Whether a statement only binds its names."""
-        key = module, number
-        if key not in self._harmless:
-            self._harmless[key] = False  # while it is asked for: what needs itself is in doubt
-            statement = self.modules[module].statements[number]
-            needed = statement.conditions
-            self._harmless[key] = needed is not None and all(
-                self._holds(module, condition.must, condition.names) for condition in needed
-            )
-        return self._harmless[key]
+        return self._are_met(module, number, self.modules[module].statements[number].conditions)
 
     def _is_data(self, module: str, number: int) -> bool:
         needed = self.modules[module].statements[number].data
-        is_harmless = self.is_harmless(module, number)
-        return is_harmless and needed is not None and all(
-            self._holds(module, condition.must, condition.names) for condition in needed
-        )
+        return self.is_harmless(module, number) and self._are_met(module, number, needed)
+
+    def _are_met(
+        self, module: str, number: int, needed: frozenset[Condition] | None
+    ) -> bool:
+        if not needed:
+            return needed is not None
+        key = module, number, needed
+        if key not in self._met:
+            self._met[key] = False  # while it is asked for: what needs itself is in doubt
+            self._met[key] = all(self._holds(module, must, names) for must, names in needed)
+        return self._met[key]
 
     def _holds(self, module: str, must: Must, names: tuple[str, ...]) -> bool:
         match self.meaning(module, names):

@@ -23,6 +23,7 @@ _KNOWN_ATTRIBUTES = frozenset({"__file__", "__name__", "__doc__", "__path__", "_
 
 _FIND_CODE = {
     "sys": {"modules", "_getframe", "executable", "meta_path", "path_hooks", "settrace"},
+    "importlib": {"import_module", "__import__", "reload", "util", "machinery"},
     "inspect": {"currentframe", "stack", "getmodule", "trace", "getouterframes", "getsource"},
     "gc": {"get_objects", "get_referrers", "get_referents"},
     "pickle": {""},
@@ -192,6 +193,8 @@ class Reached:
         """Follow `from module import name`: a module is imported by it, all else is used."""
         inner = f"{module}.{name}"
         modules = self._imports.modules
+        if not self._imports.knows(module):  # of a library: it counts where it is used
+            return
         if self._imports.knows(inner):
             self._import(inner, is_asked_for=True)
             if module not in modules:

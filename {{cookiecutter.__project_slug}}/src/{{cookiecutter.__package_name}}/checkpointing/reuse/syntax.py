@@ -110,6 +110,9 @@ class Calls:
                     plain.add(id(node.func))
                     names |= literal
         self.imports = frozenset(names)
+        self.literal = frozenset(plain)
+        """The id of each node that is called with literal names."""
+
         self.is_open = any(
             called(node) in self._importers | _LOADERS and id(node) not in plain for node in nodes
         )

@@ -93,9 +93,9 @@ def uses_of(node: ast.stmt, name: str, package: str, importers: frozenset[str]) 
         name: of the module, whose relative imports start from `package`.
         importers: the names by which the module calls `import_module`.
     """
-    reader = _Reader(package, importers)
+    calls = Calls(ast.walk(node), name, package, importers)
+    reader = _Reader(package, importers, calls.literal)
     reader.visit(node)
-    calls = Calls(tuple(ast.walk(node)), name, package, importers)
     reader.references |= {Reference(module, ()) for module in calls.imports}
     return Uses(
         references=frozenset(reader.references),
@@ -168,7 +168,7 @@ def chain_of(node: ast.expr) -> tuple[str, ...] | None:
 class _Reader(ast.NodeVisitor):
     """Reads one statement of a module."""
 
-    def __init__(self, package: str, importers: frozenset[str]) -> None:
+    def __init__(self, package: str, importers: frozenset[str], literal: frozenset[int]) -> None:
         self.references: set[Reference] = set()
         self.members: set[Reference] = set()
         self.modules: list[str] = []
@@ -177,6 +177,7 @@ class _Reader(ast.NodeVisitor):
         self.words: set[Word] = set()
         self.is_open = self.is_whole = self.has_place = False
         self._package = package
+        self._literal = literal
         self._take_own_name = _TAKE_OWN_NAME | importers | IMPORTERS
         self._scopes: list[_Scope] = []
         self._classes: list[str] = []
@@ -310,9 +311,8 @@ class _Reader(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         name, chain = called(node.func), chain_of(node.func)
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        if chain in {("vars",), ("dir",)} and given:  # of an object, and not of the module
-            pass
-        else:
+        is_of_object = chain in {("vars",), ("dir",)} and bool(given)  # and not of the module
+        if not is_of_object and id(node.func) not in self._literal:
             self.visit(node.func)
         if name in self._take_own_name:
             given = [g for g in given if not _is_own_name(g)]

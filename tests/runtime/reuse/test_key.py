@@ -405,7 +405,7 @@ CHANGES = {
     "value flights changed": replace(INGREDIENTS, values={"flights": "2"}),
     "value flights, weather changed": replace(INGREDIENTS, values={"weather": "1"}),
     "the segment's list of steps changed": replace(INGREDIENTS, steps=("two", "one")),
-    "the checkpoint format changed": replace(INGREDIENTS, format_version=99),
+    "made by another version of the runtime": replace(INGREDIENTS, format_version=99),
 }
 
 
@@ -439,5 +439,28 @@ def test_several_changes_are_explained_in_order() -> None:
     ]
 
 
+def test_what_only_came_into_reach_by_an_edit_is_not_named() -> None:
+    edited = replace(INGREDIENTS, code={"demo.one": "2", "demo.new": "1", "demo/new.sql": "1"})
+    before = asdict(replace(INGREDIENTS, code={"demo.one": "1", "demo.former": "1"}))
+
+    assert explain(before, edited) == ["code of demo.one, demo/new.sql changed"]
+
+
+def test_of_many_changes_the_first_are_named() -> None:
+    before, after = ({f"demo.f{n}": text for n in range(9)} for text in "12")
+    former = asdict(replace(INGREDIENTS, code=before))
+
+    assert explain(former, replace(INGREDIENTS, code=after)) == [
+        "code of demo.f0, demo.f1, demo.f2, demo.f3, demo.f4 and 4 more changed"
+    ]
+
+
 def test_a_checkpoint_that_says_nothing_of_itself_differs_in_everything() -> None:
-    assert len(explain({}, INGREDIENTS)) == 7
+    assert len(explain({}, INGREDIENTS)) == 6
+
+
+def test_a_checkpoint_of_another_version_is_explained_by_that_alone() -> None:
+    """Its code is named in another way, so all of it would seem to have changed."""
+    former = asdict(replace(INGREDIENTS, format_version=1, code={"demo": "1"}))
+
+    assert explain(former, INGREDIENTS) == ["made by another version of the runtime"]

@@ -47,7 +47,10 @@ other = "data/*.csv"
 least = 10
 rate = 0.5
 """
-CODE = Code({"demo": "1"}, {"pandas": "3.1"})
+CODE = Code(
+    {"demo": "1"}, {"pandas": "3.1"}, {"total": {"demo.total": "1"}, "middle": {"demo.near": "1"}}
+)
+CHANGED = replace(CODE, libraries={"pandas": "3.2"}, steps={"middle": {"demo.near": "2"}})
 
 
 @pytest.fixture
@@ -134,7 +137,7 @@ def test_a_segment_depends_on_what_it_uses_and_on_nothing_else(bound: Bound) -> 
     assert ingredients.values == {}
     assert later.values == {"total": first.values["total"].checksum}
     assert ingredients.steps == ("total", "middle")
-    assert ingredients.code == CODE.modules
+    assert ingredients.code == {"demo.total": "1", "demo.near": "1"}
     assert ingredients.libraries == CODE.libraries
 
 
@@ -158,10 +161,9 @@ def test_a_changed_input_is_told(bound: Bound, tmp_path: Path) -> None:
 
 def test_changed_code_is_told(bound: Bound) -> None:
     commit(bound, stand(bound, "s01"))
-    code = Code({"demo": "2"}, {"pandas": "3.2"})
 
-    assert stale(rebound(bound, code), "s01").reasons == (
-        "code of demo changed",
+    assert stale(rebound(bound, CHANGED), "s01").reasons == (
+        "code of demo.near, demo.total changed",
         "pandas changed from 3.1 to 3.2",
     )
 
@@ -179,7 +181,7 @@ def test_a_segment_stays_valid_while_the_values_it_reads_are_the_same_bytes(boun
 
 def test_the_nearest_former_checkpoint_explains_what_changed(bound: Bound) -> None:
     commit(bound, stand(bound, "s01"))
-    far = rebound(bound, Code({"demo": "2"}, {"pandas": "3.2"}), least=30)
+    far = rebound(bound, CHANGED, least=30)
     commit(far, stand(far, "s01"))
 
     assert stale(rebound(bound, least=20), "s01").reasons == ("param least changed from 10 to 20",)

@@ -108,7 +108,7 @@ def test_comments_docstrings_and_formatting_change_nothing(done: Project) -> Non
 
 def test_a_helper_two_imports_away_invalidates_and_status_names_it(done: Project) -> None:
     done.write("src/demo/helpers/inner.py", "def plus(a, b):\n    return a + b + 100\n")
-    assert "code of demo.helpers.inner changed" in reasons(done)
+    assert "code of demo.helpers.inner.plus changed" in reasons(done)
     done.run()
     assert done.executed() == ALL
 
@@ -269,4 +269,4 @@ def test_only_the_minor_version_of_a_library_counts(done: Project) -> None:
 def test_the_runtime_itself_is_no_part_of_a_key(done: Project) -> None:
     code = done.manifests()["s01"]["ingredients"]["code"]
     assert not [name for name in code if "checkpointing" in name]
-    assert {"demo.segments.s01", "demo.helpers.outer", "demo.helpers.inner"} <= set(code)
+    assert {"demo.helpers.outer.bump", "demo.helpers.inner.plus"} <= set(code)

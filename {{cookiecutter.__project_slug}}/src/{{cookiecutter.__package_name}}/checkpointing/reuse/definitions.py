@@ -12,7 +12,7 @@ from pathlib import Path
 import xxhash
 
 from .harmless import Condition, conditions, conditions_of_data, is_plain_base, wraps
-from .syntax import digest_of_tree, importers_of, tree_of
+from .syntax import digest_of_tree, parsed, tree_of
 from .uses import Reference, Uses, bound_in, imported, modules_in, uses_of
 
 _NO_USES = Uses()
@@ -88,10 +88,10 @@ class Definitions:
 def definitions_of(path: Path, name: str, package: str, source: bytes) -> Definitions:
     """Read what a module's source defines. Raises ConfigurationError if it is not Python."""
     tree = tree_of(path, source)
-    importers = importers_of(ast.walk(tree))
+    whole = parsed(path, name, package, source)
     future = "".join(_future(tree))
     shape = f"{future} {name == package}"
-    reader = _Reader(name, package, importers, shape)
+    reader = _Reader(name, package, whole.importers, shape)
     statements = tuple(s for node in tree.body for s in reader.statements(node))
     bound: dict[str, tuple[int, ...]] = {}
     declared: dict[str, tuple[int, ...]] = {}
@@ -101,8 +101,7 @@ def definitions_of(path: Path, name: str, package: str, source: bytes) -> Defini
         for each in statement.uses.declared:
             declared[each] = (*declared.get(each, ()), number)
     listed = _listed(tree) if len(bound.get("__all__", ())) == 1 else None
-    digest = digest_of_tree(tree)
-    return Definitions(name, digest, statements, bound, declared, listed, "__all__" in bound)
+    return Definitions(name, whole.digest, statements, bound, declared, listed, "__all__" in bound)
 
 
 def opaque(name: str, digest: str) -> Definitions:

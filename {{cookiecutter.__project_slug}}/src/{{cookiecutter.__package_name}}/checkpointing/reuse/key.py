@@ -36,6 +36,7 @@ from .syntax import Parsed, parsed
 
 FORMAT_VERSION = 2
 
+_NAMED = 5  # names that `status` lists of those that changed
 _FORMER = "made by another version of the runtime"
 
 _ALWAYS_USED = ("numpy", "pandas", "pyarrow")  # codecs use them, whatever the steps import
@@ -151,7 +152,9 @@ def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
     if old and old.get("format_version") != new.format_version:
         return [_FORMER]
     reasons = []
-    for kind, noun in (("code", "code of"), ("inputs", "input"), ("values", "value")):
+    if edited := _edited(old.get("code", {}), new.code):
+        reasons.append(f"code of {edited} changed")
+    for kind, noun in (("inputs", "input"), ("values", "value")):
         names = differing(old.get(kind, {}), getattr(new, kind))
         if names:
             reasons.append(f"{noun} {', '.join(names)} changed")
@@ -166,10 +169,19 @@ def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
     return reasons
 
 
-def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
+def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """The names whose values differ, or that only one of both has."""
     names = before.keys() | after.keys()
     return sorted(name for name in names if before.get(name) != after.get(name))
+
+
+def _edited(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """The code and data files that changed; what only came into reach by that is left out."""
+    names = differing(before, after)
+    own = [name for name in names if "/" in name or (name in before and name in after)]
+    names = own or names
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def home_of_segment(segment: Segment) -> Home:

@@ -27,6 +27,9 @@ class Parsed:
     imports: frozenset[str]
     is_open: bool
 
+    importers: frozenset[str] = IMPORTERS
+    """The names by which it calls what imports by name."""
+
 
 @functools.cache
 def parsed(path: Path, name: str, package: str, source: bytes) -> Parsed:
@@ -37,8 +40,9 @@ def parsed(path: Path, name: str, package: str, source: bytes) -> Parsed:
     tree = tree_of(path, source)
     nodes = tuple(ast.walk(tree))
     imports = frozenset(_imports(nodes, package))
-    calls = Calls(nodes, name, package, importers_of(nodes))
-    return Parsed(digest_of_tree(tree), imports | calls.imports, calls.is_open)
+    importers = frozenset(_importers(nodes))
+    calls = Calls(nodes, name, package, importers)
+    return Parsed(digest_of_tree(tree), imports | calls.imports, calls.is_open, importers)
 
 
 @functools.cache
@@ -61,14 +65,12 @@ def digest_of_tree(tree: ast.AST) -> str:
     return xxhash.xxh3_128_hexdigest(ast.dump(tree, annotate_fields=False).encode())
 
 
-def importers_of(nodes: Iterable[ast.AST]) -> frozenset[str]:
-    """The names by which a module calls what imports by name."""
-    importers = set(IMPORTERS)
+def _importers(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    yield from IMPORTERS
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module == "importlib":
             renamed = (alias for alias in node.names if alias.name in IMPORTERS)
-            importers |= {alias.asname or alias.name for alias in renamed}
-    return frozenset(importers)
+            yield from (alias.asname or alias.name for alias in renamed)
 
 
 def _imports(nodes: tuple[ast.AST, ...], package: str) -> Iterator[str]:

@@ -9,12 +9,15 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from ..conftest import Project
 from .edits import EDITS, Edited
 
 Ask = Callable[[], Any]
+Pair = tuple[dict[str, Any], dict[str, Any]]
+"""Something before an edit, and after it."""
 
 # A process that runs all steps as plain functions, in a fresh child for each line that it reads.
 PLAIN = """
@@ -34,7 +37,7 @@ def run():
             function = step.function()
             names = inspect.signature(function).parameters
             values[step.name] = function(**{name: values[name] for name in names})
-        made[segment.name] = [values[step.name] for step in segment.steps]
+        made[segment.name] = {step.name: values[step.name] for step in segment.steps}
     return json.dumps(made)
 
 for line in sys.stdin:
@@ -51,20 +54,38 @@ for line in sys.stdin:
     os.waitpid(child, 0)
 """
 
-# A process that answers each line with the standing of each segment.
+# A process that answers each line with the standing of each segment, and with all that each step
+# depends on by itself but the values of other steps.
 STANDINGS = """
 import json, sys
 from demo.pipeline import PIPELINE
 from demo.checkpointing.base.errors import CheckpointingError
-from demo.checkpointing.reuse.bound import bind
+from demo.checkpointing.reuse.bound import bind, ingredients_of
+from demo.checkpointing.reuse.further import changed_code
 from demo.checkpointing.reuse.standing import standings
 from demo.checkpointing.run.describing import describe_again
 
+def own(bound, segment, step):
+    code, all_of_it = bound.code[segment.name], ingredients_of(bound, segment, {})
+    names = {parameter.name for parameter in step.parameters}
+    taken = {**all_of_it.inputs, **all_of_it.params}
+    data = {name: digest for name, digest in all_of_it.code.items() if name not in code.reached}
+    [made] = bound.store.all_of(segment.name)
+    further = changed_code(made.further, bound.settings.root)
+    reads = {name: taken.get(name) for name in sorted(names)}
+    return [code.steps[step.name], code.libraries, data, further, reads]
+
 for line in sys.stdin:
     try:
+        bound = bind(describe_again(PIPELINE), {})
         answer = {
-            now.segment.name: [type(now).__name__, *getattr(now, "reasons", ())]
-            for now in standings(bind(describe_again(PIPELINE), {}))
+            now.segment.name: {
+                "standing": type(now).__name__,
+                "reasons": getattr(now, "reasons", ()),
+                "steps": {s.name: own(bound, now.segment, s) for s in now.segment.steps},
+                "reads": {s.name: [p.name for p in s.parameters] for s in now.segment.steps},
+            }
+            for now in standings(bound)
         }
     except CheckpointingError as error:
         answer = str(error)
@@ -95,15 +116,26 @@ def asking(project: Project, code: str) -> Iterator[Ask]:
         questions.close()
 
 
-def needless(project: Project, chances: Iterable[random.Random]) -> Counter[str]:
-    """Edit the project once for each of `chances`; what ran needlessly, by the edits made.
+@dataclass
+class Needless:
+    """What would run though its values would be the same, by the edits made."""
 
-    Fails when a segment is reusable though a plain run of its steps gives other values now.
+    segments: Counter[str]
+
+    steps: Counter[str]
+    """Steps whose own code or inputs count as changed, while all that they read is the same."""
+
+
+def needless(project: Project, chances: Iterable[random.Random]) -> Needless:
+    """Edit the project once for each of `chances`; what ran needlessly.
+
+    Fails when a segment is reusable though a plain run of its steps gives other values now, or when
+    a step gives another value though nothing has changed that it depends on.
     """
-    edited, needless = Edited(project), Counter[str]()
+    edited, counted = Edited(project), Needless(Counter(), Counter())
     assert project.run()["exit_code"] == 0
     with asking(project, PLAIN) as plain, asking(project, STANDINGS) as standings:
-        before = plain()
+        before, first = plain(), standings()
         assert isinstance(before, dict), before
         for number, chance in enumerate(chances):
             edits = chance.sample(EDITS, chance.choice([1, 1, 1, 2, 3]))
@@ -111,11 +143,27 @@ def needless(project: Project, chances: Iterable[random.Random]) -> Counter[str]
                 with suppress(FileNotFoundError):  # the edit before may have moved it
                     edit.make(edited, chance)
             named, after, now = "; ".join(edit.name for edit in edits), plain(), standings()
-            for segment, (standing, *reasons) in now.items() if isinstance(after, dict) else ():
-                is_same = after[segment] == before[segment]
-                assert is_same or standing != "Reusable", f"{number}: {segment} after {named}"
-                if is_same and standing == "Stale":
-                    needless[f"{named}: {segment}: {reasons}"] += 1
+            if isinstance(after, dict) and isinstance(now, dict):
+                at = f"{number}: {{}} after {named}"
+                _compare(counted, at, (before, after), (first, now))
             edited.restore()
-        assert {standing for standing, *_ in standings().values()} == {"Reusable"}
-    return needless
+        assert {of["standing"] for of in standings().values()} == {"Reusable"}
+    return counted
+
+
+def _compare(counted: Needless, at: str, values: Pair, states: Pair) -> None:
+    before, after = ({s: v for of in each.values() for s, v in of.items()} for each in values)
+    for segment, state in states[1].items():
+        former, standing = states[0][segment], state["standing"]
+        is_same = values[0][segment] == values[1][segment]
+        assert is_same or standing != "Reusable", at.format(segment)
+        if is_same and standing == "Stale":
+            counted.segments[f"{at.format(segment)}: {state['reasons']}"] += 1
+        for step, own in state["steps"].items():
+            reads = [name for name in state["reads"][step] if name in after]
+            if any(before[name] != after[name] for name in reads):
+                continue
+            is_known = own == former["steps"].get(step)
+            assert before.get(step) == after[step] or not is_known, at.format(step)
+            if before.get(step) == after[step] and not is_known:
+                counted.steps[at.format(step)] += 1

@@ -42,9 +42,9 @@ FILES = {
     f"{SRC}/__init__.py": "VERSION = 1\n",
     f"{SRC}/pipeline.py": """
         from .checkpointing import Pipeline
-        from .segments import s01, s02, s03
+        from .segments import s01, s02, s03, s04
 
-        PIPELINE = Pipeline(s01, s02, s03, name="demo")
+        PIPELINE = Pipeline(s01, s02, s03, s04, name="demo")
     """,
     f"{SRC}/other.py": "VALUE = 1\n",
     f"{SRC}/helpers.py": """
@@ -166,6 +166,118 @@ FILES = {
         def limit() -> int:
             import sibling
             return int(Path(sibling.__file__).with_name("limits.txt").read_text())
+    """,
+}
+# One step for each way in which code may reach other code, or change it.
+FILES |= {
+    f"{SRC}/tools.py": """
+        from .registry import register
+
+        RATE = 3
+        SHARE = 5
+        MODE = 1
+
+        try:
+            from .fast import quick
+        except ImportError:
+            def quick(x):
+                return x + 1
+
+        if MODE > 15:
+            def sized(x):
+                return x + 100
+        else:
+            def sized(x):
+                return x + 200
+
+        def rated(x, by=RATE):
+            return x * by
+
+        def shared(x):
+            return x * SHARE
+
+        @register
+        def red(x):
+            return x + 21
+
+        class Shape:
+            sides = 4
+
+            def around(self, x):
+                return x * self.sides
+
+        class Square(Shape):
+            corners = 5
+
+        def never(x):
+            return x - 77
+    """,
+    f"{SRC}/registry.py": """
+        KNOWN = {}
+
+        def register(function):
+            KNOWN[function.__name__] = function
+            return function
+    """,
+    f"{SRC}/patched.py": "LEVEL = 1\nOTHER = 2\n\ndef level(x):\n    return x + LEVEL\n",
+    f"{SRC}/patches.py": "from . import patched\n\npatched.LEVEL = 31\n",
+    f"{SRC}/names.py": "FIRST = 41\nSECOND = 42\n",
+    f"{SRC}/dynamic.py": "SPEED = 51\nIDLE = 52\n",
+    f"{SRC}/noted.py": "NOTED = []\nSILENT = 62\nNOTED.append(61)\n",
+    f"{SRC}/counted.py": "COUNT = 1\n",
+    f"{SRC}/extra/__init__.py": "from .. import counted\n\ncounted.COUNT = 71\n",
+    f"{SRC}/extra/leaf.py": "LEAF = 72\n",
+    f"{SRC}/segments/s04.py": """
+        from .. import counted, dynamic, patched, patches, tools
+        from ..checkpointing import step
+        from ..extra.leaf import LEAF
+        from ..names import *
+        from ..noted import NOTED
+        from ..registry import KNOWN
+        from ..tools import quick, rated, sized
+
+        LEAST = 81
+        MOST = 82
+
+        @step
+        def tried(limit: int) -> int:
+            return quick(limit) + sized(limit)
+
+        @step
+        def defaulted(limit: int) -> int:
+            return rated(limit)
+
+        @step
+        def shared(defaulted: int) -> int:
+            return tools.shared(defaulted) + LEAST
+
+        @step
+        def registered(limit: int) -> int:
+            return KNOWN["red"](limit)
+
+        @step
+        def shaped(limit: int) -> int:
+            return tools.Square().around(limit)
+
+        @step
+        def levelled(limit: int) -> int:
+            return patched.level(limit)
+
+        @step
+        def starred(limit: int) -> int:
+            return limit + FIRST
+
+        @step
+        def chosen(limit: int) -> int:
+            return limit + getattr(dynamic, "SPEED")
+
+        @step
+        def noted(limit: int) -> int:
+            return limit + sum(NOTED)
+
+        @step
+        def leaves(limit: int) -> int:
+            return limit + LEAF + counted.COUNT
     """,
 }
 LINKS = {"data/in/far": "../far", "data/latest": "day=01", f"{SRC}/shared": "../../data/far"}
@@ -344,6 +456,40 @@ EDITS = (
     _relink("data/in/far", "../day=01", "../far"),
     _relink("data/latest", "day=02", "day=01", "./day=01"),
     _number("data/far/deep.csv", "", sign=""),
+    _number(f"{SRC}/tools.py", "RATE"),
+    _number(f"{SRC}/tools.py", "SHARE"),
+    _number(f"{SRC}/tools.py", "MODE"),
+    _number(f"{SRC}/tools.py", "sides"),
+    _number(f"{SRC}/tools.py", "corners"),
+    _text(f"{SRC}/tools.py", "x + 1\n", "x + 2\n", "1 + x\n"),
+    _text(f"{SRC}/tools.py", "x + 100", "x + 101"),
+    _text(f"{SRC}/tools.py", "x + 200", "x + 201"),
+    _text(f"{SRC}/tools.py", "x + 21", "x + 22", "21 + x"),
+    _text(f"{SRC}/tools.py", "@register\n", ""),
+    _text(f"{SRC}/tools.py", "x - 77", "x - 78"),
+    _text(f"{SRC}/tools.py", "class Square(Shape)", "class Square(Shape, dict)"),
+    _text(f"{SRC}/tools.py", "by=RATE", "by=SHARE", "by=RATE + 0"),
+    _text(f"{SRC}/registry.py", "return function", "return lambda x: -function(x)"),
+    _added(f"{SRC}/fast.py", text="def quick(x):\n    return x + 500\n"),
+    _number(f"{SRC}/patched.py", "LEVEL"),
+    _number(f"{SRC}/patched.py", "OTHER"),
+    _number(f"{SRC}/patches.py", "LEVEL"),
+    _text(f"{SRC}/patches.py", "patched.LEVEL =", "patched.OTHER =", "setattr(patched, 'LEVEL', 3) #"),
+    _number(f"{SRC}/names.py", "FIRST"),
+    _number(f"{SRC}/names.py", "SECOND"),
+    _text(f"{SRC}/names.py", "SECOND", "LEAST", "rated = abs\nSECOND"),
+    _number(f"{SRC}/dynamic.py", "SPEED"),
+    _number(f"{SRC}/dynamic.py", "IDLE"),
+    _number(f"{SRC}/noted.py", "NOTED.append(", sign=""),
+    _number(f"{SRC}/noted.py", "SILENT"),
+    _number(f"{SRC}/counted.py", "COUNT"),
+    _number(f"{SRC}/extra/__init__.py", "COUNT"),
+    _number(f"{SRC}/extra/leaf.py", "LEAF"),
+    _number(f"{SRC}/segments/s04.py", "LEAST"),
+    _number(f"{SRC}/segments/s04.py", "MOST"),
+    _text(f"{SRC}/segments/s04.py", "LEAST = 81\nMOST = 82", "MOST = 82\nLEAST = 81"),
+    _text(f"{SRC}/segments/s04.py", "rated(limit)", "rated(limit, 2)", "rated(limit, by=RATE)"),
+    _text(f"{SRC}/segments/s04.py", "quick(limit) + sized(limit)", "sized(limit) + quick(limit)"),
     Edit("comments", _comment),
     Edit("times set back", _times_back),
     Edit("a module becomes a package", _module_to_package),

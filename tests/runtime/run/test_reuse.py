@@ -269,4 +269,4 @@ def test_only_the_minor_version_of_a_library_counts(done: Project) -> None:
 def test_the_runtime_itself_is_no_part_of_a_key(done: Project) -> None:
     code = done.manifests()["s01"]["ingredients"]["code"]
     assert not [name for name in code if "checkpointing" in name]
-    assert {"demo.helpers.outer.bump", "demo.helpers.inner.plus"} <= set(code)
+    assert {"demo.helpers.outer.add", "demo.helpers.inner.plus"} <= set(code)

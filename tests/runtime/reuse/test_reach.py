@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from flight_delays.checkpointing.graph.steps import Segment
+from flight_delays.checkpointing.reuse.key import code_of
 
 from ..builders import write
-from .packages import MAIN, code, sources
+from .packages import code, sources, step_in
 
 STEP = "def one(x):\n    return {}\n"
 HELPERS = """
@@ -344,7 +346,7 @@ COUNTS = {
         "import importlib\n" + STEP.format("importlib.import_module('demo.' + x).SCALE"), SCALE
     ),
     "a computed import of a helper": case(
-        "from ..near import load\n" + STEP.format("load(x)"),
+        "from .. import helpers\nfrom ..near import load\n" + STEP.format("load('demo.' + x)"),
         SCALE,
         near="from importlib import import_module as load",
     ),
@@ -646,3 +648,57 @@ def test_an_edit_does_not_count_for_a_step_that_cannot_reach_it(tmp_path: Path, 
     before = reached(tmp_path, NOT[name])
 
     assert reached(tmp_path, edit(NOT[name])) == before
+
+
+def steps(folder: Path, *names: str) -> dict[str, dict[str, str]]:
+    return code_of(Segment("s01", [step_in(folder, name=name) for name in names])).steps
+
+
+def test_what_an_earlier_step_may_change_for_a_later_one_counts_for_that_too(
+    tmp_path: Path,
+) -> None:
+    main = "SEEN = []\ndef one(x): SEEN.append(1)\ndef two(x): return SEEN\ndef three(x): return x"
+    before = steps(sources(tmp_path, main), "one", "two", "three")
+    sources(tmp_path, main.replace("append(1)", "append(2)"))
+    after = steps(tmp_path, "one", "two", "three")
+
+    assert before["two"] != after["two"]
+    assert before["three"] == after["three"]
+    assert steps(tmp_path, "two", "one")["two"].keys() < after["two"].keys()
+
+
+def test_an_effect_in_the_module_of_another_step_of_the_segment_counts(tmp_path: Path) -> None:
+    sources(tmp_path, "def one(x): return x", segments_s02="import numpy\nnumpy.seterr('raise')")
+    both = [step_in(tmp_path), step_in(tmp_path, "src/demo/segments/s02.py", "two")]
+
+    alone = code_of(Segment("s01", both[:1])).steps["one"]
+    together = code_of(Segment("s01", both)).steps["one"]
+
+    assert together.keys() - alone.keys() == {"demo.segments.s02.<module>"}
+
+
+def test_a_step_that_its_module_does_not_define_is_all_of_it(tmp_path: Path) -> None:
+    assert "demo.segments.s01" in steps(sources(tmp_path, "A = 1"), "one")["one"]
+
+
+def test_an_expression_that_is_too_deep_to_follow_may_use_anything(tmp_path: Path) -> None:
+    deep = "def one(x): return " + " + ".join(["x"] * 400)
+    counted = steps(sources(tmp_path, f"from .. import helpers\n{deep}", helpers=HELPERS), "one")
+
+    assert "demo.helpers" in counted["one"]
+
+
+def test_what_is_reached_is_named_by_module_and_name(tmp_path: Path) -> None:
+    main = "from .. import helpers, patch\n" + STEP.format("helpers.scaled(x)")
+    patch = "import demo.helpers\ndemo.helpers.SCALE = 2"
+    sources(tmp_path, main, helpers=HELPERS, patch=patch)
+
+    assert set(steps(tmp_path, "one")["one"]) == {
+        "demo.helpers.SCALE",
+        "demo.helpers.scaled",
+        "demo.patch.<module>",
+        "demo.patch.demo",
+        "demo.segments.s01.<module>",
+        "demo.segments.s01.helpers",
+        "demo.segments.s01.one",
+    }

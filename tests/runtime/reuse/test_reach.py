@@ -345,6 +345,23 @@ COUNTS = {
     "a name computed for an import": case(
         "import importlib\n" + STEP.format("importlib.import_module('demo.' + x).SCALE"), SCALE
     ),
+    "a computed name in a known package": case(
+        "import importlib\nfrom ..lib import stars\n"
+        + STEP.format("importlib.import_module(f'demo.lib.{x}').STAR"),
+        ("lib_stars", "STAR = 6", "STAR = 7"),
+        lib_stars="STAR = 6",
+    ),
+    "a computed relative name": case(
+        "import importlib\nfrom ..lib import stars\n"
+        + STEP.format("importlib.import_module('..lib.' + x, __package__).STAR"),
+        ("lib_stars", "STAR = 6", "STAR = 7"),
+        lib_stars="STAR = 6",
+    ),
+    "a computed name of dots": case(
+        "import importlib\nfrom .. import helpers\n"
+        + STEP.format("importlib.import_module('.' + x, 'demo').SCALE"),
+        SCALE,
+    ),
     "a computed import of a helper": case(
         "from .. import helpers\nfrom ..near import load\n" + STEP.format("load('demo.' + x)"),
         SCALE,
@@ -532,6 +549,12 @@ def test_an_edit_counts_for_a_step_that_it_can_change(tmp_path: Path, name: str)
 
 
 NOT = {
+    "a module outside of the package of a computed name": case(
+        "import importlib\nfrom .. import helpers\n"
+        + STEP.format("importlib.import_module(f'demo.lib.{x}').STAR"),
+        SCALE,
+        lib_stars="STAR = 6",
+    ),
     "another function": case(USES_SCALED, MOVED),
     "another constant": case(USES_SCALED, OFFSET),
     "another function of its own module": case(
@@ -674,7 +697,10 @@ def test_an_effect_in_the_module_of_another_step_of_the_segment_counts(tmp_path:
     alone = code_of(Segment("s01", both[:1])).steps["one"]
     together = code_of(Segment("s01", both)).steps["one"]
 
-    assert together.keys() - alone.keys() == {"demo.segments.s02.<module>"}
+    assert together.keys() - alone.keys() == {
+        "demo.segments.s02.<module>",
+        "demo.segments.s02.numpy",
+    }
 
 
 def test_a_step_that_its_module_does_not_define_is_all_of_it(tmp_path: Path) -> None:
@@ -682,7 +708,7 @@ def test_a_step_that_its_module_does_not_define_is_all_of_it(tmp_path: Path) -> 
 
 
 def test_an_expression_that_is_too_deep_to_follow_may_use_anything(tmp_path: Path) -> None:
-    deep = "def one(x): return " + " + ".join(["x"] * 400)
+    deep = "def one(x): return " + " + ".join(["x"] * 700)
     counted = steps(sources(tmp_path, f"from .. import helpers\n{deep}", helpers=HELPERS), "one")
 
     assert "demo.helpers" in counted["one"]

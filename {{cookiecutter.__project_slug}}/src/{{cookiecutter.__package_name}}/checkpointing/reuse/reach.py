@@ -143,6 +143,10 @@ class Reached:
                 self._member(module, name)
         for name in uses.modules:
             self._import(name, is_asked_for=True)
+        for beginning in uses.beginnings:
+            self._import(beginning.rpartition(".")[0], is_asked_for=True)
+            for name in [n for n in self._imports.modules if n.startswith(beginning)]:
+                self._take_whole(name)
         for word in uses.words:
             self._word(home, word)
 

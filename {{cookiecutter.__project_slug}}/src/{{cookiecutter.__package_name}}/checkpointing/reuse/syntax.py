@@ -103,21 +103,41 @@ class Calls:
         self._package = package
         self._importers = importers
         nodes = tuple(nodes)
-        plain: set[int] = set()
-        names: set[str] = set()
+        literal, begun = dict[int, set[str]](), dict[int, str]()
         for node in nodes:
             if isinstance(node, ast.Call) and called(node.func) in self._importers:
-                literal = self._literal(node)
-                if literal is not None:
-                    plain.add(id(node.func))
-                    names |= literal
-        self.imports = frozenset(names)
-        self.literal = frozenset(plain)
-        """The id of each node that is called with literal names."""
+                if (names := self._literal(node)) is not None:
+                    literal[id(node.func)] = names
+                elif (beginning := self._beginning(node)) is not None:
+                    begun[id(node.func)] = beginning
+        calls = {id(n) for n in nodes if called(n) in self._importers | _LOADERS}
+        self.imports = frozenset(name for names in literal.values() for name in names)
+        self.is_open = not calls <= literal.keys()
+        self.beginnings = frozenset(begun.values())
+        """What the computed names start with, where their source shows it: `f"package.{name}"`."""
 
-        self.is_open = any(
-            called(node) in self._importers | _LOADERS and id(node) not in plain for node in nodes
-        )
+        self.is_unknown = not calls <= literal.keys() | begun.keys()
+        """Whether there is a call of which not even that is known."""
+
+        self.known = frozenset(literal) | frozenset(begun)
+        """The id of each node that is called with names of which at least that is known."""
+
+    def _beginning(self, call: ast.Call) -> str | None:
+        """What the name starts with that a call imports, a dot at least behind its first part."""
+        given = dict(enumerate(call.args)) | {k.arg: k.value for k in call.keywords}
+        text = _start(given.get(0, given.get("name")))
+        if called(call.func) == "__import__" or None in given:
+            return None
+        bare = text.lstrip(".")
+        level = len(text) - len(bare)
+        if level:
+            start = self._anchor(given.get(1, given.get("package")))
+            return absolute(bare, level, start) if bare and start is not None else None
+        return text if "." in text else None
+
+    def _anchor(self, node: ast.expr | None) -> str | None:
+        start = _text(node)
+        return self._anchors.get(node.id) if isinstance(node, ast.Name) else start
 
     def _literal(self, call: ast.Call) -> set[str] | None:
         """The names that a call imports; None if only its run tells."""
@@ -136,10 +156,7 @@ class Calls:
         level_of_dots = len(name) - len(bare)
         if not level_of_dots:
             return {name}
-        anchor = given.get(1, given.get("package"))
-        start = _text(anchor)
-        if start is None and isinstance(anchor, ast.Name):
-            start = self._anchors.get(anchor.id)
+        start = self._anchor(given.get(1, given.get("package")))
         return None if start is None else {absolute(bare, level_of_dots, start)}
 
 
@@ -157,6 +174,15 @@ def called(node: ast.AST) -> str | None:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None
+
+
+def _start(node: ast.expr | None) -> str:
+    """The text that the value of an expression starts with, as far as its source shows it."""
+    if isinstance(node, ast.JoinedStr) and node.values:
+        return _start(node.values[0])
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _start(node.left)
+    return _text(node) or ""
 
 
 def _text(node: ast.expr | None) -> str | None:

@@ -61,6 +61,7 @@ class Uses:
         changed: the references that it stores to, or whose methods it calls.
         declared: the globals of its own module that functions in it assign.
         words: names in its texts.
+        beginnings: what the names of modules start with that it computes to import them.
         is_open: it may use anything that is imported.
         is_whole: it may use any name of its own module.
         has_place: it asks where its module lies.
@@ -72,6 +73,7 @@ class Uses:
     changed: frozenset[Reference] = frozenset()
     declared: frozenset[str] = frozenset()
     words: frozenset[Word] = frozenset()
+    beginnings: frozenset[str] = frozenset()
     is_open: bool = False
     is_whole: bool = False
     has_place: bool = False
@@ -94,7 +96,7 @@ def uses_of(node: ast.stmt, name: str, package: str, importers: frozenset[str]) 
         importers: the names by which the module calls `import_module`.
     """
     calls = Calls(ast.walk(node), name, package, importers)
-    reader = _Reader(package, importers, calls.literal)
+    reader = _Reader(package, importers, calls.known)
     reader.visit(node)
     reader.references |= {Reference(module, ()) for module in calls.imports}
     return Uses(
@@ -104,7 +106,8 @@ def uses_of(node: ast.stmt, name: str, package: str, importers: frozenset[str]) 
         changed=frozenset(reader.changed),
         declared=frozenset(reader.declared),
         words=frozenset(reader.words),
-        is_open=reader.is_open or calls.is_open,
+        beginnings=calls.beginnings,
+        is_open=reader.is_open or calls.is_unknown,
         is_whole=reader.is_whole,
         has_place=reader.has_place,
     )
@@ -168,7 +171,7 @@ def chain_of(node: ast.expr) -> tuple[str, ...] | None:
 class _Reader(ast.NodeVisitor):
     """Reads one statement of a module."""
 
-    def __init__(self, package: str, importers: frozenset[str], literal: frozenset[int]) -> None:
+    def __init__(self, package: str, importers: frozenset[str], known: frozenset[int]) -> None:
         self.references: set[Reference] = set()
         self.members: set[Reference] = set()
         self.modules: list[str] = []
@@ -177,7 +180,7 @@ class _Reader(ast.NodeVisitor):
         self.words: set[Word] = set()
         self.is_open = self.is_whole = self.has_place = False
         self._package = package
-        self._literal = literal
+        self._known = known
         self._take_own_name = _TAKE_OWN_NAME | importers | IMPORTERS
         self._scopes: list[_Scope] = []
         self._classes: list[str] = []
@@ -312,7 +315,7 @@ class _Reader(ast.NodeVisitor):
         name, chain = called(node.func), chain_of(node.func)
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         is_of_object = chain in {("vars",), ("dir",)} and bool(given)  # and not of the module
-        if not is_of_object and id(node.func) not in self._literal:
+        if not is_of_object and id(node.func) not in self._known:
             self.visit(node.func)
         if name in self._take_own_name:
             given = [g for g in given if not _is_own_name(g)]

@@ -122,8 +122,11 @@ class Needless:
 
     segments: Counter[str]
 
+    by_code: Counter[str]
+    """Those segments that only code made run, and no data file or input."""
+
     steps: Counter[str]
-    """Steps whose own code or inputs count as changed, while all that they read is the same."""
+    """Steps whose own code counts as changed, while all that they read is the same."""
 
 
 def needless(project: Project, chances: Iterable[random.Random]) -> Needless:
@@ -132,7 +135,7 @@ def needless(project: Project, chances: Iterable[random.Random]) -> Needless:
     Fails when a segment is reusable though a plain run of its steps gives other values now, or when
     a step gives another value though nothing has changed that it depends on.
     """
-    edited, counted = Edited(project), Needless(Counter(), Counter())
+    edited, counted = Edited(project), Needless(Counter(), Counter(), Counter())
     assert project.run()["exit_code"] == 0
     with asking(project, PLAIN) as plain, asking(project, STANDINGS) as standings:
         before, first = plain(), standings()
@@ -144,8 +147,7 @@ def needless(project: Project, chances: Iterable[random.Random]) -> Needless:
                     edit.make(edited, chance)
             named, after, now = "; ".join(edit.name for edit in edits), plain(), standings()
             if isinstance(after, dict) and isinstance(now, dict):
-                at = f"{number}: {{}} after {named}"
-                _compare(counted, at, (before, after), (first, now))
+                _compare(counted, f"{number}: {named}", (before, after), (first, now))
             edited.restore()
         assert {of["standing"] for of in standings().values()} == {"Reusable"}
     return counted
@@ -156,14 +158,17 @@ def _compare(counted: Needless, at: str, values: Pair, states: Pair) -> None:
     for segment, state in states[1].items():
         former, standing = states[0][segment], state["standing"]
         is_same = values[0][segment] == values[1][segment]
-        assert is_same or standing != "Reusable", at.format(segment)
+        assert is_same or standing != "Reusable", f"{segment} after {at}"
         if is_same and standing == "Stale":
-            counted.segments[f"{at.format(segment)}: {state['reasons']}"] += 1
+            case = f"{segment} after {at}: {state['reasons']}"
+            counted.segments[case] += 1
+            is_code = all(r.startswith("code of") and "/" not in r for r in state["reasons"])
+            counted.by_code[case] += is_code
         for step, own in state["steps"].items():
             reads = [name for name in state["reads"][step] if name in after]
             if any(before[name] != after[name] for name in reads):
                 continue
-            is_known = own == former["steps"].get(step)
-            assert before.get(step) == after[step] or not is_known, at.format(step)
-            if before.get(step) == after[step] and not is_known:
-                counted.steps[at.format(step)] += 1
+            known = former["steps"].get(step)
+            assert before.get(step) == after[step] or own != known, f"{step} after {at}"
+            if before.get(step) == after[step] and known and own[0] != known[0]:
+                counted.steps[f"{step} after {at}"] += 1

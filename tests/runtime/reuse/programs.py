@@ -45,10 +45,10 @@ def programs(draw: st.DrawFn) -> Programs:
     for module in MODULES:
         names = _Names()
         package[module] = []
-        for _ in range(draw(st.integers(2, 7))):
+        for _ in range(draw(st.integers(2, 6))):
             package[module].append(draw(_statements(module, names, made)))
         made[module] = names
-    results = [draw(_numbers("main", names, made)) for _ in range(draw(st.integers(3, 6)))]
+    results = [draw(_numbers("main", names, made)) for _ in range(draw(st.integers(4, 12)))]
     package["main"].append(f"def one(x):\n    return [{', '.join(results)}]")
     return package
 

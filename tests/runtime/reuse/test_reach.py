@@ -394,6 +394,29 @@ COUNTS = {
     "a name in a query": case(
         "LEAST = 1\ndef one(x):\n    return x.query('delay > @LEAST')", ("main", "LEAST = 1", "LEAST = 2")
     ),
+    "a query that is a constant of another module": case(
+        "from ..helpers import QUERY\nLEAST = 1\ndef one(x):\n    return x.query(QUERY)",
+        ("main", "LEAST = 1", "LEAST = 2"),
+        helpers="QUERY = 'delay > @LEAST'",
+    ),
+    "a constant of a star import in a query": case(
+        "from ..helpers import *\ndef one(x):\n    return x.query('delay > @SCALE')", SCALE
+    ),
+    "a computed name for a library": case(
+        "import pydoc\nfrom ..helpers import moved\n" + STEP.format("pydoc.locate(x)"), SCALE
+    ),
+    "what an array may unpickle": case(
+        "import numpy as np\nfrom .. import helpers\n"
+        + STEP.format("np.load(x, allow_pickle=True)"),
+        SCALE,
+    ),
+    "a walrus of a lambda in a comprehension": case(
+        "A = 1\ndef one(x):\n    [(lambda: (A := 2)) for n in x]\n    return A",
+        ("main", "A = 1", "A = 9"),
+    ),
+    "an index that a comprehension stores at": case(
+        "A = 1\ndef one(x):\n    return [0 for x[A] in [3]]", ("main", "A = 1", "A = 0")
+    ),
     "a function in a formula": case(
         "def centred(x): return x\ndef one(x):\n    return ols('y ~ centred(x)', x)",
         ("main", "return x\ndef", "return -x\ndef"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from .uses import bound_in, chain_of
+from .uses import bound_in, chain_of, targets_of
 
 
 class Must(Enum):
@@ -331,8 +331,7 @@ class _Check:
 
     def _comprehension(self, node: ast.AST) -> bool:
         generators = node.generators  # type: ignore[attr-defined]  # all comprehensions have it
-        names = {n.id for g in generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
-        inside = _Check(self.needed, self.own, self.items | names)
+        inside = _Check(self.needed, self.own, self.items | targets_of(node))
         results = [getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)]
         parts = [part for g in generators for part in (g.iter, *g.ifs)]
         return all(map(inside._argument, [*parts, *results]))

@@ -38,7 +38,10 @@ _FIND_CODE = {
     "skops": {""},
     "yaml": {"load", "load_all", "unsafe_load", "full_load"},
     "pandas": {"read_pickle"},
-    "numpy": {"load"},
+    "pydoc": {"locate", "resolve", "safeimport"},
+    "hydra": {""},
+    "pluggy": {""},
+    "stevedore": {""},
     "pkg_resources": {""},
     "code": {""},
     "ctypes": {""},
@@ -265,9 +268,10 @@ class Reached:
         if known and (len(parts) > 1 or word.is_alone):
             rest = parts[known[-1].count(".") + 1 :]
             self._absolute(Reference(known[-1], tuple(n for n in rest if n)))
-        if parts[0] in self._imports.modules[home].bound:
+        if self._imports.defines(home, parts[0]):
             kind = self._kind(home, parts)
-            if word.is_marked or kind in (Kind.CONSTANT, Kind.OTHER, None):
+            is_class = kind is Kind.CLASS and word.is_alone
+            if word.is_marked or is_class or kind in (Kind.CONSTANT, Kind.OTHER, None):
                 self._global(home, tuple(n for n in parts if n))
 
     def _kind(self, module: str, names: tuple[str, ...]) -> Kind | None:

@@ -22,6 +22,10 @@ _PLACES = frozenset({"__file__", "__path__"})
 _TAKE_OWN_NAME = frozenset({"getLogger", "get_logger", "files", "get_data"})
 """Calls that find no code by the name of a module that they receive."""
 
+_LOOK_UP = frozenset({"query", "eval", "sql", "execute", "from_formula", "dmatrix", "dmatrices"})
+_LOOK_UP |= {"ols", "wls", "gls", "glm", "logit", "probit", "poisson", "mixedlm"}
+"""Methods that look up names of the caller's module in a text."""
+
 _READING = frozenset({"get", "items", "keys", "values", "copy", "index", "count", "join", "split"})
 _READING |= {"format", "startswith", "endswith", "strip", "lower", "upper", "replace", "match"}
 _READING |= {"search", "fullmatch", "sub", "findall", "joinpath", "read_text", "exists", "isin"}
@@ -144,7 +148,7 @@ def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
             yield node.name
             continue  # what lies in it is another scope
         if isinstance(node, _COMPREHENSIONS):
-            yield from (n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+            yield from _walruses(node)
             continue
         if isinstance(node, ast.Lambda):
             continue
@@ -157,6 +161,22 @@ def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
         elif isinstance(node, ast.MatchMapping) and node.rest:
             yield node.rest
         yield from bound_in(ast.iter_child_nodes(node))
+
+
+def _walruses(node: ast.AST) -> Iterator[str]:
+    """The names that `:=` binds around a comprehension."""
+    if isinstance(node, ast.NamedExpr):
+        yield node.target.id
+    if not isinstance(node, ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from _walruses(child)
+
+
+def targets_of(comprehension: ast.AST) -> set[str]:
+    """The names that a comprehension binds for itself."""
+    parts: list[ast.comprehension] = comprehension.generators  # type: ignore[attr-defined]
+    names = (n for part in parts for n in ast.walk(part.target) if isinstance(n, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 
 def chain_of(node: ast.expr) -> tuple[str, ...] | None:
@@ -223,8 +243,7 @@ class _Reader(ast.NodeVisitor):
     def _comprehension(self, node: ast.AST) -> None:
         first, *others = node.generators  # type: ignore[attr-defined]  # all comprehensions have it
         self.visit(first.iter)
-        targets = (n for part in (first, *others) for n in ast.walk(part.target))
-        scope = _Scope({n.id for n in targets if isinstance(n, ast.Name)})
+        scope = _Scope(targets_of(node))
         results = [getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)]
         later = [part for other in others for part in (other.iter, *other.ifs)]
         self._inside(scope, [first.target, *first.ifs, *later, *results])
@@ -315,12 +334,16 @@ class _Reader(ast.NodeVisitor):
         name, chain = called(node.func), chain_of(node.func)
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         is_of_object = chain in {("vars",), ("dir",)} and bool(given)  # and not of the module
-        if not is_of_object and id(node.func) not in self._known:
+        is_literal = bool(given) and isinstance(given[0], ast.Constant)
+        is_located = is_literal and name == "locate"  # by a text, whose words count
+        if not is_of_object and not is_located and id(node.func) not in self._known:
             self.visit(node.func)
         if name in self._take_own_name:
             given = [g for g in given if not _is_own_name(g)]
         elif isinstance(node.func, ast.Attribute) and name not in _READING:
             self._change(node.func.value)
+        self.is_whole |= name in _LOOK_UP and bool(node.args) and not is_literal
+        self.is_open |= any(keyword.arg == "allow_pickle" for keyword in node.keywords)
         for value in given:
             self.visit(value)
 

@@ -474,7 +474,9 @@ EDITS = (
     _number(f"{SRC}/patched.py", "LEVEL"),
     _number(f"{SRC}/patched.py", "OTHER"),
     _number(f"{SRC}/patches.py", "LEVEL"),
-    _text(f"{SRC}/patches.py", "patched.LEVEL =", "patched.OTHER =", "setattr(patched, 'LEVEL', 3) #"),
+    _text(
+        f"{SRC}/patches.py", "patched.LEVEL =", "patched.OTHER =", "setattr(patched, 'LEVEL', 3) #"
+    ),
     _number(f"{SRC}/names.py", "FIRST"),
     _number(f"{SRC}/names.py", "SECOND"),
     _text(f"{SRC}/names.py", "SECOND", "LEAST", "rated = abs\nSECOND"),

@@ -42,5 +42,7 @@ def test_no_edit_that_changes_a_result_is_missed(folder: Path, data: st.DataObje
         event("raises")
         return
     is_same = counted == counted_after
-    event(f"{'same' if before == after else 'another'} result, {'same' if is_same else 'another'} reach")
+    event(
+        f"{'same' if before == after else 'another'} result, {'same' if is_same else 'another'} reach"
+    )
     assert before == after or not is_same

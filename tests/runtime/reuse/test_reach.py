@@ -51,7 +51,9 @@ USES_SCALED = "from ..helpers import scaled\n" + STEP.format("scaled(x)")
 COUNTS = {
     "a helper's constant": case(USES_SCALED, SCALE),
     "a helper's body": case(USES_SCALED, ("helpers", "x * SCALE", "SCALE * x")),
-    "a module's attribute": case("from .. import helpers\n" + STEP.format("helpers.scaled(x)"), SCALE),
+    "a module's attribute": case(
+        "from .. import helpers\n" + STEP.format("helpers.scaled(x)"), SCALE
+    ),
     "a dotted module": case("import demo.helpers\n" + STEP.format("demo.helpers.scaled(x)"), SCALE),
     "a module by another name": case(
         "import demo.helpers as h\n" + STEP.format("h.scaled(x)"), SCALE
@@ -94,15 +96,11 @@ COUNTS = {
         "for n in range(3):\n    LAST = n\n" + STEP.format("LAST"),
         ("main", "range(3)", "range(4)"),
     ),
-    "a name bound twice": case(
-        "A = 1\nA = 2\n" + STEP.format("A"), ("main", "A = 2", "A = 3")
-    ),
+    "a name bound twice": case("A = 1\nA = 2\n" + STEP.format("A"), ("main", "A = 2", "A = 3")),
     "the order of a name bound twice": case(
         "A = 1\nB = A\nA = 2\n" + STEP.format("B"), ("main", "B = A\nA = 2", "A = 2\nB = A")
     ),
-    "a default": case(
-        "A = 1\ndef one(x, by=A): return by", ("main", "A = 1", "A = 2")
-    ),
+    "a default": case("A = 1\ndef one(x, by=A): return by", ("main", "A = 1", "A = 2")),
     "a default of a helper": case(
         "A = 1\ndef f(x, by=A): return by\n" + STEP.format("f(x)"), ("main", "A = 1", "A = 2")
     ),
@@ -142,7 +140,8 @@ COUNTS = {
         plugins="from .registry import register\n@register\ndef red(x): return 13",
     ),
     "what a subclass registers": case(
-        "from .. import plugins\nfrom ..registry import Plugin\n" + STEP.format("Plugin.known[0].n"),
+        "from .. import plugins\nfrom ..registry import Plugin\n"
+        + STEP.format("Plugin.known[0].n"),
         ("plugins", "n = 13", "n = 14"),
         registry="class Plugin:\n    known = []\n    def __init_subclass__(cls): "
         "Plugin.known.append(cls)",
@@ -235,7 +234,11 @@ COUNTS = {
     ),
     "a constant before or after an import with an effect": case(
         "from .. import helpers\nA = helpers.SCALE\nfrom .. import patch\n" + STEP.format("A"),
-        ("main", "A = helpers.SCALE\nfrom .. import patch", "from .. import patch\nA = helpers.SCALE"),
+        (
+            "main",
+            "A = helpers.SCALE\nfrom .. import patch",
+            "from .. import patch\nA = helpers.SCALE",
+        ),
         patch="from . import helpers\nhelpers.SCALE = 9",
     ),
     "setattr of a module": case(
@@ -247,8 +250,7 @@ COUNTS = {
         "from ..patch import patch\nfrom ..helpers import scaled\n"
         "def one(x):\n    patch()\n    return scaled(x)",
         ("patch", "return 5", "return 6"),
-        patch="from . import helpers\ndef five(x): return 5\n"
-        "def patch(): helpers.scaled = five",
+        patch="from . import helpers\ndef five(x): return 5\ndef patch(): helpers.scaled = five",
     ),
     "a global that another function assigns": case(
         "A = 1\ndef set_it():\n    global A\n    A = 2\ndef one(x):\n    set_it()\n    return A",
@@ -330,7 +332,8 @@ COUNTS = {
     "eval": case(USES_SCALED.replace("return scaled(x)", "return eval('scal' + 'ed')(x)"), SCALE),
     "exec": case("from .. import helpers\ndef one(x):\n    exec(x)", SCALE),
     "sys.modules": case(
-        "import sys\nfrom .. import helpers\n" + STEP.format("sys.modules['demo.' + x].SCALE"), SCALE
+        "import sys\nfrom .. import helpers\n" + STEP.format("sys.modules['demo.' + x].SCALE"),
+        SCALE,
     ),
     "modules of sys by from": case(
         "from sys import modules as m\nfrom .. import helpers\n" + STEP.format("m[x].SCALE"), SCALE
@@ -372,11 +375,13 @@ COUNTS = {
         SCALE,
     ),
     "a name in a text for a library": case(
-        "import pydoc\nfrom .. import helpers\n" + STEP.format("pydoc.locate('demo.helpers.SCALE')"),
+        "import pydoc\nfrom .. import helpers\n"
+        + STEP.format("pydoc.locate('demo.helpers.SCALE')"),
         SCALE,
     ),
     "a name in a text with a colon": case(
-        "import plugin\nfrom .. import helpers\n" + STEP.format("plugin.load('demo.helpers:SCALE')"),
+        "import plugin\nfrom .. import helpers\n"
+        + STEP.format("plugin.load('demo.helpers:SCALE')"),
         SCALE,
     ),
     "the beginning of a name in a text": case(
@@ -384,7 +389,8 @@ COUNTS = {
         SCALE,
     ),
     "a package's name in a text": case(
-        "import pydoc\nfrom .. import helpers\n" + STEP.format("pydoc.locate('.'.join(['demo', x]))"),
+        "import pydoc\nfrom .. import helpers\n"
+        + STEP.format("pydoc.locate('.'.join(['demo', x]))"),
         SCALE,
     ),
     "a module's own name": case(
@@ -392,7 +398,8 @@ COUNTS = {
         ("main", "A = 1", "A = 2"),
     ),
     "a name in a query": case(
-        "LEAST = 1\ndef one(x):\n    return x.query('delay > @LEAST')", ("main", "LEAST = 1", "LEAST = 2")
+        "LEAST = 1\ndef one(x):\n    return x.query('delay > @LEAST')",
+        ("main", "LEAST = 1", "LEAST = 2"),
     ),
     "a query that is a constant of another module": case(
         "from ..helpers import QUERY\nLEAST = 1\ndef one(x):\n    return x.query(QUERY)",
@@ -473,12 +480,8 @@ COUNTS = {
         a="from . import b\ndef f(): return b.g()",
         b="from . import a\nN = 1\ndef g(): return a, N",
     ),
-    "adapters": case(
-        STEP.format("x"), ("adapters", "A = 1", "A = 2"), adapters="A = 1"
-    ),
-    "what adapters use": case(
-        STEP.format("x"), SCALE, adapters="from .helpers import scaled\n"
-    ),
+    "adapters": case(STEP.format("x"), ("adapters", "A = 1", "A = 2"), adapters="A = 1"),
+    "what adapters use": case(STEP.format("x"), SCALE, adapters="from .helpers import scaled\n"),
     "another meaning of annotations": case(
         "A = 1\ndef one(x: int) -> int: ...",
         ("main", "A = 1", "from __future__ import annotations\nA = 1"),
@@ -496,7 +499,8 @@ COUNTS = {
         "A, (B, *C) = 1, (2, 3)\n" + STEP.format("C"), ("main", "(2, 3)", "(2, 4)")
     ),
     "a match statement": case(
-        "A = 1\nmatch A:\n    case 1:\n        B = 1\n    case _:\n        B = 2\n" + STEP.format("B"),
+        "A = 1\nmatch A:\n    case 1:\n        B = 1\n    case _:\n        B = 2\n"
+        + STEP.format("B"),
         ("main", "A = 1\n", "A = 3\n"),
     ),
     "a lambda": case(
@@ -598,9 +602,7 @@ NOT = {
     "an import that is not used": case(
         "from ..helpers import moved, scaled\n" + STEP.format("scaled(x)"), MOVED
     ),
-    "a further import": case(
-        USES_SCALED, ("main", "import scaled", "import moved, scaled")
-    ),
+    "a further import": case(USES_SCALED, ("main", "import scaled", "import moved, scaled")),
     "a module's other attribute": case(
         "from .. import helpers\n" + STEP.format("helpers.scaled(x)"), MOVED
     ),
@@ -676,7 +678,9 @@ NOT = {
     ),
     "the docstring of a module": case(USES_SCALED, ("helpers", "\nSCALE", '"""New."""\nSCALE')),
     "an effect of a module that is not imported": case(
-        USES_SCALED, ("patch", "SCALE = 9", "SCALE = 8"), patch="import demo.helpers as h\nh.SCALE = 9"
+        USES_SCALED,
+        ("patch", "SCALE = 9", "SCALE = 8"),
+        patch="import demo.helpers as h\nh.SCALE = 9",
     ),
     "what another function imports": case(
         "def two(x):\n    from ..helpers import moved\n" + STEP.format("x"), MOVED

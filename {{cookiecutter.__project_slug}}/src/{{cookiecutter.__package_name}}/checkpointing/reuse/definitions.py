@@ -12,8 +12,9 @@ from pathlib import Path
 import xxhash
 
 from .harmless import Condition, conditions, conditions_of_data, is_plain_base, wraps
+from .scopes import bound_in
 from .syntax import digest_of_tree, parsed, tree_of
-from .uses import Reference, Uses, bound_in, imported, modules_in, uses_of
+from .uses import Reference, Uses, imported, modules_in, uses_of
 
 _NO_USES = Uses()
 

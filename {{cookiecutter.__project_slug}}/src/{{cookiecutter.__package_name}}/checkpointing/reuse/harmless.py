@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from .uses import bound_in, chain_of, targets_of
+from .scopes import bound_in, chain_of, targets_of
 
 
 class Must(Enum):

@@ -113,9 +113,7 @@ class Imports:
         needed = self.modules[module].statements[number].data
         return self.is_harmless(module, number) and self._are_met(module, number, needed)
 
-    def _are_met(
-        self, module: str, number: int, needed: frozenset[Condition] | None
-    ) -> bool:
+    def _are_met(self, module: str, number: int, needed: frozenset[Condition] | None) -> bool:
         if not needed:
             return needed is not None
         key = module, number, needed

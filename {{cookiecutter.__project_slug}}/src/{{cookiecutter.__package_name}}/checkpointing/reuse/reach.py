@@ -56,7 +56,12 @@ class Everything(Exception):  # noqa: N818  # no error: an answer from deep insi
 
 
 def reach_of(
-    imports: Imports, module: str, name: str, *, beside: Iterable[str] = (), whole: Iterable[str] = ()
+    imports: Imports,
+    module: str,
+    name: str,
+    *,
+    beside: Iterable[str] = (),
+    whole: Iterable[str] = (),
 ) -> Reached:
     """What the function `name` of a module reaches.
 
@@ -122,9 +127,7 @@ class Reached:
                 of, dotted = reference.module or module, reference.names
                 match self._imports.meaning(of, dotted):
                     case Spot() as spot:
-                        names |= {
-                            f"{spot.module}.{n}" for n in self._imports.statement(spot).bound
-                        }
+                        names |= {f"{spot.module}.{n}" for n in self._imports.statement(spot).bound}
                     case Reference(None, ()):
                         names |= {f"{of}.{n}" for n in dotted[:1]} | {of}
         return names

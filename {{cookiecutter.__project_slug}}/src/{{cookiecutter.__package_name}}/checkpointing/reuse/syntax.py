@@ -193,4 +193,3 @@ def _text(node: ast.expr | None) -> str | None:
 def _texts(node: ast.expr | None) -> list[str]:
     inner = ast.walk(node) if node is not None else ()
     return [n.value for n in inner if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-

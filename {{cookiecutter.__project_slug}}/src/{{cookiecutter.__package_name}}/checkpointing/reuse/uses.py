@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .scopes import bound_in, chain_of, own_scope, parameters_of, root_of, targets_of
 from .syntax import IMPORTERS, Calls, absolute, called
 
 _ANYTHING = frozenset({"eval", "exec", "compile", "__builtins__", "__loader__", "__spec__"})
@@ -31,7 +32,6 @@ _READING |= {"format", "startswith", "endswith", "strip", "lower", "upper", "rep
 _READING |= {"search", "fullmatch", "sub", "findall", "joinpath", "read_text", "exists", "isin"}
 _READING |= {"info", "debug", "warning", "error", "exception", "log"}
 
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _TOKEN = re.compile(r"(@?)([A-Za-z_][\w.]*)(:[A-Za-z_]\w*)?(\s*\()?")
 
 
@@ -141,53 +141,6 @@ def modules_in(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]
     yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
 
 
-def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
-    """The names that statements bind in their own scope, each as often as it is bound."""
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-            continue  # what lies in it is another scope
-        if isinstance(node, _COMPREHENSIONS):
-            yield from _walruses(node)
-            continue
-        if isinstance(node, ast.Lambda):
-            continue
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            yield node.name
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            yield node.rest
-        yield from bound_in(ast.iter_child_nodes(node))
-
-
-def _walruses(node: ast.AST) -> Iterator[str]:
-    """The names that `:=` binds around a comprehension."""
-    if isinstance(node, ast.NamedExpr):
-        yield node.target.id
-    if not isinstance(node, ast.Lambda):
-        for child in ast.iter_child_nodes(node):
-            yield from _walruses(child)
-
-
-def targets_of(comprehension: ast.AST) -> set[str]:
-    """The names that a comprehension binds for itself."""
-    parts: list[ast.comprehension] = comprehension.generators  # type: ignore[attr-defined]
-    names = (n for part in parts for n in ast.walk(part.target) if isinstance(n, ast.Name))
-    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
-
-
-def chain_of(node: ast.expr) -> tuple[str, ...] | None:
-    """The names of `a.b.c`; None for what does not start with a name."""
-    names: list[str] = []
-    while isinstance(node, ast.Attribute):
-        names.append(node.attr)
-        node = node.value
-    return (node.id, *reversed(names)) if isinstance(node, ast.Name) else None
-
-
 class _Reader(ast.NodeVisitor):
     """Reads one statement of a module."""
 
@@ -232,7 +185,7 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._signature(node.args)
-        self._inside(_Scope(_parameters(node.args)), [node.body])
+        self._inside(_Scope(parameters_of(node.args)), [node.body])
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """The names of a class are no scope for what lies in it, so none of them is hidden."""
@@ -257,12 +210,12 @@ class _Reader(ast.NodeVisitor):
         self._scopes.pop()
 
     def _scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> _Scope:
-        inside = [n for statement in node.body for n in _own_scope(statement)]
+        inside = [n for statement in node.body for n in own_scope(statement)]
         listed = (n for n in inside if isinstance(n, ast.Global))
         declared = {name for statement in listed for name in statement.names}
         free = {n for s in inside if isinstance(s, ast.Nonlocal) for n in s.names}
         bound = list(bound_in(node.body))
-        parameters = _parameters(node.args)
+        parameters = parameters_of(node.args)
         imports: dict[str, Reference] = {}
         statements = [n for n in inside if isinstance(n, ast.Import | ast.ImportFrom)]
         for statement in statements:
@@ -326,7 +279,7 @@ class _Reader(ast.NodeVisitor):
 
     def _change(self, node: ast.expr) -> None:
         """Note that what an expression starts from may be another one afterwards."""
-        chain = _root(node)
+        chain = root_of(node)
         if chain and (target := self._resolve(chain[0])):
             self.changed.add(Reference(target.module, (*target.names, *chain[1:])))
 
@@ -388,30 +341,6 @@ class _Reader(ast.NodeVisitor):
                 self._annotation(ast.parse(text.strip(), mode="eval").body)
             except (SyntaxError, ValueError, RecursionError):
                 continue
-
-
-def _own_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and all below it that belongs to the same function."""
-    yield node
-    inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-    if not isinstance(node, inner):
-        for child in ast.iter_child_nodes(node):
-            yield from _own_scope(child)
-
-
-def _parameters(arguments: ast.arguments) -> set[str]:
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    every += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
-    return {argument.arg for argument in every}
-
-
-def _root(node: ast.expr) -> tuple[str, ...] | None:
-    """The names that `a.b[0].c[1]` starts with: `a.b`."""
-    while chain_of(node) is None:
-        if not isinstance(node, ast.Attribute | ast.Subscript):
-            return None
-        node = node.value
-    return chain_of(node)
 
 
 def _is_own_name(node: ast.expr) -> bool:

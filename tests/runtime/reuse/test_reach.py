@@ -717,6 +717,13 @@ def test_what_an_earlier_step_may_change_for_a_later_one_counts_for_that_too(
     assert steps(tmp_path, "two", "one")["two"].keys() < after["two"].keys()
 
 
+def test_what_happens_at_import_ties_no_steps_together(tmp_path: Path) -> None:
+    main = "SEEN = []\nSEEN.append(1)\ndef one(x): return SEEN\ndef two(x): return 1"
+    counted = steps(sources(tmp_path, main), "one", "two")
+
+    assert "demo.segments.s01.one" not in counted["two"]
+
+
 def test_an_effect_in_the_module_of_another_step_of_the_segment_counts(tmp_path: Path) -> None:
     sources(tmp_path, "def one(x): return x", segments_s02="import numpy\nnumpy.seterr('raise')")
     both = [step_in(tmp_path), step_in(tmp_path, "src/demo/segments/s02.py", "two")]

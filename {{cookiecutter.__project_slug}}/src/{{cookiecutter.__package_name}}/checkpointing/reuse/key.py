@@ -31,7 +31,7 @@ from ..graph.sources import OWN_HOME, Home, home_of, read
 from ..graph.steps import Segment
 from .definitions import Definitions, definitions_of, opaque
 from .imports import Imports, with_parents
-from .reach import reach_of
+from .reach import changes_of, reach_of
 from .syntax import Parsed, parsed
 
 FORMAT_VERSION = 2
@@ -119,7 +119,9 @@ def code_of(segment: Segment) -> Code:
             if not changed.isdisjoint(digests):
                 digests = {**other, **digests}
         steps[step.name] = dict(sorted(digests.items()))
-        changing.append((reached.changed(), steps[step.name]))
+        if len(segment.steps) > 1 and reached.changed():
+            changed = changes_of(imports, step.module, step.name)
+            changing.append((changed, steps[step.name]))
     return Code(
         imported.digests, _versions(imported.libraries), steps, imported.files, imported.folders
     )

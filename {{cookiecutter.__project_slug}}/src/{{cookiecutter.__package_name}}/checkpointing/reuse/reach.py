@@ -8,6 +8,7 @@ stale value is none that anybody would notice.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 import xxhash
@@ -77,11 +78,23 @@ def reach_of(
     return reached
 
 
+def changes_of(imports: Imports, module: str, name: str) -> set[str]:
+    """The names, as `Reached.digests` calls them, that a call of the function may change.
+
+    What happens when modules are imported is left out: it happens in every process.
+    """
+    reached = Reached(imports, with_effects=False)
+    with contextlib.suppress(Everything):
+        reached.follow(module, name, (), ())
+    return reached.changed()
+
+
 class Reached:
     """What was reached from one step so far."""
 
-    def __init__(self, imports: Imports) -> None:
+    def __init__(self, imports: Imports, *, with_effects: bool = True) -> None:
         self._imports = imports
+        self._with_effects = with_effects
         self._spots: set[tuple[str, int]] = set()
         self._references: set[Reference] = set()
         self._whole: set[str] = set()
@@ -120,7 +133,7 @@ class Reached:
         return dict(sorted(counted.items()))
 
     def changed(self) -> set[str]:
-        """The names that it may change while it runs, as `digests` calls them."""
+        """The names that something reached may change, as `digests` calls them."""
         names = set()
         for module, number in self._spots:
             for reference in self._imports.modules[module].statements[number].uses.changed:
@@ -233,7 +246,7 @@ class Reached:
             self._imported.add(part)
             if definitions.is_opaque:
                 raise Everything
-            if not self._imports.has_effects(part):
+            if not self._with_effects or not self._imports.has_effects(part):
                 continue
             for number, statement in enumerate(definitions.statements):
                 if not self._imports.is_harmless(part, number):

@@ -59,12 +59,12 @@ def edits(draw: st.DrawFn, package: Programs) -> Programs:
     module = draw(st.sampled_from([name for name in MODULES if package[name]]))
     body = list(package[module])
     place = draw(st.integers(0, len(body) - 1))
-    match draw(st.sampled_from(["number", "number", "number", "swap", "leave out", "repeat"])):
+    match draw(st.sampled_from(["number", "number", "swap", "swap", "leave out", "repeat"])):
         case "number":
             numbers = list(re.finditer(r"(?<![\w.])\d+", body[place]))
             if numbers:
                 hit = draw(st.sampled_from(numbers))
-                new = str(draw(st.integers(0, 9)))
+                new = str((int(hit[0]) + draw(st.integers(1, 9))) % 10)
                 body[place] = body[place][: hit.start()] + new + body[place][hit.end() :]
         case "swap":
             other = draw(st.integers(0, len(body) - 1))

@@ -163,7 +163,7 @@ def test_changed_code_is_told(bound: Bound) -> None:
     commit(bound, stand(bound, "s01"))
 
     assert stale(rebound(bound, CHANGED), "s01").reasons == (
-        "code of demo.near, demo.total changed",
+        "code of demo.near changed",
         "pandas changed from 3.1 to 3.2",
     )
 

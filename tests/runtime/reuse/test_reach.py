@@ -278,6 +278,27 @@ COUNTS = {
     "a star import of a star import": case(
         "from ..near import *\n" + STEP.format("scaled(x)"), SCALE, near="from .helpers import *"
     ),
+    "a star import under try": case(
+        "try:\n    from fast import *\nexcept ImportError:\n    from ..helpers import *\n"
+        + STEP.format("scaled(x)"),
+        SCALE,
+    ),
+    "a star import under try, of a star import": case(
+        "try:\n    from ..near import *\nexcept ImportError:\n    pass\n"
+        + STEP.format("scaled(x)"),
+        SCALE,
+        near="from .helpers import *",
+    ),
+    "a star import of a module that has one under if": case(
+        "from ..near import *\n" + STEP.format("scaled(x)"),
+        SCALE,
+        near="import sys\nif sys.version_info:\n    from .helpers import *",
+    ),
+    "an attribute that a star import under if brings": case(
+        "from .. import near\n" + STEP.format("near.scaled(x)"),
+        SCALE,
+        near="import sys\nif sys.version_info:\n    from .helpers import *",
+    ),
     "a name that a star import comes to hide": case(
         "from ..helpers import *\ndef f(x): return 1\n" + STEP.format("f(x)"),
         ("helpers", "OFFSET = 1", "f = abs\nOFFSET = 1"),

@@ -213,7 +213,9 @@ class _Check:
                 return _is_name(node.target) and is_set and self._annotation(node.annotation)
             case ast.Expr():
                 return isinstance(node.value, ast.Constant)
-            case ast.Pass() | ast.Import() | ast.ImportFrom():
+            case ast.ImportFrom():  # in a branch, `import *` binds names that nothing lists
+                return node.names[0].name != "*"
+            case ast.Pass() | ast.Import():
                 return True
             case ast.If():
                 inside = [*node.body, *node.orelse]

@@ -309,6 +309,8 @@ class _Reader(ast.NodeVisitor):
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         self.modules += modules_in(node, self._package)
+        if node.names[0].name == "*":
+            self.references.add(Reference(next(modules_in(node, self._package)), ()))
         for name, target in imported(node, self._package).items():
             is_followed = bool(self._scopes) and name in self._scopes[-1].imports
             if target.names and (is_followed or self._scopes):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import checkpoint_io
+import each
 import fixed_costs
 import planner
 import sample
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "checkpoint_io": checkpoint_io.run,
     "fixed_costs": fixed_costs.run,
     "planner": planner.run,
+    "each": each.run,
     "watching": watching.run,
 }
 CACHE = Path(__file__).resolve().parent.parent / "build" / "bench"

@@ -16,7 +16,7 @@ LONG = ("seed20", "checkpoint_io", "fixed_costs")
 @pytest.mark.parametrize(
     "name",
     [
-        *("sample", "planner", "watching"),
+        *("sample", "planner", "each", "watching"),
         *(pytest.param(name, marks=pytest.mark.exhaustive) for name in LONG),
     ],
 )
@@ -31,4 +31,4 @@ def test_a_quick_run_prints_a_table(name: str) -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     done = subprocess.run([sys.executable, RUN, "seed21"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "sample, seed20, checkpoint_io, fixed_costs, planner, watching" in done.stderr
+    assert "sample, seed20, checkpoint_io, fixed_costs, planner, each, watching" in done.stderr

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 from flight_delays.checkpointing.base.errors import StorageError
 from flight_delays.checkpointing.base.files import stamp, total_bytes
-from flight_delays.checkpointing.disk.manifest import MANIFEST, FileRecord, Manifest, read_manifest
+from flight_delays.checkpointing.disk.manifest import (
+    MANIFEST,
+    FileRecord,
+    Manifest,
+    note_of,
+    read_manifest,
+    with_noted,
+)
 from flight_delays.checkpointing.disk.store import Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -215,3 +222,16 @@ def test_a_folder_with_one_more_file_was_touched(tmp_path: Path) -> None:
     write(folder / "more", "4")
 
     assert not record.untouched(tmp_path)
+
+
+def test_a_journal_counts_up_to_the_line_that_was_being_written(tmp_path: Path) -> None:
+    """A power cut may leave half a line, which is no item."""
+    place = Store(tmp_path / "demo")
+    first = commit(place, "k1")
+    record = first.values["flights"]
+    lines = [note_of(f"monthly.{key}", key, record, None) for key in "abc"]
+    folder = place.path("s01", "k1")
+    (folder / "items.jsonl").write_text("".join(lines)[:-30] + lines[0])
+    noted = with_noted(folder, replace(first, journal="items.jsonl"))
+    assert noted.item_keys == {"monthly.a": "a", "monthly.b": "b"}
+    assert noted.values == first.values | {"monthly.a": record, "monthly.b": record}

@@ -17,16 +17,20 @@ from . import plain
 INDEX = "several"
 """The name of the codec of an index."""
 
-Kind = Literal["fields", "tuple", "list", "dict"]
+Kind = Literal["fields", "tuple", "list", "dict", "each"]
 
 
 @dataclass(frozen=True)
 class ItemType:
-    """How one item is kept: by which codec, and whether None may stand in its place."""
+    """How one item is kept: by which codec, and whether None may stand in its place.
+
+    `kinds` are the outermost types of a JSON value; see `annotations.outer_types`.
+    """
 
     codec: str
     type_name: str
     is_optional: bool = False
+    kinds: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Shape:
     """How a value is made of several items.
 
     Attributes:
-        kind: "fields" of a NamedTuple or a dataclass, or the items of a tuple, list or dict.
+        kind: "fields" of a NamedTuple or a dataclass, the items of a tuple, list or dict, or what a
+            step makes of "each" item of something.
         type_name: the annotation for people.
         keys: the keys of the items; empty for a list or dict, whose keys only a run tells.
         types: one for each key, or the one of all items of a list or dict.
@@ -49,9 +54,13 @@ class Shape:
 
     def type_of(self, key: str) -> ItemType | None:
         """The type of an item; None if there can be none of that key."""
-        if self.kind == "dict" or (self.kind == "list" and is_number(key)):
+        if self.kind in ("dict", "each") or (self.kind == "list" and is_number(key)):
             return self.types[0]
         return dict(zip(self.keys, self.types, strict=False)).get(key)
+
+    def loads(self, key: str) -> ItemType | None:
+        """The type as which a step that takes the whole loads an item, whatever it is called."""
+        return self.type_of(key) if self.keys else self.types[0]
 
 
 def item_name(value: str, key: str | int) -> str:
@@ -111,7 +120,8 @@ def unpack(shape: Shape, value: Any, whole: Any) -> dict[str, Any]:
     Raises InexactValue for a value that is not what its step has promised, or whose keys JSON does
     not keep.
     """
-    kind: Any = {"fields": whole, "tuple": tuple, "list": list, "dict": dict}[shape.kind]
+    kinds = {"fields": whole, "tuple": tuple, "list": list, "dict": dict, "each": dict}
+    kind: Any = kinds[shape.kind]
     if type(value) is not kind:
         raise InexactValue(
             f"the step promised a {shape.type_name} and returned a {type(value).__qualname__}; "
@@ -119,7 +129,7 @@ def unpack(shape: Shape, value: Any, whole: Any) -> dict[str, Any]:
         )
     if shape.kind == "fields":
         return {key: getattr(value, key) for key in shape.keys}
-    if shape.kind == "dict":
+    if shape.kind in ("dict", "each"):
         for key in value:
             plain.to_plain({key: None})  # raises for a key that is no text
         return dict(value)
@@ -138,7 +148,7 @@ def assemble(shape: Shape, items: Mapping[str, Any], whole: Any) -> Any:
             return list(items.values())
         case "tuple":
             return tuple(items.values())
-        case "dict":
+        case "dict" | "each":
             return dict(items)
     if hasattr(whole, "_make"):
         return whole._make(items.values())

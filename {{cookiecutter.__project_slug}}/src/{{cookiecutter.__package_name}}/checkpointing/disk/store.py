@@ -156,16 +156,20 @@ class Store:
         dated.sort(key=lambda entry: entry[:3], reverse=True)
         return [manifest for *_, manifest in dated]
 
-    def last_made(self, segment: str, step: str) -> Manifest | None:
-        """The checkpoint, or the finished parts, of the last run of a segment that ran a step."""
-        made = []
+    def last_ran(self, segment: str, step: str) -> tuple[Manifest, str] | None:
+        """The checkpoint, or the finished parts, of the last run that ran a step, and its time."""
+        ran = []
         for folder in _folders(self.folder / segment):
             for name in (MANIFEST, PARTIAL):
                 with contextlib.suppress(StorageError, FileNotFoundError):
                     manifest = read_manifest(folder, name)
                     if manifest and manifest.key == folder.name and step in manifest.steps:
-                        made.append((manifest.made, manifest.committed_at, manifest))
-        return max(made, key=lambda entry: entry[:2])[2] if made else None
+                        number, at = manifest.ran.get(step, (0, manifest.committed_at))
+                        ran.append((number, at, manifest.committed_at, manifest))
+        if not ran:
+            return None
+        _, at, _, manifest = max(ran, key=lambda entry: entry[:3])
+        return manifest, at
 
     def next_use(self, segment: str) -> int:
         """The `use` of a checkpoint that is made or reused now."""

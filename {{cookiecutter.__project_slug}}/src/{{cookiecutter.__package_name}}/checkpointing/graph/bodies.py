@@ -10,7 +10,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from .steps import Step, is_step
+from .marking import is_step
+from .steps import Step
 
 
 def undeclared_uses(candidate: Step, earlier: set[str]) -> list[str]:

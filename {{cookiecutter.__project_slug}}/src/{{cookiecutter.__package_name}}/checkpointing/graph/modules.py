@@ -27,7 +27,7 @@ from ..base.location import RUNTIME, RUNTIME_NAME
 
 RUNTIME_LIBRARIES = frozenset({"altair", "filelock", "jinja2", "markupsafe", "numpy", "pandas"})
 RUNTIME_LIBRARIES |= {"psutil", "pyarrow", "pydantic", "pydantic_core", "rich", "typer"}
-RUNTIME_LIBRARIES |= {"typing_extensions", "xxhash"}
+RUNTIME_LIBRARIES |= {"scipy", "sklearn", "skops", "typing_extensions", "xlsxwriter", "xxhash"}
 """What the runtime itself imports, and shares with the steps: it counts by its version, always."""
 
 _AT_START = frozenset({"__main__", "__mp_main__", "_virtualenv", "sitecustomize", "usercustomize"})

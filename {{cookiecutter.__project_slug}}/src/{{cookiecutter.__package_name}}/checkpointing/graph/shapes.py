@@ -5,10 +5,9 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import typing
-from collections.abc import Iterator
 from typing import Any
 
-from ..codecs import codec_of, is_own
+from ..codecs import codec_of, is_own, outer_types, why_refused
 from ..codecs.several import ItemType, Kind, Shape
 from .signatures import without_none
 
@@ -55,29 +54,34 @@ def item_type(annotation: Any) -> ItemType | None:
     if codec is None:
         return None
     name = codec.type_name if codec.family != "json" else type_name(annotation)
-    return ItemType(codec.name, name, is_optional)
+    kinds = outer_types(annotation) if codec.family == "json" else ()
+    return ItemType(codec.name, name, is_optional, kinds)
 
 
-def shape_of(annotation: Any) -> Shape | None:
+def shape_of(annotation: Any, *, is_plain_too: bool = False) -> Shape | None:
     """How a value of that annotation is made of several; None for any other annotation.
 
     A NamedTuple and a dataclass always are. A tuple, list or dict is if its items are no plain
     JSON, and an `Iterator` of its items is the lazy form of a list or a dict.
+
+    Args:
+        is_plain_too: return the shape of plain JSON as well, such as `list[int]`.
     """
-    members = _members(annotation)
+    members = _members(annotation, is_plain_too=is_plain_too)
     if members is None or None in members.types:
         return None
     kinds = typing.cast(tuple[ItemType, ...], members.types)
     return Shape(members.kind, type_name(annotation), members.keys, kinds, members.is_lazy)
 
 
-def items_not_kept(annotation: Any) -> Iterator[tuple[str, Any]]:
-    """The items of such an annotation that cannot be kept: what to call each, and its type."""
+def why_items_refused(annotation: Any) -> str:
+    """Why a field of a NamedTuple or dataclass cannot be kept; empty if all can."""
     members = _members(annotation)
-    if members is not None:
+    if members is not None and members.kind == "fields":
         for place, inner, kind in zip(members.places, members.inner, members.types, strict=True):
             if kind is None:
-                yield place, inner
+                return f"{place}: {why_refused(inner)}"
+    return ""
 
 
 def type_name(annotation: Any) -> str:
@@ -98,7 +102,7 @@ class _Members:
         return tuple(map(item_type, self.inner))
 
 
-def _members(annotation: Any) -> _Members | None:
+def _members(annotation: Any, *, is_plain_too: bool = False) -> _Members | None:
     codec = codec_of(annotation)
     if codec is not None and is_own(codec.name):
         return None
@@ -111,7 +115,7 @@ def _members(annotation: Any) -> _Members | None:
         places = tuple(f"its field `{key}`" for key in keys)
         return _Members("fields", keys, places, tuple(hints.get(key, Any) for key in keys))
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if not arguments or codec is not None:
+    if not arguments or (codec is not None and not is_plain_too):
         return None
     if origin is tuple:
         if arguments[-1] is Ellipsis:

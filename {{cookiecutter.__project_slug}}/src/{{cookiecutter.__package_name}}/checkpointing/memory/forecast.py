@@ -160,12 +160,13 @@ class Forecast:
         return Costs(peaks, transfers)
 
     def must_cut(self, steps: range) -> set[int]:
-        """Step numbers before which a part has to begin: a sink is a part of its own.
+        """Step numbers before which a part has to begin: some steps are a part of their own.
 
-        What it is given is then on disk, should it fail, and nothing that fails later repeats it.
+        What a sink is given is then on disk, should it fail, and nothing that fails later repeats
+        it. Of a step that runs for each item, every item that is done is on disk at once.
         """
-        sinks = {n for n in steps if self.graph.steps[n].is_sink} - self.graph.skipped
-        return {n for sink in sinks for n in (sink, sink + 1) if n in steps and n != steps.start}
+        alone = {n for n in steps if self.graph.steps[n].is_alone} - self.graph.skipped
+        return {n for each in alone for n in (each, each + 1) if n in steps and n != steps.start}
 
 
 def _with_wholes(loads: Mapping[str, int]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from .scopes import bound_in, chain_of, targets_of
+from .scopes import Comprehension, bound_in, chain_of, targets_of
 
 
 class Must(Enum):
@@ -153,7 +153,7 @@ def conditions(node: ast.stmt) -> frozenset[Condition] | None:
 
 
 def conditions_of_data(node: ast.stmt) -> frozenset[Condition] | None:
-    """What makes the value of a constant one that operators and methods cannot change anything by."""
+    """What makes a constant's value data: operators on it, and its methods, change nothing."""
     if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
         return None
     check = _Check()
@@ -331,8 +331,8 @@ class _Check:
         is_method = isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS
         return is_method and self.data(node.func.value)  # type: ignore[attr-defined]  # checked
 
-    def _comprehension(self, node: ast.AST) -> bool:
-        generators = node.generators  # type: ignore[attr-defined]  # all comprehensions have it
+    def _comprehension(self, node: Comprehension) -> bool:
+        generators = node.generators
         inside = _Check(self.needed, self.own, self.items | targets_of(node))
         results = [getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)]
         parts = [part for g in generators for part in (g.iter, *g.ifs)]

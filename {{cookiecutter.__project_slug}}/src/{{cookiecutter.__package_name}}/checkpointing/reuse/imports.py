@@ -58,7 +58,7 @@ class Imports:
     # Names
 
     def bindings(self, module: str, name: str) -> tuple[list[Spot], list[str]]:
-        """What binds a global of a module: statements, and modules that `import *` takes it from."""
+        """What binds a global of a module: statements, and the modules of each `import *`."""
         definitions = self.modules[module]
         spots = [Spot(module, number) for number in definitions.bound.get(name, ())]
         targets = {self._target(spot, name) for spot in spots}

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ..codecs.several import value_of
 from ..disk.manifest import FileRecord, Manifest
 from ..disk.store import is_sound
 from ..graph.graph import Graph
-from ..graph.steps import Segment
+from ..graph.steps import Segment, Step
 from .bound import Bound
+from .each import EachItem
 from .further import changed_code
+from .sinks import gone_targets
 
 _LISTED_STEPS = 5
 
@@ -28,16 +31,27 @@ class Held:
 
 
 @dataclass(frozen=True)
+class HeldItem:
+    """An item of a step that need not run for it: what it is called, its key, and what has it."""
+
+    name: str
+    key: str
+    holder: Manifest
+    value: Held | None
+    output: Held | None
+
+
+@dataclass(frozen=True)
 class Inheritance:
     """What a segment has already, and the numbers of the steps that are left to run."""
 
     left: frozenset[int]
 
     values: dict[str, Held] = field(default_factory=dict)
-    """The values to load from, by step."""
+    """The values and items to load from, by name."""
 
     outputs: dict[str, Held] = field(default_factory=dict)
-    """The outputs, by step."""
+    """The outputs, by name."""
 
     sources: tuple[Manifest, ...] = ()
     """The checkpoints that anything is taken from."""
@@ -82,6 +96,44 @@ def inherit(
     return best
 
 
+def held_items(
+    bound: Bound,
+    segment: Segment,
+    step: Step,
+    wanted: Iterable[EachItem],
+    manifests: Iterable[Manifest],
+) -> list[HeldItem]:
+    """The items of a step that some checkpoint has, whatever they were called there.
+
+    Args:
+        manifests: those that come first are preferred.
+    """
+    graph = bound.graph
+    takes, outputs = graph.last_takes(segment), set(graph.outputs(graph.span(segment)))
+    known: dict[str, tuple[Manifest, str]] = {}
+    for manifest in manifests:
+        for name, key in manifest.item_keys.items():
+            if value_of(name) == step.name:
+                known.setdefault(key, (manifest, name))
+    held: list[HeldItem] = []
+    for item in wanted:
+        if item.key not in known:
+            continue
+        manifest, name = known[item.key]
+        folder = bound.store.path(manifest.segment, manifest.key)
+        is_read = takes.get(item.name, takes[step.name]) > graph.number(step.name)
+        is_output = item.name in outputs or (item.name not in takes and step.name in outputs)
+        value = manifest.record(name) if is_read else None
+        output = manifest.outputs.get(name) if is_output else None
+        records = [record for record in (value, output) if record]
+        if not step.is_sink and len(records) < is_read + is_output:
+            continue
+        if all(record.untouched(folder) or is_sound(folder, record) for record in records):
+            holds = (Held(manifest, r) if r else None for r in (value, output))
+            held.append(HeldItem(item.name, item.key, manifest, *holds))
+    return held
+
+
 def left_to_run(
     graph: Graph,
     segment: Segment,
@@ -93,21 +145,18 @@ def left_to_run(
 
     Args:
         done: the steps that need not run for themselves.
-        values: the steps whose value can be loaded.
-        outputs: the steps whose output is there.
+        values: the values and items that can be loaded.
+        outputs: those of which there is an output.
     """
     span = graph.span(segment)
-    needed_after = set(graph.kept(span))
-    outputs_needed = set(graph.outputs(span))
+    missing = {value_of(name) for name in graph.kept(span) if name not in values}
+    missing |= {value_of(name) for name in graph.outputs(span) if name not in outputs}
     left: set[int] = set()
-    read: set[str] = set()
     for number in reversed(span):
         step = graph.steps[number]
-        is_missing = step.name in needed_after | read and step.name not in values
-        is_missing |= step.name in outputs_needed and step.name not in outputs
-        if step.name not in done or is_missing:
+        if step.name not in done or step.name in missing:
             left.add(number)
-            read |= {parameter.name for parameter in graph.values_of(step)}
+            missing |= {p.source for p in graph.values_of(step) if p.taken not in values}
     return frozenset(left)
 
 
@@ -132,6 +181,7 @@ def _inheritance(
     made: Manifest | None,
     damaged: Collection[str],
 ) -> Inheritance:
+    gone = gone_targets(bound.settings, segment)
     done: set[str] = set()
     values: dict[str, Held] = {}
     outputs: dict[str, Held] = {}
@@ -140,18 +190,21 @@ def _inheritance(
         for step in segment.steps:
             name, is_made = step.name, manifest is made and step.name in manifest.steps
             holds = name in keys and manifest.step_keys.get(name) == keys[name]
-            if not is_made and (step.always or not holds or name not in manifest.steps):
+            is_repeated = step.always or name in gone
+            if not is_made and (is_repeated or not holds or name not in manifest.steps):
                 continue
             done.add(name)
-            if name in damaged and not is_made:
-                continue
-            for record, into in (
-                (manifest.record(name), values),
-                (manifest.outputs.get(name), outputs),
-            ):
-                if record is None or name in into:
-                    continue
-                if is_made or record.untouched(folder) or is_sound(folder, record):
-                    into[name] = Held(manifest, record)
+            spoilt = frozenset() if is_made else damaged
+            for kept, into in ((manifest.items(name), values), (manifest.outputs, outputs)):
+                sound = {
+                    item: Held(manifest, record)
+                    for item, record in kept.items()
+                    if value_of(item) == name
+                    and item not in spoilt
+                    and (is_made or record.untouched(folder) or is_sound(folder, record))
+                }
+                if len(sound) < sum(value_of(item) == name for item in kept):
+                    sound.pop(name, None)  # a value is whole with all of its items only
+                into |= {item: held for item, held in sound.items() if item not in into}
     left = left_to_run(bound.graph, segment, done, values, outputs)
     return Inheritance(left, values, outputs, manifests)

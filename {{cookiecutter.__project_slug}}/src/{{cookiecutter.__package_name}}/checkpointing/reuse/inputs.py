@@ -87,7 +87,7 @@ def _require_fitting(name: str, text: Any, graph: Graph, root: Path) -> None:
     if problem := problem_of_place(str(text), root):
         raise ConfigurationError(f"input `{name}` = {str(text)!r} {problem}.")
     for step in graph.steps:
-        for parameter in (p for p in step.parameters if p.name == name):
+        for parameter in (p for p in step.parameters if p.name == name != step.each):
             if needed := needed_annotation(str(text), root, parameter.annotation):
                 raise ConfigurationError(
                     f"input `{name}` = {str(text)!r}: {step.place} takes "

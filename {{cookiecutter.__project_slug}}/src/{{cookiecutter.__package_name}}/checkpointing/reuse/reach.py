@@ -49,11 +49,11 @@ _FIND_CODE = {
     "__main__": {""},
     "runpy": {""},
 }
-"""What finds code or objects of the project by names that no source shows. "" is all of a module."""
+"""What finds code of the project by names that no source shows. "" is all of a module."""
 
 
-class Everything(Exception):  # noqa: N818  # no error: an answer from deep inside
-    """A step may reach any code that its segment imports."""
+class Everything(Exception):
+    """A step may reach any code that its segment imports: no error, an answer from deep inside."""
 
 
 def reach_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
@@ -14,7 +14,7 @@ def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
             continue  # what lies in it is another scope
-        if isinstance(node, _COMPREHENSIONS):
+        if isinstance(node, Comprehension):
             yield from _walruses(node)
             continue
         if isinstance(node, ast.Lambda):
@@ -39,10 +39,10 @@ def _walruses(node: ast.AST) -> Iterator[str]:
             yield from _walruses(child)
 
 
-def targets_of(comprehension: ast.AST) -> set[str]:
+def targets_of(comprehension: Comprehension) -> set[str]:
     """The names that a comprehension binds for itself."""
-    parts: list[ast.comprehension] = comprehension.generators  # type: ignore[attr-defined]
-    names = (n for part in parts for n in ast.walk(part.target) if isinstance(n, ast.Name))
+    targets = (part.target for part in comprehension.generators)
+    names = (n for target in targets for n in ast.walk(target) if isinstance(n, ast.Name))
     return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 

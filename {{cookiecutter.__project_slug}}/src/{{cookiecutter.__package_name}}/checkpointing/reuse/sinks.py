@@ -31,7 +31,7 @@ class Sink:
     """Whether there is no file at its target."""
 
     ran_at: str | None
-    """When the checkpoint was committed of the segment in which it ran last."""
+    """When it ran last."""
 
     ran_otherwise: str
     """How that run differs from the checkpoint that is reused: `with debug=True`, say; or empty."""
@@ -44,15 +44,15 @@ def sinks_of(
     gone, targets = gone_targets(settings, segment), settings.wiring.sinks
     sinks = []
     for name in (step.name for step in segment.steps if step.is_sink):
-        last = store.last_made(segment.name, name)
+        last = store.last_ran(segment.name, name)
         sinks.append(
             Sink(
                 name,
                 segment.name,
                 targets.get(name),
                 name in gone,
-                last.committed_at if last else None,
-                difference(last, current) if last and current else "",
+                last[1] if last else None,
+                difference(name, last[0], current) if last and current else "",
             )
         )
     return sinks
@@ -68,9 +68,9 @@ def gone_targets(settings: Settings, segment: Segment) -> dict[str, str]:
     }
 
 
-def difference(last: Manifest, current: Manifest) -> str:
-    """How the run that made a segment's last checkpoint differs from the one that is reused."""
-    if last.key == current.key:
+def difference(sink: str, last: Manifest, current: Manifest) -> str:
+    """How the run in which a sink ran last differs from the checkpoint that is reused."""
+    if last.key == current.key or last.ran.get(sink) == current.ran.get(sink, ()):
         return ""
     changed = [
         f"{name}={text}" for name, text in last.params.items() if current.params.get(name) != text

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .scopes import bound_in, chain_of, own_scope, parameters_of, root_of, targets_of
+from .scopes import Comprehension, bound_in, chain_of, own_scope, parameters_of, root_of, targets_of
 from .syntax import IMPORTERS, Calls, absolute, called
 
 _ANYTHING = frozenset({"eval", "exec", "compile", "__builtins__", "__loader__", "__spec__"})
@@ -132,7 +132,7 @@ def imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Refer
 
 
 def modules_in(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
-    """The modules that an import may import: `from a import b` imports `a`, and `a.b` if it is one."""
+    """The modules that an import may import: `from a import b` imports `a`, or `a.b` as well."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
         return
@@ -158,6 +158,17 @@ class _Reader(ast.NodeVisitor):
         self._scopes: list[_Scope] = []
         self._classes: list[str] = []
 
+    def visit(self, node: ast.AST) -> None:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self._function(node)
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                self._comprehension(node)
+            case ast.Import() | ast.ImportFrom():
+                self._import(node)
+            case _:
+                super().visit(node)
+
     # Scopes
 
     def _resolve(self, name: str) -> Reference | None:
@@ -181,8 +192,6 @@ class _Reader(ast.NodeVisitor):
             self.visit(parameter)
         self._inside(self._scope(node), node.body)
 
-    visit_FunctionDef = visit_AsyncFunctionDef = _function
-
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._signature(node.args)
         self._inside(_Scope(parameters_of(node.args)), [node.body])
@@ -193,15 +202,13 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
         self._classes.pop()
 
-    def _comprehension(self, node: ast.AST) -> None:
-        first, *others = node.generators  # type: ignore[attr-defined]  # all comprehensions have it
+    def _comprehension(self, node: Comprehension) -> None:
+        first, *others = node.generators
         self.visit(first.iter)
         scope = _Scope(targets_of(node))
         results = [getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)]
         later = [part for other in others for part in (other.iter, *other.ifs)]
         self._inside(scope, [first.target, *first.ifs, *later, *results])
-
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def _inside(self, scope: _Scope, body: Iterable[ast.AST]) -> None:
         self._scopes.append(scope)
@@ -317,8 +324,6 @@ class _Reader(ast.NodeVisitor):
                 self.members.add(target)
             if not is_followed:
                 self.references.add(target)
-
-    visit_Import = visit_ImportFrom = _import
 
     # Texts
 

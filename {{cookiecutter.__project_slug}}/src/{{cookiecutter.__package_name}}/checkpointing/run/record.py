@@ -30,6 +30,16 @@ _KEPT_RUNS = 50
 
 
 @dataclass
+class ItemRecord:
+    """One item of a step that runs for each, in bytes and seconds."""
+
+    key: str
+    peak_bytes: int = 0
+    seconds: float = 0.0
+    written_bytes: int = 0
+
+
+@dataclass
 class StepRecord:
     """One step of a run, in bytes and seconds."""
 
@@ -54,6 +64,9 @@ class StepRecord:
 
     value_bytes: int = 0
     """The memory that came with its value."""
+
+    items: list[ItemRecord] = field(default_factory=list)
+    """Of a step that runs for each item: those that ran in this part, in order."""
 
 
 @dataclass

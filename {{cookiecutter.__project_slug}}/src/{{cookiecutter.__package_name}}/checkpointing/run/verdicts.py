@@ -215,7 +215,7 @@ def _died(
 
 def _doing(watch: PartWatch) -> str:
     if watch.step is not None:
-        return f"step `{watch.step}`"
+        return f"step `{watch.step}`" + (f", item `{watch.item}`" if watch.item else "")
     return "writing its checkpoint" if watch.writing else "before its first step"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..worker.messages import (
     WriteStarted,
 )
 from .events import Observer, Sampled
-from .record import SegmentRecord, StepRecord, WriteRecord
+from .record import ItemRecord, SegmentRecord, StepRecord, WriteRecord
 
 
 class PartWatch:
@@ -38,6 +39,8 @@ class PartWatch:
 
     Attributes:
         held: the peak so far of the current step or write, in bytes.
+        item: the item for which a step runs now, if it runs for each.
+        items: how many items have ended.
         raised: how a step failed, if the worker has told that before it ended.
     """
 
@@ -50,6 +53,7 @@ class PartWatch:
         self._count = count
         self._observe = observe
         self._current: StepRecord | WriteRecord | None = None
+        self._together: StepRecord | None = None
         self._began = StepStarted("", {})
         self._loaded = 0
         self._started = time.monotonic() - record.seconds
@@ -58,6 +62,8 @@ class PartWatch:
         self._loads: dict[str, int] = {}
         self._writes: dict[str, int] = {}
         self._shared: tuple[Shared, ...] = ()
+        self.item = ""
+        self.items = 0
         self.live: dict[str, int] = {}
         self.ended: list[str] = []
         self.largest_rise = 0
@@ -140,12 +146,15 @@ class PartWatch:
         return {self._current.name: measure}
 
     def _begin(self, message: StepStarted) -> None:
-        former = [step for step in self._record.steps if step.name == message.step]
-        for step in former:  # an earlier attempt ran it and was stopped
-            self._record.steps.remove(step)
         held = message.held_bytes
         self._current = StepRecord(message.step, self._part, held, held)
-        self._record.steps.append(self._current)
+        self.item = message.item
+        if self._together is None or not message.item:
+            former = [s for s in self._record.steps if s.name == message.step and not s.items]
+            for step in former:  # an earlier attempt ran it and was stopped
+                self._record.steps.remove(step)
+            self._record.steps.append(self._current)
+            self._together = self._current if message.item else None
         self._began, self._loaded, self.live = message, 0, message.live
         if not self.ended:
             self._baseline = held - message.live_bytes
@@ -157,14 +166,43 @@ class PartWatch:
         self._current.input_bytes = message.input_bytes
         self._current.value_bytes = message.value_bytes
         self.on_sample(message.held_bytes)
-        self.ended.append(message.step)
+        self.item = ""
+        if not message.more:
+            self.ended.append(message.step)
         self._shared = message.shared
         self.largest_rise = max(self.largest_rise, self._rise())
         grown = message.held_bytes - self._began.held_bytes
-        self._measures[message.step] = self._measure(
+        measure = self._measure(
             transient_bytes=self._rise(),
             drift_bytes=grown - (message.live_bytes - self._began.live_bytes),
             file_bytes=message.file_bytes,
+        )
+        self._measures[message.step] = self._of_all(measure, message) if message.item else measure
+
+    def _of_all(self, measure: StepMeasure, message: StepEnded) -> StepMeasure:
+        """Record an item with those before it; the measure of all of them together."""
+        current, together = self._current, self._together
+        assert isinstance(current, StepRecord), "an item ends after it started"
+        assert together is not None, "its step has begun"
+        self.items += 1
+        self._record.bytes_written += message.written_bytes
+        together.items.append(
+            ItemRecord(message.item, current.peak_bytes, current.seconds, message.written_bytes)
+        )
+        if together is not current:
+            together.peak_bytes = max(together.peak_bytes, current.peak_bytes)
+            together.seconds += current.seconds
+            together.read_seconds += current.read_seconds
+            together.input_bytes = max(together.input_bytes, current.input_bytes)
+        former = self._measures.get(message.step, measure)
+        is_first = message.step not in self._measures
+        return replace(
+            measure,
+            seconds=together.seconds,
+            peak_bytes=together.peak_bytes,
+            transient_bytes=max(former.transient_bytes, measure.transient_bytes),
+            value_bytes=0,  # it is on disk, and no longer in memory
+            file_bytes=measure.file_bytes + (0 if is_first else former.file_bytes),
         )
 
     def _rise(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +20,9 @@ from ..graph.steps import Segment
 from ..reuse.bound import Bound, as_json, bind
 from ..reuse.further import present_code
 from ..reuse.key import explain
-from ..reuse.standing import Reusable, Stale, Waiting, standings
+from ..reuse.standing import Reusable, Stale, Waiting, reusable, standings
 from ..reuse.step_keys import step_keys, wirings
+from ..run.adopting import Adopting
 from ..run.describing import describe_project
 from .changes import parse_changes
 from .ending import ended
@@ -56,7 +58,8 @@ def accept_command(
 
 
 def _accept(bound: Bound, name: str, why: str) -> Acceptance:
-    now = next(each for each in standings(bound) if each.segment.name == name)
+    every = standings(bound)
+    now = next(each for each in every if each.segment.name == name)
     match now:
         case Waiting(reasons=reasons):
             raise ConfigurationError(
@@ -72,7 +75,10 @@ def _accept(bound: Bound, name: str, why: str) -> Acceptance:
     acceptance = Acceptance(
         _who(bound.settings.root), datetime.now(UTC).isoformat(timespec="seconds"), why, differed
     )
-    _take_over(bound, now, former, acceptance)
+    read = bound.graph.loaded(bound.graph.span(now.segment))
+    usable = reusable(every)
+    upstream = {value: usable[bound.graph.producer(value).name] for value in read}
+    _take_over(bound, now, former, acceptance, upstream)
     return acceptance
 
 
@@ -99,8 +105,8 @@ def _former(bound: Bound, now: Stale) -> tuple[Manifest, tuple[str, ...]]:
     if not others:
         raise ConfigurationError(f"segment `{name}` has no former checkpoint. Run it.")
     raise ConfigurationError(
-        f"segment `{name}` cannot be accepted: {others[0]}. Only an edit of code can be declared to "
-        f"change nothing. Run it."
+        f"segment `{name}` cannot be accepted: {others[0]}. Only an edit of code can be declared "
+        f"to change nothing. Run it."
     )
 
 
@@ -121,9 +127,16 @@ def _problems(bound: Bound, now: Stale, manifest: Manifest) -> list[str]:
     return problems
 
 
-def _take_over(bound: Bound, now: Stale, former: Manifest, acceptance: Acceptance) -> None:
+def _take_over(
+    bound: Bound,
+    now: Stale,
+    former: Manifest,
+    acceptance: Acceptance,
+    upstream: Mapping[str, Manifest],
+) -> None:
     """Write the checkpoint of the present key, with the files of a former one."""
     store = bound.store
+    adopting = Adopting(bound, now.segment, now.key, now.ingredients, former.params, upstream)
     source = store.path(former.segment, former.key)
     folder = store.path(former.segment, now.key)
     room = bound.settings.memory.checkpoints.max_disk - used_bytes(bound.settings)
@@ -135,9 +148,11 @@ def _take_over(bound: Bound, now: Stale, former: Manifest, acceptance: Acceptanc
             ingredients=as_json(now.ingredients),
             values={n: commit.adopt(n, source, r) for n, r in former.values.items()},
             outputs={n: commit.adopt(n, source, r) for n, r in former.outputs.items()},
+            published={n: commit.adopt(n, source, r) for n, r in former.published.items()},
             use=store.next_use(former.segment),
             further=present_code(former.further, bound.settings.root),
             step_keys=_keys(bound, now.segment, now.ingredients.values, former),
+            item_keys=adopting.item_keys(former),
             wiring=wirings(now.segment),
             accepted=(*former.accepted, acceptance),
         )
@@ -153,9 +168,9 @@ def _keys(
 ) -> dict[str, str]:
     """The keys that the steps have with the present code."""
     contents = {
-        step.name: record.identity
+        step.name: identity
         for step in segment.steps
-        if step.always and (record := former.record(step.name)) is not None
+        if step.always and (identity := former.identity(step.name)) is not None
     }
     return step_keys(bound, segment, values, contents)
 

@@ -85,7 +85,7 @@ class _Lines:
         self._steps = {"": 0}
         self._number = 0
         self._numbers: dict[str, int] = {}
-        self._segment = ""
+        self._segment = self._step = ""
 
     def observe(self, event: Any) -> None:
         if isinstance(event, RunStarted):
@@ -102,10 +102,13 @@ class _Lines:
             if event.why:
                 self._print(f"{event.segment}: new process starting at {event.step} ({event.why})")
         elif isinstance(event, StepStarted):
-            self._number = self._numbers.get(event.step, self._number + 1)
+            if not event.item or event.step != self._step:
+                self._number = self._numbers.get(event.step, self._number + 1)
+            self._step = event.step
             if not self._console.is_terminal:
                 of = f"{self._number}/{self._steps[self._segment]}"
-                self._print(f"{self._segment}: step {of} {event.step}")
+                item = f", {event.item}" if event.item else ""
+                self._print(f"{self._segment}: step {of} {event.step}{item}")
         elif isinstance(event, SegmentEnded):
             record = event.record
             ran = f" in {record.seconds:.1f} s, peak {size(record.peak_bytes)}"
@@ -123,7 +126,7 @@ class _Gauge:
     def __init__(self) -> None:
         self._budget = 1
         self._steps: dict[str, int] = {}
-        self._segment = self._doing = ""
+        self._segment = self._doing = self._step = ""
         self._number = self._held = 0
         self._numbers: dict[str, int] = {}
         self._started = time.monotonic()
@@ -138,8 +141,10 @@ class _Gauge:
             self._number, self._doing = event.number - 1, "starting"
             self._numbers = event.numbers
         elif isinstance(event, StepStarted):
-            self._number = self._numbers.get(event.step, self._number + 1)
-            self._doing = event.step
+            if not event.item or self._step != event.step:
+                self._number = self._numbers.get(event.step, self._number + 1)
+            self._step = event.step
+            self._doing = f"{event.step}, {event.item}" if event.item else event.step
         elif isinstance(event, CommitStarted):
             self._doing = "writing the checkpoint"
         elif isinstance(event, Sampled):

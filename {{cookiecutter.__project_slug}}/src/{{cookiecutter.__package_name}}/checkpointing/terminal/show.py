@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..base.texts import VALUE_CHARACTERS, cut
 from ..codecs.several import item_name
 from ..disk.loading import load_value
 from ..run.describing import describe_project
@@ -22,7 +23,9 @@ def show_command(package: str, pipeline: str | None, value: str, rows: int) -> i
     items = loaded if isinstance(loaded, dict) else dict(enumerate(loaded))
     print(f"{value}: {step.shape.type_name} of {len(items)}")
     for key, item in items.items():
-        print(f"  {item_name(value, key)}: {_kind(item)}")
+        is_short = not hasattr(item, "shape")
+        shown = f", {cut(repr(item), VALUE_CHARACTERS)}" if is_short else ""
+        print(f"  {item_name(value, key)}: {_kind(item)}{shown}")
     if items:
         print(f"`show {item_name(value, next(iter(items)))}` prints one of them.")
     return 0

@@ -16,6 +16,7 @@ from ..base.errors import CheckpointingError, InexactValue
 from ..base.files import storage_errors
 from ..base.secrets import Secret
 from ..codecs import Format, codec_named, format_named, output_format
+from ..codecs.several import value_of
 from ..disk.commit import Commit
 from ..disk.loading import restoring
 from ..disk.manifest import FileRecord, Manifest
@@ -69,9 +70,11 @@ def convert(connection: Connection, order: ConvertOrder) -> None:
             # Read anew: it may have been marked as used since.
             manifest = store.find(order.manifest.segment, order.manifest.key) or order.manifest
             published = dict(manifest.published)
-            for value, suffix in order.suffixes.items():
+            for number, (value, suffix) in enumerate(order.suffixes.items()):
                 connection.send(ValueConverting(value))
-                published[value] = _converted(commit, manifest.outputs[value], value, suffix)
+                stem = value if value == value_of(value) else f"{value_of(value)}-{number}"
+                record = manifest.outputs[value]
+                published[value] = _converted(commit, record, value, suffix, stem)
             manifest = replace(manifest, published=published)
             commit.finish(manifest)
         connection.send(Converted(manifest))
@@ -83,7 +86,9 @@ def convert(connection: Connection, order: ConvertOrder) -> None:
         connection.send(as_failure(error, value, order.root, order.secrets))
 
 
-def _converted(commit: Commit, record: FileRecord, value: str, suffix: str) -> FileRecord:
+def _converted(
+    commit: Commit, record: FileRecord, value: str, suffix: str, stem: str
+) -> FileRecord:
     codec = codec_named(record.codec)
     form = output_format(codec.family, suffix)
     assert form is not None, "files that a step made are published as they are"
@@ -93,7 +98,7 @@ def _converted(commit: Commit, record: FileRecord, value: str, suffix: str) -> F
     with restoring(value, is_stored=True):
         frozen = format_named(record.format).read(commit.folder / record.file, None)
     with _publishing(value, form):
-        return commit.write(value, frozen, codec, form)
+        return commit.write(value, frozen, codec, form, stem)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from ..codecs import Codec, codec_named, require_whole, select
 from ..codecs.several import Shape, index_of, item_name, key_of, unpack, value_of
 from ..graph.signatures import annotation_of
 from ..graph.steps import Parameter, Step
+from ..reuse.each import EachItem
 from .forks import children_end_here
 
 _NONE = b"null"  # what JSON keeps in place of a value that may be None
@@ -60,6 +61,15 @@ def freeze(
     return frozen
 
 
+def freeze_item(step: Step, item: EachItem, result: Any, workdir: Path) -> Frozen:
+    """What a step has returned for one item. Raises InexactValue as `freeze`."""
+    assert step.shape is not None, "a sink has no value"
+    kind = step.shape.types[0]
+    frozen = _frozen(step, item.name, kind.codec, kind.is_optional, result, workdir)
+    stem = _stem(step.shape, step.name, key_of(item.name), item.number)
+    return Frozen(frozen.codec, frozen.form, stem)
+
+
 def thaw(parameter: Parameter, frozen: Any) -> Any:
     """The argument that a step receives for a parameter, from one value or item."""
     assert parameter.codec is not None, "the pipeline refused a value without a codec"
@@ -90,7 +100,7 @@ def _frozen(
     if known.family == "path":
         if not Path(form).resolve().is_relative_to(workdir.resolve()):
             raise InexactValue(
-                f"`{name}` is {form}, which does not lie in the step's workdir. Take a parameter "
+                f"`{name}` is {form}, which does not lie in its workdir. Take a parameter "
                 f"`workdir: Path` and make the file there.",
                 step=step.name,
             )
@@ -114,7 +124,7 @@ def _require(step: Step, items: dict[str, Any], taken: Collection[str]) -> None:
 def _stem(shape: Shape, value: str, key: str, number: int) -> str:
     """What the files of an item are called: a key of a dict may be no name for a file."""
     stem = f"{value}-{key}"
-    is_name = shape.kind != "dict" and len(stem.encode()) <= LONGEST
+    is_name = shape.kind not in ("dict", "each") and len(stem.encode()) <= LONGEST
     return stem if is_name else f"{value}-{number}"
 
 

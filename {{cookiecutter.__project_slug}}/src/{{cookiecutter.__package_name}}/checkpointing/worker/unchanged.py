@@ -101,7 +101,8 @@ def _wiring(segment: Segment) -> Any:
             step.module,
             step.codec,
             step.shape,
-            [(p.name, p.type_name, p.codec, p.columns, p.shape) for p in step.parameters],
+            step.each,
+            [(p.name, p.type_name, p.codec, p.columns, p.of_items) for p in step.parameters],
         )
         for step in segment.steps
     ]

@@ -16,7 +16,7 @@ from .table import steps_summary
 _MOST_STEPS = 40  # in a chart that shows each step
 _MOST_NAMES = 3  # on one edge or node
 _WHY = {"segment": "", "memory": ": cut for memory", "sink": ": cut after a sink"}
-_WHY |= {"before sink": ": cut before a sink"}
+_WHY |= {"before sink": ": cut before a sink", "items": ": cut for a step with items"}
 
 
 def flowchart(outlook: Outlook) -> str:
@@ -55,7 +55,7 @@ def _by_step(outlook: Outlook, graph: Graph) -> Iterator[str]:
 
 
 def _node(graph: Graph, number: int) -> str:
-    label = f'"{graph.steps[number].name}"'
+    label = f'"{graph.steps[number].title}"'
     if graph.steps[number].is_sink:
         return f"n{number}[[{label}]]"
     is_output = bool(graph.outputs(range(number, number + 1)))

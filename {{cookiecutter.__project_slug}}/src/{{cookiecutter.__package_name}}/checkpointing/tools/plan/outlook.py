@@ -152,11 +152,13 @@ class Outlook:
 
     def why(
         self, part_forecast: PartForecast
-    ) -> Literal["segment", "sink", "before sink", "memory"]:
+    ) -> Literal["segment", "sink", "before sink", "items", "memory"]:
         """Why a part of `declared` begins where it does: `sink` is behind one."""
         graph, start = self.forecast.graph, part_forecast.steps.start
         if any(start == planned.parts[0].steps.start for planned in self.declared.values()):
             return "segment"
+        if graph.steps[start].each or graph.steps[start - 1].each:
+            return "items"
         if graph.steps[start - 1].is_sink:
             return "sink"
         return "before sink" if graph.steps[start].is_sink else "memory"

@@ -65,7 +65,8 @@ def rows(segments: Sequence[Measured]) -> tuple[Row, ...]:
             for step in facts.steps:
                 if step.part == part:
                     again = f", part {part + 1}" if times[step.name] > 1 else ""
-                    ordered.append(_step_row(segment, step, step.name + again))
+                    items = f", {len(step.items)} items" if step.items else ""
+                    ordered.append(_step_row(segment, step, step.name + items + again))
             ending = f", part {part + 1}" if len(numbers) > 1 else ""
             ordered += _commit_row(segment, part, f"commit{ending}")
     return tuple(ordered)

@@ -239,7 +239,7 @@ def values() -> str:
         "# What a step may return\n\n"
         "A value comes back from its checkpoint exactly, with its type, or it is refused. Types "
         "are looked at when the pipeline is built: all that cannot be stored are named at once, "
-        "with what to write instead. `review` names them from the source (CKP107). What shows only "
+        "with what to write instead. `review` names them from the source (CKP106). What shows only "
         "in the value, such as a column of unlike objects, is refused when the step has returned "
         "it, with the path of the part.\n\n"
         "## Kept\n\n"

@@ -470,16 +470,18 @@ def test_a_folder_that_is_gone_is_not_made_anew_for_its_lock(store: Store) -> No
     assert not store.folder.exists()
 
 
-def test_a_step_ran_last_in_what_was_made_last_finished_or_not_whatever_was_used(
+def test_a_step_ran_last_in_the_run_that_ran_it_finished_or_not_whatever_was_used(
     store: Store,
 ) -> None:
-    late, early = "2026-02-01T00:00:00.000000+00:00", "2026-01-01T00:00:00.000000+00:00"
-    first = replace(commit(store, "k1", committed_at=late), made=1, use=9)
+    early, late = "2026-01-01T00:00:00.000000+00:00", "2026-02-01T00:00:00.000000+00:00"
+    first = replace(commit(store, "k1"), ran={"flights": (1, late)}, use=9)
     first.write(store.path("s01", "k1"))
-    assert store.last_made("s01", "flights") == first
-    unfinished = replace(first, key="k2", made=2, use=2, committed_at=early)
-    store.path("s01", "k2").mkdir()
-    unfinished.write(store.path("s01", "k2"), PARTIAL)
-    assert store.last_made("s01", "flights") == unfinished
-    assert store.last_made("s01", "planes") is None
-    assert store.last_made("s02", "flights") is None
+    assert store.last_ran("s01", "flights") == (first, late)
+    taken_over = replace(first, key="k3", use=12)  # without running it
+    unfinished = replace(first, key="k2", ran={"flights": (2, early)}, use=2)
+    for manifest, name in ((taken_over, MANIFEST), (unfinished, PARTIAL)):
+        store.path("s01", manifest.key).mkdir()
+        manifest.write(store.path("s01", manifest.key), name)
+    assert store.last_ran("s01", "flights") == (unfinished, early)
+    assert store.last_ran("s01", "planes") is None
+    assert store.last_ran("s02", "flights") is None

@@ -214,9 +214,9 @@ def test_all_types_that_cannot_be_stored_are_named_at_once_with_what_to_write(
         "a whole value: return a list, or a DataFrame.",
         "values of type `_io.StringIO | None` cannot be stored: its part `_io.StringIO` is an open "
         "file. Write to a path in `workdir`, close the file, and return the Path.",
-        f"values of type `{said[4].split('`')[1]}` cannot be stored: its part "
-        "`altair.vegalite.v6.api.Chart` is a chart. Save it to a file in `workdir` (Altair: "
-        "chart.save) and return that Path, or return chart.to_json() as str.",
+        "its field `chart`: values of type `altair.vegalite.v6.api.Chart` cannot be stored: a "
+        "chart. Save it to a file in `workdir` (Altair: chart.save) and return that Path, or "
+        "return chart.to_json() as str.",
         "values of type `typing.Any` cannot be stored: any type at all. Name the type that the "
         "step returns, such as pandas.DataFrame.",
         "parameter `chart`: values of type `altair.vegalite.v6.api.Chart` cannot be stored: a "

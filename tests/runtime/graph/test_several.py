@@ -9,7 +9,8 @@ from flight_delays.checkpointing.codecs.several import ItemType, Shape
 
 from ..builders import pipeline, problems, steps_of
 
-FRAME, PLAIN = ItemType("DataFrame", "pandas.DataFrame"), ItemType("json", "int")
+FRAME = ItemType("DataFrame", "pandas.DataFrame")
+PLAIN = ItemType("json", "int", kinds=(("a number",),))
 HEADER = """
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def test_plain_values_stay_one_value(tmp_path: Path, annotation: str) -> None:
 
 def test_an_item_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
     text = problems(tmp_path, f"{HEADER}@step\ndef one() -> Trained: ...\n")
-    assert "its field `model`, values of type" in text
+    assert "its field `model`: values of type" in text
 
 
 MAKERS = (
@@ -127,8 +128,8 @@ REFUSED = {
         "what the step does then."
     ),
     "rowz: int": (
-        "no earlier step, [inputs] or [params] entry of pipeline.toml has that name; "
-        "did you mean `rows`?"
+        "no earlier step, and no entry of [inputs], [params] or [env] in pipeline.toml, has that "
+        "name; did you mean `rows`?"
     ),
     "maximum: int | None": (
         "is not in pipeline.toml, where no step takes all; did you mean `maximun`?"
@@ -154,7 +155,7 @@ PUBLISHED = {
         'is made of several values. Publish each by its name: `"split.train" = ...`'
     ),
     'split.nothing = "out/x.parquet"': "`split` has no item `nothing`",
-    'split.train = "out/x.csv"': "is published as .parquet, not .csv",
+    'split.train = "out/x.md"': "is published as one of .parquet, .csv",
     'maybe = "out/x.parquet"': "may be None, and then there is nothing to publish.",
 }
 

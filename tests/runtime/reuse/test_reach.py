@@ -131,7 +131,8 @@ COUNTS = {
     "a decorator's argument": case(
         "from ..marks import by\nA = 1\n@by(A)\ndef f(x): return x\n" + STEP.format("f(x)"),
         ("main", "A = 1", "A = 2"),
-        marks="def by(n):\n    def d(f):\n        def i(x): return n\n        return i\n    return d",
+        marks="def by(n):\n    def d(f):\n        def i(x): return n\n        return i\n"
+        "    return d",
     ),
     "what a decorator registers": case(
         "from .. import plugins\nfrom ..registry import KNOWN\n" + STEP.format("KNOWN['red'](x)"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,16 +42,9 @@ colour = "red"
 KNOWN = {"seen": "what it made"}
 
 
-@dataclass(frozen=True)
-class CodeOfSteps(Code):
-    """The code of a segment, told apart by step."""
-
-    steps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-
-def code(**changed: str) -> CodeOfSteps:
+def code(**changed: str) -> Code:
     names = ("read", "half", "plot", "seen", "told", "other")
-    return CodeOfSteps({"demo": "1"}, {}, steps={n: {n: changed.get(n, "1")} for n in names})
+    return Code({"demo": "1"}, {}, steps={n: {n: changed.get(n, "1")} for n in names})
 
 
 @pytest.fixture

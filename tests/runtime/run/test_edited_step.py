@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
-import pytest
-from flight_delays.checkpointing.reuse.key import Code
-
 from ..conftest import Project
 
 SEGMENT = """
@@ -39,9 +34,6 @@ LATER = """
 """
 
 
-@pytest.mark.skipif(
-    "steps" not in {field.name for field in fields(Code)}, reason="code is known by module"
-)
 def test_one_edited_step_runs_again_and_what_reads_it(project: Project) -> None:
     project.segments(s01=SEGMENT, s02=LATER)
     project.run()

@@ -120,7 +120,6 @@ print(json.dumps(PIPELINE.load("shown")))
 @pytest.mark.parametrize(
     ("value", "printed"),
     [
-        ("split", "Split(name='train', months=(1, 2), colour=<Colour.RED: 'r'>)"),
         pytest.param("index", "MultiIndex([(1, 'a')]", marks=pytest.mark.slow),
         pytest.param("tree", "DecisionTreeClassifier(random_state=0)", marks=pytest.mark.slow),
     ],
@@ -130,6 +129,14 @@ def test_a_person_sees_each_value_as_it_is(original: Project, value: str, printe
     assert done.returncode == 0, done.stderr
     assert printed in done.stdout
     assert original.load(value).startswith(printed)
+
+
+def test_a_person_sees_the_items_of_a_value_of_several(original: Project) -> None:
+    assert original.command("show", "split").stdout.splitlines()[1:4] == [
+        "  split.name: str, 'train'",
+        "  split.months: tuple, (1, 2)",
+        "  split.colour: Colour, <Colour.RED: 'r'>",
+    ]
 
 
 @pytest.mark.slow

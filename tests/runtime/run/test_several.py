@@ -149,7 +149,7 @@ def test_show_lists_the_items_and_prints_one(original: Project) -> None:
         "split: Split of 3",
         "  split.train: DataFrame, 5 × 2",
         "  split.test: DataFrame, 5 × 2",
-        "  split.rows: int",
+        "  split.rows: int, 10",
         "`show split.train` prints one of them.",
     ]
     assert "split.test: DataFrame, 5 × 2" in original.command("show", "split.test").stdout

@@ -74,7 +74,7 @@ def remove_target(project: Project) -> None:
 
 
 def test_status_says_when_each_sink_ran_last_and_how_to_repeat_it(original: Project) -> None:
-    at = original.manifests()["s01"]["committed_at"]
+    _, at = original.manifests()["s01"]["ran"]["load"]
     day, clock = at[:10], at[11:19]
     assert f"sink load of s01 ran last {day} {clock}; `run --rerun-from s01` repeats it" in status(
         original
@@ -102,7 +102,8 @@ def test_a_sink_that_never_ran_is_listed_as_such(project: Project) -> None:
 def test_a_sink_whose_target_is_gone_is_repeated(done: Project) -> None:
     remove_target(done)
     first, second = segments(done)
-    assert first["reasons"] == ["the target of sink `load` is gone: db/rows-*.txt"]
+    gone = "the target of sink `load` is gone: db/rows-*.txt"
+    assert first["reasons"] == [gone, "runs `rows`, `load`"]
     assert first["sinks"][0]["is_gone"]
     assert second["reusable"]
     assert done.statuses() == REPEATED

@@ -66,6 +66,7 @@ def shape(value: Any) -> Any:
 STEP = {
     **{"name": "str", "part": "int", "began_bytes": "int", "peak_bytes": "int"},
     **{"seconds": "float", "read_seconds": "float", "input_bytes": "int", "value_bytes": "int"},
+    "items": [],
 }
 WRITE = {
     **{"value": "str", "part": "int", "began_bytes": "int", "peak_bytes": "int"},

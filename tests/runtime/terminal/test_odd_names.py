@@ -73,7 +73,7 @@ def test_a_change_of_such_a_file_is_noticed(odd: Project, tmp_path: Path) -> Non
     (changed.folder / "data" / ODD).write_text("2")
     reasons = json.loads(changed.command("status", "--json").stdout)["segments"][0]["reasons"]
 
-    assert reasons == ["input folder changed"]
+    assert reasons == ["input folder changed", "runs `table`"]
 
 
 @pytest.mark.parametrize(

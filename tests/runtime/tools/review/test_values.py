@@ -1,4 +1,4 @@
-"""CKP107: what a step returns, or takes from another step, is of a type that a checkpoint keeps."""
+"""CKP106: what a step returns, or takes from another step, is of a type that a checkpoint keeps."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_result_that_no_checkpoint_keeps_is_reported_with_what_to_write(
 ) -> None:
     kind, remedy = REFUSED[annotation]
     [finding] = project.write(s01=step(annotation)).findings()
-    assert finding.rule == "CKP107"
+    assert finding.rule == "CKP106"
     assert finding.message.startswith(f"the result of `made` is or holds `{kind}`")
     assert remedy in finding.message
 
@@ -91,7 +91,7 @@ def test_all_are_reported_at_once_and_the_parameters_that_take_them(project: Rev
         IMPORTS + "@step\ndef shown(drawn: Figure, engine: pl.DataFrame) -> None:\n    draw()\n"
     )
     findings = project.write(s01=first, s02=second).findings()
-    assert [finding.rule for finding in findings] == ["CKP107"] * 3
+    assert [finding.rule for finding in findings] == ["CKP106"] * 3
     assert findings[2].message.startswith("parameter `drawn` of `shown`")
 
 
@@ -107,4 +107,4 @@ def test_a_type_with_a_codec_of_the_project_is_not_reported(
 ) -> None:
     project.put({path: text})
     assert project.write(s01=step("Ridge")).rules() == []
-    assert project.write(s01=step("Figure")).rules() == ["CKP107"]
+    assert project.write(s01=step("Figure")).rules() == ["CKP106"]

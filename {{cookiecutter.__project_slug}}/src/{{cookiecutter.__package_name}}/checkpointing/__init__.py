@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .graph.marking import Columns, step
     from .graph.shapes import Item
-    from .graph.steps import Columns, Segment, step
+    from .graph.steps import Segment
     from .pipeline import Pipeline
 
 __all__ = ["Columns", "Item", "Pipeline", "Segment", "step"]
@@ -23,5 +24,5 @@ def __getattr__(name: str) -> Any:
     """Load a name on first use: a command is quicker when it starts without all of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = {"Pipeline": "pipeline", "Item": "graph.shapes"}.get(name, "graph.steps")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    homes = {"Pipeline": "pipeline", "Item": "graph.shapes", "Segment": "graph.steps"}
+    return getattr(import_module(f"{__name__}.{homes.get(name, 'graph.marking')}"), name)

@@ -1,4 +1,4 @@
-"""CKP107: what a step returns, or takes from another step, is of a type that a checkpoint keeps."""
+"""CKP106: what a step returns, or takes from another step, is of a type that a checkpoint keeps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ADAPTERS = "adapters"
 
 
 def unstorable(project: Project) -> Iterator[Finding]:
-    """CKP107: a step whose result, or a value from another step, no checkpoint keeps."""
+    """CKP106: a step whose result, or a value from another step, no checkpoint keeps."""
     own = _registered(project)
     made = {step.name for step in project.steps}
     for step in project.steps:
@@ -40,7 +40,7 @@ def unstorable(project: Project) -> Iterator[Finding]:
                 if not _is_own(name, own):
                     remedy = f"{entry.remedy[:1].upper()}{entry.remedy[1:]}"
                     message = f"{place} is or holds `{name}`, {entry.what}. {remedy}"
-                    yield Finding(step.module.shown, line, "CKP107", message)
+                    yield Finding(step.module.shown, line, "CKP106", message)
                     break
 
 

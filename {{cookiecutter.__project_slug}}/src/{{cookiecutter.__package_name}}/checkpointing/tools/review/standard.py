@@ -54,7 +54,7 @@ _ALL = (
         "`update`.",
     ),
     Rule(
-        "CKP107",
+        "CKP106",
         "A value is of a type that a checkpoint keeps",
         "What a step returns is written to a file and read again. A figure, a connection or a "
         "frame of another engine would not come back as it was, so the pipeline cannot be built.",

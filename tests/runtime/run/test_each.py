@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -141,6 +142,25 @@ def test_what_is_done_when_a_run_is_killed_stays_done(monthly: Project) -> None:
     monthly.executed()
     assert monthly.run()["exit_code"] == 0
     assert monthly.executed()[0] == "monthly-c"
+
+
+def test_a_sink_that_runs_for_each_item_repeats_all_if_its_target_is_gone(monthly: Project) -> None:
+    told = """
+    @step(each="months")
+    def told(months: str) -> None:
+        ran(f"told-{months}")
+        Path("db").mkdir(exist_ok=True)
+        Path(f"db/{months}.txt").touch()
+    """
+    monthly.segments(s01=told)
+    monthly.write("pipeline.toml", '[params]\nmonths = ["a", "b"]\n[sinks]\ntold = "db/*.txt"\n')
+    assert monthly.run()["exit_code"] == 0
+    assert monthly.run()["exit_code"] == 0
+    assert monthly.executed() == ["told-a", "told-b"]
+    shutil.rmtree(monthly.folder / "db")
+    assert monthly.run()["exit_code"] == 0
+    assert monthly.executed() == ["told-a", "told-b"]
+    assert (monthly.folder / "db/b.txt").exists()
 
 
 def test_compare_runs_the_items_as_a_loop(monthly: Project) -> None:

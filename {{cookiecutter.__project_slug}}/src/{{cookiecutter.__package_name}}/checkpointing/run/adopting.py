@@ -20,6 +20,7 @@ from ..reuse.each import EachItem, each_items
 from ..reuse.further import changed_code
 from ..reuse.inheritance import Held, HeldItem, Inheritance, held_items, inherit
 from ..reuse.key import Ingredients
+from ..reuse.sinks import gone_targets
 from ..reuse.standing import Stale
 from ..reuse.step_keys import awaited_steps, step_keys, wirings
 
@@ -237,8 +238,9 @@ class Adopting:
         manifests = [*([made] if made else []), *former]
         holders = self._holders(now, made)
         held: list[HeldItem] = []
+        gone = gone_targets(bound.settings, self.segment)
         for step in (graph.steps[number] for number in sorted(now.left)):
-            if step.each and not step.always:
+            if step.each and not step.always and step.name not in gone:
                 wanted = self._each(step, holders) or ()
                 held += held_items(bound, self.segment, step, wanted, manifests)
         return held

@@ -6,6 +6,7 @@ This file decides; `processes.py` starts, watches and kills, `part.py` does the 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 from ..base.errors import CheckpointingError, StorageError
@@ -212,10 +213,8 @@ class SegmentRun:
             case Finished(PartFailed(kept=manifest)) if manifest is not None:
                 kept = manifest
         store = self.job.bound.store
-        if (
-            noted := read_manifest(store.path(self.segment.name, self.job.key), PARTIAL)
-        ) is not None:
-            kept = noted
+        with suppress(StorageError):  # the step's failure is what there is to speak of
+            kept = read_manifest(store.path(self.segment.name, self.job.key), PARTIAL) or kept
         if kept is None or (store.path(kept.segment, kept.key) / MANIFEST).exists():
             return failure
         left = self.adopting.remaining(kept)

@@ -54,6 +54,7 @@ class ItemPart(Part):
             if not self._is_last and self.ask() is Next.COMMIT:
                 return self._commit(self.number, is_rescue=True)
         self.item = None
+        self.commit.close()
         self.item_keys = {item.name: item.key for item in items}
         if step.shape is not None:
             keys = [key_of(item.name) for item in items]

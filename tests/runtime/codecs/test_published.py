@@ -12,10 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather
 import pytest
 from flight_delays.checkpointing.base.errors import InexactValue
-from flight_delays.checkpointing.codecs import codec_named, output_format, output_suffixes
-from flight_delays.checkpointing.codecs.published import excel
+from flight_delays.checkpointing.codecs import (
+    codec_named,
+    collected,
+    output_format,
+    output_suffixes,
+)
+from flight_delays.checkpointing.codecs.published import excel, texts
+from flight_delays.checkpointing.codecs.table import streams
 from hypothesis import HealthCheck, given, settings
 
 from .exactness import frames
@@ -168,3 +175,36 @@ def test_text_is_written_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(InexactValue, match="returned dict"):
         written({"a": 1}, ".md", "json")
     assert output_suffixes("json", is_text=False) == (".json",)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".feather", ".arrow"])
+def test_a_large_table_is_published_as_it_would_be_at_once(
+    suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = 2500
+    days = pd.date_range("2013-01-01", periods=rows, freq="12h").to_series(
+        index=pd.RangeIndex(rows)
+    )
+    frame = pd.DataFrame({"n": np.arange(rows) / 3, "day": days, "t": ["a", None] * (rows // 2)})
+    frame.index = pd.Index([f"k{n}" for n in range(rows)], name="key")
+    whole = written(frame.copy(), suffix)
+    monkeypatch.setattr(texts, "_TIMES", 1)
+    monkeypatch.setattr(texts, "_CELLS", 700)
+    monkeypatch.setattr(texts, "_ROWS", 90)
+    monkeypatch.setattr(streams, "_CHUNK_BYTES", 1 << 12)
+    form = output_format("table", suffix)
+    assert form is not None
+    frozen = collected((frame.iloc[n : n + 400] for n in range(0, rows, 400)), TABLE)
+    assert frozen.column(0).num_chunks > 1
+    file = io.BytesIO()
+    form.write(frozen, file)
+    if suffix in (".feather", ".arrow"):
+        expected = pa.feather.read_table(io.BytesIO(whole))
+        read = pa.feather.read_table(file)
+        assert read.equals(expected)
+        assert read.schema.metadata == expected.schema.metadata
+    elif suffix == ".csv":
+        lines = frame.reset_index().to_csv(index=False, lineterminator="\n", chunksize=700 // 4)
+        assert file.getvalue().decode() == lines
+    else:
+        assert file.getvalue() == whole

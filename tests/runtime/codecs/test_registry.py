@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from flight_delays.checkpointing import codecs
 from flight_delays.checkpointing.base.errors import ConfigurationError
+from flight_delays.checkpointing.codecs import catalogue
 
 
 class Delay(TypedDict):
@@ -123,8 +124,8 @@ class Route:
 
 @pytest.fixture
 def route(monkeypatch: pytest.MonkeyPatch) -> codecs.Codec:
-    monkeypatch.setattr(codecs, "_CODECS", dict(codecs._CODECS))
-    monkeypatch.setattr(codecs, "_FORMATS", dict(codecs._FORMATS))
+    monkeypatch.setattr("flight_delays.checkpointing.codecs.CODECS", dict(catalogue.CODECS))
+    monkeypatch.setattr("flight_delays.checkpointing.codecs.FORMATS", dict(catalogue.FORMATS))
     return codecs.Codec(
         "Route", f"{Route.__module__}.Route", "route", lambda route: route.text, Route
     )

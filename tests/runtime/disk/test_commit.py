@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from flight_delays.checkpointing.base.errors import StorageError
 from flight_delays.checkpointing.base.files import checksum
@@ -32,6 +33,7 @@ from ..builders import JSON, PLENTY, TABLE, commit, table, write
 
 PATH = codec_named("Path")
 ARRAY = codec_named("ndarray")
+BATCH = codec_named("RecordBatch")
 BIG = 10**6  # bytes: more than any full disk of these tests has
 
 
@@ -236,11 +238,17 @@ def noise() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, BIG, dtype=np.uint8)
 
 
+def batch_of(number: int) -> pa.RecordBatch:
+    """A batch of about a megabyte."""
+    return pa.record_batch({"n": np.full(BIG // 8, number)})
+
+
 WRITERS: dict[str, Callable[[Commit], object]] = {
     "arrow": lambda c: c.write("x", table(BIG), TABLE, format_named("arrow")),
     "parquet": lambda c: c.write("x", table(BIG), TABLE, format_named("parquet")),
     "npy": lambda c: c.write("x", ARRAY.freeze(noise()), ARRAY, format_named("npy")),
     "json": lambda c: c.write("x", JSON.freeze("x" * BIG), JSON, format_named("json")),
+    "batches": lambda c: c.stream("x", map(batch_of, range(30)), BATCH),
 }
 
 

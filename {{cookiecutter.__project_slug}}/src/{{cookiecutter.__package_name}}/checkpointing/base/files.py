@@ -37,6 +37,7 @@ class HashingFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._file = open(path, "xb", buffering=0)  # noqa: SIM115  closed by finish or close
         self._hash: Hash = xxhash.xxh3_128()
         self.bytes = 0
@@ -112,8 +113,18 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def total_bytes(path: Path) -> int:
-    """Size in bytes of a file, or of all files in a folder."""
-    return sum(p.stat().st_size for p in (files_in(path) if path.is_dir() else [path]))
+    """Size in bytes of a file, or of all files in a folder.
+
+    A file that another thread removes from the folder meanwhile, as an engine does that has read
+    back what it spilled, has none.
+    """
+    if not path.is_dir():
+        return path.stat().st_size
+    total = 0
+    for member in files_in(path):
+        with contextlib.suppress(FileNotFoundError):
+            total += member.stat().st_size
+    return total
 
 
 def stamp(path: Path) -> tuple[int, int]:

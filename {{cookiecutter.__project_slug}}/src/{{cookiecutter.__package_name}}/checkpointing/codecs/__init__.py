@@ -8,6 +8,8 @@ value gets that form *thawed*. A value that would not come back exactly is refus
 | family | values                          | frozen form                        | files          |
 | ------ | ------------------------------- | ---------------------------------- | -------------- |
 | table  | DataFrame, Series, Index, Table | `pyarrow.Table`                    | Arrow, Parquet |
+|        | DataFrame, LazyFrame of polars  |                                    |                |
+|        | DuckDBPyRelation of DuckDB      |                                    |                |
 | array  | ndarray                         | `numpy.ndarray`, read-only         | .npy           |
 | sparse | matrices of scipy.sparse        | `bytes`                            | .npz           |
 | model  | models of scikit-learn          | `bytes`                            | .skops         |
@@ -15,11 +17,10 @@ value gets that form *thawed*. A value that would not come back exactly is refus
 | path   | a file or folder a step made    | `pathlib.Path`                     | moved as it is |
 | index  | the keys of a value of several  | `bytes`, UTF-8                     | .json          |
 
-A value may be published in further formats, which `_PUBLISHED` lists: these are for people and
+A value may be published in further formats, which the catalogue lists: these are for people and
 other programs, not for steps, and need not be exact.
 
-`_CODECS` and `_FORMATS` list the types and formats of the template; a project adds its own with
-`register`. The modules are imported on first use, so that a command starts without pandas.
+`catalogue` lists the types and formats of the template; a project adds its own with `register`.
 """
 
 from __future__ import annotations
@@ -27,11 +28,10 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from ..base.errors import ConfigurationError
 from ..base.errors import InexactValue as InexactValue  # for a project's own codecs
@@ -39,121 +39,26 @@ from .annotations import fit as fit
 from .annotations import is_json
 from .annotations import outer_types as outer_types
 from .annotations import why_refused as why_refused
+from .catalogue import (
+    ALWAYS_PLAIN,
+    BY_BASE,
+    CODECS,
+    FORMATS,
+    NEEDED,
+    PUBLIC_NAMES,
+    PUBLISHED,
+    late,
+)
+from .catalogue import Codec as Codec
+from .catalogue import Format as Format
+from .room import Room as Room
 
 if TYPE_CHECKING:
     from .table.pieces import Piece
+    from .table.streams import Written
 
 
-@dataclass(frozen=True)
-class Codec:
-    """A type that steps exchange, and how it becomes the frozen form of its family and back."""
-
-    name: str
-    """The name of the codec in a manifest."""
-
-    type_name: str
-    """The module and name of the class: `pandas.DataFrame`."""
-
-    family: str
-    """Types of one family share a frozen form: a value may be loaded as another of them."""
-
-    freeze: Callable[[Any], Any]
-    """Turns a value into its frozen form, which may share the value's memory: nobody may use the
-    value afterwards. Raises InexactValue for a value that would not come back exactly."""
-
-    thaw: Callable[[Any], Any]
-    """Turns any frozen form of the family, whichever codec froze it, into a value that a step may
-    change without an effect on the frozen form."""
-
-
-@dataclass(frozen=True)
-class Format:
-    """A kind of file for the frozen forms of one family."""
-
-    name: str
-    """The name of the format in a manifest and in `[checkpoints] format`."""
-
-    suffix: str
-    """The suffix of the files, with the dot."""
-
-    family: str
-
-    write: Callable[[Any, BinaryIO], None]
-    """Writes a frozen form to a file. It calls only the file's `flush`, `tell` and `write`, the
-    last with bytes-like chunks that may be as large as a column."""
-
-    read: Callable[[Path, tuple[str, ...] | None], Any]
-    """Reads a frozen form from a path, mapped where the format allows it. Of a table it reads only
-    the named columns, or all columns for None."""
-
-    is_exact: bool = True
-    """Whether `read` gives back what was written; the others are for people and other programs."""
-
-
-def _late(module: str, function: str) -> Callable[..., Any]:
-    """A function of a module of this package, which is imported at the first call."""
-
-    def call(*args: Any) -> Any:
-        return getattr(import_module(f".{module}", __name__), function)(*args)
-
-    return call
-
-
-_CODECS: dict[str, Codec] = {
-    name: Codec(name, type_name, family, _late(module, freeze), _late(module, thaw))
-    for name, type_name, family, module, freeze, thaw in (
-        ("DataFrame", "pandas.DataFrame", "table", "table.frames", "freeze_frame", "thaw_frame"),
-        ("Series", "pandas.Series", "table", "table.frames", "freeze_series", "thaw_series"),
-        ("Table", "pyarrow.Table", "table", "table.arrow", "freeze", "thaw"),
-        ("Index", "pandas.Index", "table", "table.whole_index", "freeze", "thaw"),
-        ("ndarray", "numpy.ndarray", "array", "arrays", "freeze", "thaw"),
-        ("sparse", "scipy.sparse.csr_array", "sparse", "matrices", "freeze", "thaw"),
-        ("model", "sklearn.base.BaseEstimator", "model", "models", "freeze", "thaw"),
-        ("json", "json", "json", "plain", "freeze", "thaw"),
-        ("Path", "pathlib.Path", "path", "paths", "freeze", "thaw"),
-        ("several", "several", "index", "several", "freeze", "thaw"),
-    )
-}
-_FORMATS: dict[str, Format] = {
-    name: Format(name, suffix, family, _late(module, "write"), _late(module, "read"))
-    for name, suffix, family, module in (
-        ("arrow", ".arrow", "table", "table.arrow"),
-        ("parquet", ".parquet", "table", "table.parquet"),
-        ("npy", ".npy", "array", "arrays"),
-        ("npz", ".npz", "sparse", "matrices"),
-        ("skops", ".skops", "model", "models"),
-        ("json", ".json", "json", "plain"),
-        ("index", ".json", "index", "several"),
-    )
-}
-
-
-def _unread(path: Path, columns: tuple[str, ...] | None) -> Any:
-    raise AssertionError(f"{path} is published, and no step reads it")
-
-
-_TEXTS = (
-    *(".txt", ".md", ".rst", ".html", ".htm", ".xml", ".svg", ".sql", ".tex", ".csv", ".tsv"),
-    *(".yaml", ".yml", ".toml", ".ini", ".geojson", ".dot", ".css", ".js", ".py", ".log"),
-)
-_PUBLISHED: dict[tuple[str, str], Format] = {
-    (family, suffix): Format(
-        name, suffix, family, _late(f"published.{module}", write), _unread, is_exact=False
-    )
-    for family, suffix, name, module, write in (
-        ("table", ".csv", "csv", "texts", "write_csv"),
-        ("table", ".csv.gz", "csv.gz", "texts", "write_csv_gz"),
-        ("table", ".json", "json records", "texts", "write_json"),
-        ("table", ".jsonl", "json lines", "texts", "write_jsonl"),
-        ("table", ".feather", "feather", "feather", "write_feather"),
-        ("table", ".arrow", "arrow for others", "feather", "write_arrow"),
-        ("table", ".xlsx", "xlsx", "excel", "write"),
-        ("array", ".csv", "array csv", "texts", "write_array_csv"),
-        *(("json", suffix, f"text {suffix}", "texts", "write_text") for suffix in _TEXTS),
-    )
-}
-_NEEDED = {".xlsx": ("xlsxwriter", "excel")}  # a module, and the extra of pyproject.toml with it
-_BUILT_IN = frozenset(_CODECS), frozenset(_FORMATS)
+_BUILT_IN = frozenset(CODECS), frozenset(FORMATS)
 
 
 def register(codec: Codec, *formats: Format) -> None:
@@ -173,34 +78,18 @@ def register(codec: Codec, *formats: Format) -> None:
     >>> codec_named("Fraction").thaw(to_json(Fraction(1, 3)))
     Fraction(1, 3)
     """
-    if codec.name in _CODECS or any(codec.type_name == c.type_name for c in _CODECS.values()):
+    if codec.name in CODECS or any(codec.type_name == c.type_name for c in CODECS.values()):
         raise ConfigurationError(
             f"a codec named {codec.name!r} or for {codec.type_name} exists already; "
             "register each type once, under a name of its own"
         )
     for index, format_ in enumerate(formats):
-        if format_.name in _FORMATS or format_.name in {f.name for f in formats[:index]}:
+        if format_.name in FORMATS or format_.name in {f.name for f in formats[:index]}:
             raise ConfigurationError(
                 f"a format named {format_.name!r} exists already; give yours another name"
             )
-    _CODECS[codec.name] = codec
-    _FORMATS.update({format_.name: format_ for format_ in formats})
-
-
-_PUBLIC_NAMES = {
-    "pyarrow.lib.Table": "pyarrow.Table",
-    **{
-        f"pandas.{kind}Index": "pandas.Index"
-        for kind in ("Range", "Multi", "Datetime", "Timedelta", "Period", "Categorical", "Interval")
-    },
-}
-# Of other modules, a class that JSON keeps may have a codec of the project's own.
-_ALWAYS_PLAIN = ("builtins", "datetime")
-# A codec for all subclasses of a class, and the package that it needs.
-_BY_BASE = {
-    "scipy.sparse._base._spbase": ("sparse", "scipy"),
-    "sklearn.base.BaseEstimator": ("model", "skops"),
-}
+    CODECS[codec.name] = codec
+    FORMATS.update({format_.name: format_ for format_ in formats})
 
 
 def codec_of(annotation: object) -> Codec | None:
@@ -211,30 +100,30 @@ def codec_of(annotation: object) -> Codec | None:
     """
     cls = typing.get_origin(annotation) or annotation
     if is_json(annotation):
-        is_bare = not isinstance(annotation, type) or annotation.__module__ in _ALWAYS_PLAIN
-        return _CODECS["json"] if is_bare else _registered(cls) or _CODECS["json"]
+        is_bare = not isinstance(annotation, type) or annotation.__module__ in ALWAYS_PLAIN
+        return CODECS["json"] if is_bare else _registered(cls) or CODECS["json"]
     if annotation is Path:
-        return _CODECS["Path"]
+        return CODECS["Path"]
     return _registered(cls) or _codec_of_base(cls) if isinstance(cls, type) else None
 
 
 def _registered(cls: Any) -> Codec | None:
     """The codec for a class itself, which the project's adapters may register."""
     name = f"{cls.__module__}.{cls.__qualname__}"
-    name = _PUBLIC_NAMES.get(name, name)
+    name = PUBLIC_NAMES.get(name, name)
     return _codec_of_type(name) or (_codec_of_type(name) if _import_adapters() else None)
 
 
 def _codec_of_base(cls: type) -> Codec | None:
     bases = {f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__}
-    for base, (codec, package) in _BY_BASE.items():
+    for base, (codec, package) in BY_BASE.items():
         if base in bases and importlib.util.find_spec(package) is not None:
-            return _CODECS[codec]
+            return CODECS[codec]
     return None
 
 
 def _codec_of_type(type_name: str) -> Codec | None:
-    return next((codec for codec in _CODECS.values() if codec.type_name == type_name), None)
+    return next((codec for codec in CODECS.values() if codec.type_name == type_name), None)
 
 
 def _import_adapters() -> bool:
@@ -249,17 +138,17 @@ def _import_adapters() -> bool:
 def forget_adapters() -> None:
     """Remove the project's codecs and formats, before its adapters.py is imported again."""
     codecs, formats = _BUILT_IN
-    for name in _CODECS.keys() - codecs:
-        del _CODECS[name]
-    for name in _FORMATS.keys() - formats:
-        del _FORMATS[name]
+    for name in CODECS.keys() - codecs:
+        del CODECS[name]
+    for name in FORMATS.keys() - formats:
+        del FORMATS[name]
 
 
 def codec_named(name: str) -> Codec:
     """The codec with this name, built in or from the project's adapters. Raises KeyError."""
-    if name not in _CODECS:
+    if name not in CODECS:
         _import_adapters()
-    return _CODECS[name]
+    return CODECS[name]
 
 
 def is_own(name: str | None) -> bool:
@@ -269,22 +158,22 @@ def is_own(name: str | None) -> bool:
 
 def family_known(name: str | None) -> str | None:
     """The family of a codec; None if only the project's adapters register the codec."""
-    return _CODECS[name].family if name in _CODECS else None
+    return CODECS[name].family if name in CODECS else None
 
 
 def format_named(name: str) -> Format:
     """The format with this name. Raises KeyError."""
-    return _FORMATS[name]
+    return FORMATS[name]
 
 
 def format_known(name: str) -> Format | None:
     """The exact format with this name; None if only the project's adapters register it."""
-    return _FORMATS.get(name)
+    return FORMATS.get(name)
 
 
 def working_format(family: str, preferred: str) -> Format:
     """The format of checkpoints: `preferred` if the family has it, else the family's first."""
-    formats = [format_ for format_ in _FORMATS.values() if format_.family == family]
+    formats = [format_ for format_ in FORMATS.values() if format_.family == family]
     return next((format_ for format_ in formats if format_.name == preferred), formats[0])
 
 
@@ -296,15 +185,15 @@ def output_format(family: str, suffix: str = "") -> Format | None:
     """
     if family == "path":
         return None
-    exact = _FORMATS["parquet"] if family == "table" else working_format(family, "")
-    return _PUBLISHED.get((family, suffix), exact)
+    exact = FORMATS["parquet"] if family == "table" else working_format(family, "")
+    return PUBLISHED.get((family, suffix), exact)
 
 
 def output_suffixes(family: str, *, is_text: bool) -> tuple[str, ...]:
     """The suffixes with which a value may be published; `is_text` if a step returns `str`."""
     exact = output_format(family)
     assert exact is not None, "files have any suffix"
-    further = tuple(suffix for of, suffix in _PUBLISHED if of == family)
+    further = tuple(suffix for of, suffix in PUBLISHED if of == family)
     return (exact.suffix, *(further if is_text or family != "json" else ()))
 
 
@@ -315,8 +204,36 @@ def suffix_of(path: str) -> str:
 
 def missing_extra(suffix: str) -> str | None:
     """The extra of the project that a format needs and that is not installed."""
-    module, extra = _NEEDED.get(suffix, (None, None))
+    module, extra = NEEDED.get(suffix, (None, None))
     return extra if module and importlib.util.find_spec(module) is None else None
+
+
+def collected(batches: Iterable[Any], codec: Codec) -> Any:
+    """The frozen table that a stream of batches is, in memory; see `table.streams`.
+
+    Raises InexactValue for batches that are not of one table, and what the iterator raises.
+    """
+    return late("table.streams", "collected")(batches, codec.freeze)
+
+
+def write_stream(
+    value: str,
+    batches: Iterable[Any],
+    codec: Codec,
+    new_file: Callable[[], Any],
+    read_back: Callable[[Any], Any],
+) -> Written:
+    """Write the table that a stream of batches is as an Arrow file; see `table.streams`.
+
+    Raises InexactValue, which names the value.
+    """
+    try:
+        written: Written = late("table.streams", "write")(
+            batches, codec.freeze, new_file, read_back
+        )
+        return written
+    except InexactValue as error:
+        raise InexactValue(f"`{value}`: {error.message}", step=value) from None
 
 
 def select(frozen: Any, columns: tuple[str, ...]) -> Any:
@@ -326,12 +243,18 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     """
     if _library(frozen) != "pyarrow":
         raise InexactValue("only tables have columns to choose from; drop Columns(...)")
-    return _late("table.arrow", "select")(frozen, columns)
+    return late("table.arrow", "select")(frozen, columns)
 
 
 def require_whole(path: Path) -> None:
     """Refuse files that a checkpoint would not keep as they are; see `paths.require_whole`."""
-    _late("paths", "require_whole")(path)
+    late("paths", "require_whole")(path)
+
+
+def read_first(path: Path, form: str, rows: int) -> tuple[int, Any]:
+    """The number of rows of a table in a file, and the first of them as a frozen table."""
+    first: tuple[int, Any] = late("table.batches", "read_first")(path, form, rows)
+    return first
 
 
 def frozen_bytes(frozen: Any) -> int:
@@ -346,13 +269,13 @@ def frozen_bytes(frozen: Any) -> int:
 def file_bytes(frozen: Any) -> int:
     """The approximate size of the file of a frozen form: of a slice, that of the slice only."""
     if _library(frozen) == "pyarrow":
-        return int(_late("table.arrow", "own_bytes")(frozen))
+        return int(late("table.arrow", "own_bytes")(frozen))
     return frozen_bytes(frozen)
 
 
 def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
     """The allocations that a frozen value keeps alive; see `table.pieces`."""
-    allocations: set[Piece] = _late("table.pieces", "pieces")(frozen, is_mapped)
+    allocations: set[Piece] = late("table.pieces", "pieces")(frozen, is_mapped)
     return allocations
 
 
@@ -360,7 +283,7 @@ def exactly(
     value: str, path: Path, frozen: Any, codec: Codec, form: Format
 ) -> contextlib.AbstractContextManager[None]:
     """Turn errors while a value is written and read back into InexactValue; see `readback`."""
-    guard: contextlib.AbstractContextManager[None] = _late("readback", "exactly")(
+    guard: contextlib.AbstractContextManager[None] = late("readback", "exactly")(
         value, path, frozen, codec, form
     )
     return guard
@@ -368,7 +291,12 @@ def exactly(
 
 def require_same(path: Path, frozen: Any, codec: Codec, form: Format) -> None:
     """Compare a new file with the value that was written to it; see `readback.require_same`."""
-    _late("readback", "require_same")(path, frozen, codec, form)
+    late("readback", "require_same")(path, frozen, codec, form)
+
+
+def require_same_start(path: Path, written: Written, codec: Codec, form: Format) -> None:
+    """Compare a new file with what was streamed to it; see `readback.require_same_start`."""
+    late("readback", "require_same_start")(path, written, codec, form)
 
 
 def describe(frozen: Any) -> dict[str, Any]:

@@ -19,11 +19,12 @@ import pyarrow as pa
 
 from ..base.errors import CheckpointingError, InexactValue
 from .table import arrow as tables
-from .table import parquet
+from .table import parquet, streams
 from .table.buffers import from_numpy, one_chunk, to_numpy, valid_of
 
 if TYPE_CHECKING:
     from . import Codec, Format
+    from .table.streams import Written
 
 _ROWS = 1000
 _MOST_BYTES = 1 << 24  # of the sample
@@ -87,6 +88,17 @@ def require_same(path: Path, frozen: Any, codec: Codec, form: Format) -> None:
         codec.thaw(stored)
 
 
+def require_same_start(path: Path, written: Written, codec: Codec, form: Format) -> None:
+    """Compare a file with the rows that were streamed to it: their number, and the first of them.
+
+    It raises as `require_same` does.
+    """
+    rows, stored = _read_table(path, form)
+    if rows != written.rows:
+        raise _Differs(f"{rows} rows in place of {written.rows}")
+    _require_same_rows(stored.slice(0, written.first.num_rows), written.first, codec)
+
+
 def _read_table(path: Path, form: Format) -> tuple[int, Any]:
     """The number of rows in a file, and at least the first of them."""
     if form.name == "parquet":  # decoding all of it would take as long as writing it
@@ -107,13 +119,20 @@ def _require_same_rows(stored: Any, frozen: Any, codec: Codec) -> None:
     if _bytes(expected) < _MOST_BYTES:
         # Thawed frames are frozen again and then compared. So the comparison includes NaN and NaT,
         # the codes under nulls and everything else that a recipe restores.
-        first, expected = (codec.freeze(codec.thaw(table)) for table in (first, expected))
+        first, expected = (_frozen_again(table, codec) for table in (first, expected))
     if first.schema.metadata != expected.schema.metadata:
         raise _Differs("another frame")
     columns = zip(expected.column_names, first.columns, expected.columns, strict=True)
     for name, stored_column, column in columns:
         if not _is_same(stored_column, column):
             raise _Differs("other values", f"column {name!r}")
+
+
+def _frozen_again(table: Any, codec: Codec) -> Any:
+    value = codec.thaw(table)
+    if codec.batches is None:
+        return codec.freeze(value)
+    return streams.collected(codec.batches(value), codec.freeze)  # it is computed only now
 
 
 def _require_same_elements(stored: npt.NDArray[Any], frozen: npt.NDArray[Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,11 +34,15 @@ from ..codecs import (
     describe,
     exactly,
     file_bytes,
+    format_named,
     output_format,
     require_same,
+    require_same_start,
     working_format,
+    write_stream,
 )
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, note_of, read_manifest
+from .streaming import StreamFile
 from .sweeping import discard
 
 
@@ -131,6 +136,48 @@ class Commit:
                     require_same(path, frozen, codec, form)
             return self._record(path, codec, form.name, file.bytes, digest, describe(frozen))
 
+    def stream(
+        self, value: str, batches: Iterable[Any], codec: Codec, stem: str | None = None
+    ) -> FileRecord:
+        """Write a table batch by batch, each frozen by the codec, durably, and read it back.
+
+        `stem` is as for `write`. Nothing of it is held when this returns or raises.
+
+        Raises StorageError, InexactValue for a batch that does not continue the others, and
+        unchanged what the iterator raises.
+        """
+        self._require_folder()
+        form, files = format_named("arrow"), list[StreamFile]()
+
+        def new_file() -> StreamFile:
+            name = value_name(self.folder, stem or value, new_number(), form.suffix)
+            self._written.append(self.folder / name)
+            files.append(StreamFile(self.folder / name, value, self._spend))
+            return files[-1]
+
+        def read_back(file: StreamFile) -> Any:
+            file.close()
+            with storage_errors(f"Reading `{value}`", self.folder):
+                table = form.read(file.path, None)
+                remove(file.path)  # its bytes stay for as long as they are mapped
+            self._spent -= file.bytes
+            return table
+
+        try:
+            written = write_stream(value, batches, codec, new_file, read_back)
+            file: StreamFile = written.file
+            digest = file.finish()
+            with (
+                storage_errors(f"Reading `{value}`", self.folder),
+                exactly(value, file.path, written.first, codec, form),
+            ):
+                require_same_start(file.path, written, codec, form)
+                about = describe(form.read(file.path, None))
+                return self._record(file.path, codec, form.name, file.bytes, digest, about)
+        finally:
+            for opened in files:
+                opened.close()
+
     def workdir(self, value: str) -> Path:
         """Make an empty folder for a step that makes files, within the checkpoint's own folder."""
         self._require_folder()
@@ -183,19 +230,52 @@ class Commit:
         return adopted
 
     def keep(
-        self, value: str, frozen: Any, codec: Codec, files: Files, stem: str | None = None
+        self,
+        value: str,
+        frozen: Any,
+        codec: Codec,
+        files: Files,
+        stem: str | None = None,
+        streamed: FileRecord | None = None,
     ) -> Kept:
         """Write the files of one value, and keep no reference to it; `stem` as for `write`.
+
+        Args:
+            streamed: the file that the value was streamed to. It is kept if it has the right
+                format, and else removed.
 
         Raises StorageError, and InexactValue as `write` does.
         """
         if codec.family == "path":
             taken = self.take(value, frozen, codec)
             return Kept(taken if files.is_kept else None, taken if files.is_output else None)
-        kept = self.write(value, frozen, codec, files.kept, stem) if files.kept else None
-        if files.output is None or files.output == files.kept:  # then one file serves for both
-            return Kept(kept, kept if files.output else None)
-        return Kept(kept, self.write(value, frozen, codec, files.output, stem))
+
+        def record(form: Format | None) -> FileRecord | None:
+            if form is None or (streamed is not None and streamed.format == form.name):
+                return streamed if form else None
+            return self.write(value, frozen, codec, form, stem)
+
+        kept = record(files.kept)
+        # If both have the same format, one file serves for both.
+        output = kept if files.output == files.kept else record(files.output)
+        if streamed is not None and streamed not in (kept, output):
+            self.discard(streamed)
+        return Kept(kept, output)
+
+    def discard(self, record: FileRecord) -> None:
+        """Remove a file that was written and that no manifest names."""
+        with contextlib.suppress(OSError):  # where a file that is mapped cannot be removed
+            (self.folder / record.file).unlink()
+            self._spent -= record.bytes
+
+    @property
+    def room(self) -> int:
+        """The bytes that checkpoints may still take."""
+        return max(0, self._allowance - self._spent)
+
+    def make_folder(self) -> None:
+        """Make the checkpoint's folder, for what is to lie in it. Raises StorageError."""
+        self._require_folder()
 
     def open_journal(self, manifest: Manifest) -> None:
         """Begin an unfinished checkpoint, to which `note` adds one item after the other.

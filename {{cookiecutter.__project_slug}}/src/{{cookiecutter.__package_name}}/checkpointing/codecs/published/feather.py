@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from ..table.arrow import recipe_of, with_nulls
-from ..table.buffers import write_batches
+from ..table.arrow import recipe_of, slice_rows, with_nulls
+from ..table.buffers import Recipe, write_batches
 from ..table.parquet import pandas_metadata
 
 
@@ -22,13 +23,23 @@ def write_arrow(frozen: Any, file: BinaryIO) -> None:
 
 
 def _write(frozen: Any, file: BinaryIO, compression: str | None) -> None:
-    recipe = recipe_of(frozen)
-    table = frozen
+    recipe, schema = recipe_of(frozen), frozen.schema
     if recipe is not None:
-        table = with_nulls(frozen, recipe)
-        metadata = pandas_metadata(frozen, recipe, table.schema.remove_metadata())
-        table = table.replace_schema_metadata(metadata or None)
+        schema = with_nulls(slice_rows(frozen, 0), recipe).schema.remove_metadata()
+        schema = schema.with_metadata(pandas_metadata(frozen, recipe, schema) or None)
     options = pa.ipc.IpcWriteOptions(unify_dictionaries=True, compression=compression)
     sink = pa.PythonFile(file, mode="w")
-    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
-        write_batches(writer, table)
+    with pa.ipc.new_file(sink, schema, options=options) as writer:
+        for part in _parts(frozen, recipe):
+            write_batches(writer, part.replace_schema_metadata(schema.metadata))
+
+
+def _parts(frozen: Any, recipe: Recipe | None) -> Iterator[Any]:
+    """The table with nulls: a frame in chunks one chunk at a time."""
+    if recipe is None:
+        yield frozen
+    elif max((column.num_chunks for column in frozen.columns), default=0) <= 1:
+        yield with_nulls(frozen, recipe)
+    else:
+        for batch in frozen.to_batches():
+            yield with_nulls(pa.Table.from_batches([batch]), recipe)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from ...base.errors import InexactValue
 from ..table.arrow import recipe_of
+from ..table.batches import slices
 from ..table.frames import thaw_frame
 
 
@@ -31,6 +33,15 @@ def for_people(frozen: Any) -> pd.DataFrame:
             f"the index cannot become columns of the file ({error}); rename it with "
             "rename_axis(...), or drop it with reset_index(drop=True)"
         ) from None
+
+
+def parts_for_people(frozen: Any, rows: int) -> Iterator[pd.DataFrame]:
+    """The table in frames of as many rows each, as `for_people` gives it; at least one."""
+    if recipe_of(frozen) is not None:
+        yield from map(for_people, slices(frozen, lambda: rows))
+        return
+    for start in range(0, max(1, frozen.num_rows), rows):
+        yield for_people(frozen.slice(start, rows))
 
 
 def plain_labels(frame: pd.DataFrame) -> list[str]:

@@ -14,15 +14,23 @@ import numpy as np
 import pandas as pd
 
 from ...base.errors import InexactValue
-from .frames import for_people, plain_labels
+from ..table.arrow import slice_rows
+from .frames import for_people, parts_for_people, plain_labels
 
 _ROWS = 10_000  # that are JSON at a time
+_CELLS = 100_000  # of which pandas makes text at a time, and decides how dates are written
+_TIMES = 8  # as many become a frame
 
 
 def write_csv(frozen: Any, file: BinaryIO) -> None:
     """A table as `DataFrame.to_csv(index=False)` writes it, in UTF-8 with `\\n` between lines."""
     text: Any = _Text(file.write)
-    for_people(frozen).to_csv(text, index=False, lineterminator="\n")
+    width = for_people(slice_rows(frozen, 0)).shape[1]
+    rows = max(1, _CELLS // max(1, width))
+    is_first = True
+    for part in parts_for_people(frozen, rows * _TIMES):
+        part.to_csv(text, index=False, header=is_first, lineterminator="\n", chunksize=rows)
+        is_first = False
 
 
 def write_csv_gz(frozen: Any, file: BinaryIO) -> None:
@@ -45,7 +53,7 @@ def write_array_csv(frozen: Any, file: BinaryIO) -> None:
 def write_json(frozen: Any, file: BinaryIO) -> None:
     """A table as one list with an object for each row, one a line."""
     before = b"[\n"
-    for row in _rows(for_people(frozen)):
+    for row in _rows(frozen):
         file.write(before + row)
         before = b",\n"
     file.write(b"[]\n" if before == b"[\n" else b"\n]\n")
@@ -53,7 +61,7 @@ def write_json(frozen: Any, file: BinaryIO) -> None:
 
 def write_jsonl(frozen: Any, file: BinaryIO) -> None:
     """A table as lines, each an object."""
-    for row in _rows(for_people(frozen)):
+    for row in _rows(frozen):
         file.write(row + b"\n")
 
 
@@ -81,10 +89,9 @@ class _Text(io.TextIOBase):
         return len(text)
 
 
-def _rows(frame: pd.DataFrame) -> Iterator[bytes]:
-    labels = plain_labels(frame)
-    for start in range(0, len(frame), _ROWS):
-        part = frame.iloc[start : start + _ROWS]
+def _rows(frozen: Any) -> Iterator[bytes]:
+    for part in parts_for_people(frozen, _ROWS):
+        labels = plain_labels(part)
         columns = [part.iloc[:, number].tolist() for number in range(len(labels))]
         for values in zip(*columns, strict=True):
             row = dict(zip(labels, map(_plain, values), strict=True))

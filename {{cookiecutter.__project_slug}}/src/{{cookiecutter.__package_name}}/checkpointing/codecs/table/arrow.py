@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +17,7 @@ from ...base.errors import InexactValue
 from .arrow_types import require_kept, within
 from .buffers import Recipe, one_chunk, read_only, write_batches
 from .indexes import level_recipes, pack_index, unpack_index
+from .parts import without_note
 from .sentinels import as_nulls
 
 _KEY = b"checkpointing"
@@ -37,9 +39,15 @@ def freeze(value: Any) -> Any:
             f"the table has {value.num_rows} rows and no columns, and a file gives back no rows "
             "without columns; keep a column, or return the number of rows"
         )
-    for field in value.schema:
+    for field, column in zip(value.schema, value.columns, strict=True):
         require_kept(field.type, f"column {field.name!r}")
-    table = without_recipe(value)
+        if column.num_chunks > 1 and _is_of_halves(field.type):
+            raise InexactValue(
+                f"column {field.name!r} is in chunks with dictionaries of float16, of which Arrow "
+                "takes the bits for whole numbers when it makes them one; use "
+                "column.dictionary_decode()"
+            )
+    table = _without_notes(value)
     try:
         table = table.unify_dictionaries()
     except pa.ArrowException:
@@ -47,6 +55,16 @@ def freeze(value: Any) -> Any:
             _require_one_dictionary(table, name)
         raise
     return pa.Table.from_arrays(list(map(read_only, table.columns)), schema=table.schema)
+
+
+def _without_notes(table: Any) -> Any:
+    """The table without what codecs have noted of another one, of which a step made it."""
+    metadata = {k: v for k, v in (table.schema.metadata or {}).items() if not k.startswith(_KEY)}
+    return table.replace_schema_metadata(metadata or None)
+
+
+def _is_of_halves(arrow_type: Any) -> bool:
+    return bool(pa.types.is_dictionary(arrow_type) and pa.types.is_float16(arrow_type.value_type))
 
 
 def _require_one_dictionary(table: Any, name: str) -> None:
@@ -62,14 +80,58 @@ def _require_one_dictionary(table: Any, name: str) -> None:
 def thaw(frozen: Any) -> Any:
     """The table; from a DataFrame, with nulls for NaN and NaT and the index as the last columns."""
     recipe = recipe_of(frozen)
-    return frozen if recipe is None else without_recipe(with_nulls(frozen, recipe))
+    return without_note(frozen) if recipe is None else without_recipe(with_nulls(frozen, recipe))
+
+
+def freeze_batch(value: Any) -> Any:
+    """A `pyarrow.RecordBatch` as a table; raises InexactValue, naming the column."""
+    if type(value) is not pa.RecordBatch:
+        kind = type(value)
+        raise InexactValue(
+            f"the step promised a pyarrow.RecordBatch and returned {kind.__module__}."
+            f"{kind.__qualname__}; annotate what it returns, or convert it"
+        )
+    return freeze(pa.Table.from_batches([value]))
+
+
+def thaw_batch(frozen: Any) -> Any:
+    """The whole table as one batch."""
+    table = thaw(frozen)
+    columns = [one_chunk(column) for column in table.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=table.schema)
+
+
+def batches_of(reader: Any) -> Iterator[Any]:
+    """The batches of a `pyarrow.RecordBatchReader`; raises InexactValue for anything else."""
+    if not isinstance(reader, pa.RecordBatchReader):
+        kind = type(reader)
+        raise InexactValue(
+            f"the step promised a pyarrow.RecordBatchReader and returned {kind.__module__}."
+            f"{kind.__qualname__}; annotate what it returns, or convert it"
+        )
+    batch = None
+    for batch in reader:
+        yield batch
+    if batch is None:
+        yield no_rows_batch(reader.schema)
+
+
+def thaw_reader(frozen: Any) -> Any:
+    """A reader of the table's record batches."""
+    return thaw(frozen).to_reader()
+
+
+def no_rows_batch(schema: Any) -> Any:
+    """A batch without rows, of any schema."""
+    arrays = [pa.nulls(0, field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def with_nulls(frozen: Any, recipe: Recipe) -> Any:
     """A frozen frame with nulls for NaN and NaT; it shares the data."""
     columns = zip(frozen.columns, column_recipes(recipe), strict=True)
     arrays = [
-        column if column_recipe["as"] == "arrow" else as_nulls(one_chunk(column), column_recipe)
+        column if column_recipe["as"] == "arrow" else _with_nulls(column, column_recipe)
         for column, column_recipe in columns
     ]
     fields = [
@@ -77,6 +139,12 @@ def with_nulls(frozen: Any, recipe: Recipe) -> Any:
         for field, column in zip(frozen.schema, arrays, strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, frozen.schema.metadata))
+
+
+def _with_nulls(column: Any, recipe: Recipe) -> Any:
+    if column.num_chunks <= 1:
+        return as_nulls(one_chunk(column), recipe)
+    return pa.chunked_array([as_nulls(chunk, recipe) for chunk in column.chunks])
 
 
 def write(frozen: Any, file: BinaryIO) -> None:
@@ -96,7 +164,7 @@ def read(path: Path, columns: tuple[str, ...] | None) -> Any:
 
 def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     """The named columns in this order, and the index; raises InexactValue for unknown columns."""
-    recipe = recipe_of(frozen)
+    recipe = raw_recipe_of(frozen)
     names = frozen.column_names if recipe is None else frozen.column_names[: len(recipe["columns"])]
     unknown = [name for name in columns if name not in names]
     if unknown:
@@ -118,13 +186,24 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
 
 def slice_rows(frozen: Any, rows: int) -> Any:
     """The first rows of a frozen table, as a frozen table of their own."""
-    recipe = recipe_of(frozen)
+    recipe = raw_recipe_of(frozen)
     first = frozen.slice(0, rows)
     if recipe is None or "range" not in recipe["index"]:
         return first
     start, _, step = recipe["index"]["range"]
     index = recipe["index"] | {"range": [start, start + step * first.num_rows, step]}
     return with_recipe(first, recipe | {"index": index})
+
+
+def relabelled(part: Any, whole: Any, start: int) -> Any:
+    """Rows of a frozen frame, from number `start` on, with their labels in the whole."""
+    recipe = recipe_of(whole)
+    if recipe is None or "range" not in recipe["index"]:
+        return part
+    first, _, step = recipe["index"]["range"]
+    first += start * step
+    index = recipe["index"] | {"range": [first, first + step * part.num_rows, step]}
+    return with_recipe(part, recipe | {"index": index})
 
 
 def own_bytes(table: Any) -> int:
@@ -142,6 +221,20 @@ def _has_union(arrow_type: Any) -> bool:
 
 def recipe_of(frozen: Any) -> Recipe | None:
     """The recipe to restore a DataFrame or Series from the table; None for any other table."""
+    recipe = raw_recipe_of(frozen)
+    if recipe is not None and "rows" in recipe["index"]:
+        start, step = recipe["index"]["rows"]
+        span = [start, start + step * frozen.num_rows, step]
+        recipe["index"] = {"range": span, "name": recipe["index"]["name"]}
+    return recipe
+
+
+def raw_recipe_of(frozen: Any) -> Recipe | None:
+    """The recipe as it is written.
+
+    A table that came in batches knows only at its end how many rows it has. So the recipe of its
+    index may be `rows`: the first label, and the step from one to the next.
+    """
     metadata = frozen.schema.metadata or {}
     return json.loads(metadata[_KEY]) if _KEY in metadata else None
 

@@ -7,12 +7,14 @@ metadata, so that reading gives back the frozen table that was written.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...base.errors import InexactValue
-from .arrow import column_recipes, recipe_of, select, with_nulls, with_recipe
+from .arrow import column_recipes, own_bytes, recipe_of, select, with_nulls, with_recipe
 from .arrow_types import has_dictionary, within
 from .buffers import Recipe, no_rows, one_chunk, read_only, with_type
 from .columns import index_from_arrow
@@ -30,8 +32,14 @@ from .packing import pack_table, unpack_table
 from .sentinels import as_sentinels
 
 _KEY = b"checkpointing.parquet"
+_BATCH_ROWS = 1 << 13
+_GROUP_BYTES = 1 << 24
+# With compliant names of list elements, Parquet would give back another Arrow type.
+_OPTIONS = {"use_compliant_nested_type": False}
 # The dictionaries in the metadata may be larger than readers allow by default.
 _LIMITS = {"thrift_string_size_limit": 2**31 - 1}
+BY_PAGES: dict[str, Any] = {"pre_buffer": False, "buffer_size": 1 << 20}
+"""Options to read pages when they are decoded; by default Arrow holds the bytes of all of them."""
 
 
 def write(frozen: Any, file: BinaryIO) -> None:
@@ -43,8 +51,43 @@ def write(frozen: Any, file: BinaryIO) -> None:
             "give every column a name of its own with table.rename_columns(...)"
         )
     recipe = recipe_of(frozen)
+    sink, writer, metadata = pa.PythonFile(file, mode="w"), None, dict[bytes, Any]()
+    for part in _parts(frozen):
+        table, dictionaries = _as_written(part, recipe)
+        if writer is None:
+            schema = pack_table(no_rows(frozen.schema))
+            restoring = json.dumps({"schema": schema, "dictionaries": dictionaries}).encode()
+            metadata = {_KEY: restoring, **pandas_metadata(frozen, recipe, table.schema)}
+        table = table.replace_schema_metadata(metadata)
+        try:
+            writer = writer or pq.ParquetWriter(sink, table.schema, **_OPTIONS)
+            writer.write_table(table)
+        except pa.ArrowException as error:
+            raise _refusal_of_column(table, error) from None
+    assert writer is not None, "there is a part, if without rows"
+    writer.close()
+
+
+def _parts(frozen: Any) -> Iterator[Any]:
+    """The table, or of a large one in chunks a few of them at a time, each for a row group."""
+    chunks = max((column.num_chunks for column in frozen.columns), default=0)
+    if chunks <= 1 or own_bytes(frozen) <= _GROUP_BYTES:
+        yield frozen
+        return
+    start = size = rows = 0
+    for batch in frozen.to_batches():
+        size, rows = size + batch.nbytes, rows + batch.num_rows
+        if size >= _GROUP_BYTES:
+            yield frozen.slice(start, rows)
+            start, size, rows = start + rows, 0, 0
+    if rows:
+        yield frozen.slice(start, rows)
+
+
+def _as_written(frozen: Any, recipe: Recipe | None) -> tuple[Any, dict[str, str]]:
+    """Rows of a frozen table as Parquet has them, and the dictionaries that it does not keep."""
     table = frozen if recipe is None else with_nulls(frozen, recipe)
-    columns, dictionaries = [], {}
+    names, columns, dictionaries = frozen.column_names, [], {}
     recipes = _recipes(table, recipe)
     for name, column, column_recipe in zip(names, table.columns, recipes, strict=True):
         if pa.types.is_dictionary(column.type):
@@ -63,25 +106,51 @@ def write(frozen: Any, file: BinaryIO) -> None:
                 # Writing some of these would end the process.
                 raise _refusal(name, f"it holds lists of the fixed size 0 ({component})")
         columns.append(column)
-    restoring = {"schema": pack_table(no_rows(frozen.schema)), "dictionaries": dictionaries}
-    table = pa.Table.from_arrays(columns, names=names)
-    metadata = {_KEY: json.dumps(restoring), **pandas_metadata(frozen, recipe, table.schema)}
-    table = table.replace_schema_metadata(metadata)
-    try:
-        _write(table, file)
-    except pa.ArrowException as error:
-        raise _refusal_of_column(table, error) from None
+    return pa.Table.from_arrays(columns, names=names), dictionaries
 
 
 def read(path: Path, columns: tuple[str, ...] | None) -> Any:
     """The frozen table that was written, or the named columns of it and its index."""
-    with pa.OSFile(os.fsencode(path)) as bytes_of, pq.ParquetFile(bytes_of, **_LIMITS) as file:
+    with opened(path, columns) as stored:
+        return stored.restored(stored.file.read(columns=stored.empty.column_names))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A Parquet file that is open: its rows, and how they become rows of the frozen table.
+
+    `empty` is the frozen table without rows.
+    """
+
+    file: pq.ParquetFile
+    empty: Any
+    dictionaries: dict[str, str]
+
+    def tables(self) -> Iterator[Any]:
+        """The rows as they are in the file, some at a time; the first table has none."""
+        names = self.empty.column_names
+        schema = pa.schema([self.file.schema_arrow.field(name) for name in names])
+        yield no_rows(schema)
+        for batch in self.file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
+            yield pa.Table.from_batches([batch]).select(names).replace_schema_metadata(None)
+
+    def restored(self, table: Any) -> Any:
+        """Some of these rows as rows of the frozen table."""
+        return _restore(table, self.empty, self.dictionaries)
+
+
+@contextlib.contextmanager
+def opened(path: Path, columns: tuple[str, ...] | None) -> Iterator[Stored]:
+    """A file, or the named columns of it and its index, to be read some rows at a time."""
+    with (
+        pa.OSFile(os.fsencode(path)) as bytes_of,
+        pq.ParquetFile(bytes_of, **_LIMITS, **BY_PAGES) as file,
+    ):
         restoring = json.loads(file.schema_arrow.metadata[_KEY])
         empty = unpack_table(restoring["schema"])
         if columns is not None:
             empty = select(empty, columns)
-        table = file.read(columns=empty.column_names)
-    return _restore(table, empty, restoring["dictionaries"])
+        yield Stored(file, empty, restoring["dictionaries"])
 
 
 def read_first(path: Path, count: int) -> tuple[int, Any]:
@@ -193,17 +262,11 @@ def pandas_metadata(frozen: Any, recipe: Recipe | None, schema: Any) -> dict[byt
     return {b"pandas": json.dumps(metadata).encode()}
 
 
-def _write(table: Any, file: Any) -> None:
-    sink = pa.PythonFile(file, mode="w")
-    # With compliant names of list elements, Parquet would give back another Arrow type.
-    pq.write_table(table, sink, use_compliant_nested_type=False)
-
-
 def _refusal_of_column(table: Any, error: Exception) -> Exception:
     """An error that names the first column that cannot be written alone; else `error` itself."""
     for name in table.column_names:
         try:
-            _write(table.select([name]), io.BytesIO())
+            pq.write_table(table.select([name]), io.BytesIO(), **_OPTIONS)
         except pa.ArrowException as reason:
             return _refusal(name, reason)
     return error

@@ -1,0 +1,33 @@
+"""The file of a table that comes in batches: a full disk shows while it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..base.files import HashingFile, storage_errors
+
+
+class StreamFile(HashingFile):
+    """A new file whose errors name the value, and whose bytes count as soon as they are written.
+
+    So an error of the disk is told from one of the step that makes the batches.
+
+    Args:
+        spend: counts bytes on disk; raises StorageError if they are too many.
+    """
+
+    def __init__(self, path: Path, value: str, spend: Callable[[int], None]) -> None:
+        self._doing, self._spend = f"Writing `{value}`", spend
+        with storage_errors(self._doing, path.parent):
+            super().__init__(path)
+
+    def write(self, data: bytes | memoryview) -> int:
+        with storage_errors(self._doing, self.path.parent):
+            count = super().write(data)
+        self._spend(count)
+        return count
+
+    def finish(self) -> str:
+        with storage_errors(self._doing, self.path.parent):
+            return super().finish()

@@ -210,8 +210,8 @@ def test_all_types_that_cannot_be_stored_are_named_at_once_with_what_to_write(
         "str.",
         "values of type `list[fractions.Fraction]` cannot be stored: its part `fractions.Fraction` "
         "is a Fraction. Return (value.numerator, value.denominator) as tuple[int, int].",
-        "values of type `Iterator[int]` cannot be stored: a generator or iterator. A step returns "
-        "a whole value: return a list, or a DataFrame.",
+        "values of type `Iterator[int]` cannot be stored: a generator or iterator. Return a "
+        "list; batches of a table come as Iterator[pandas.DataFrame], say.",
         "values of type `_io.StringIO | None` cannot be stored: its part `_io.StringIO` is an open "
         "file. Write to a path in `workdir`, close the file, and return the Path.",
         "its field `chart`: values of type `altair.vegalite.v6.api.Chart` cannot be stored: a "

@@ -204,7 +204,9 @@ REFUSED = {
     "def one(**x: int) -> int: ...": "`**x`: name each value that the step needs as a parameter.",
     "def one(*, x: int) -> int: ...": "parameter `x` is keyword-only. Drop the `*` before it.",
     "def one() -> int: yield 1": (
-        "a step cannot be a generator. Return the whole value instead of yielding parts."
+        "a step that yields makes one table in batches. Annotate it `-> Iterator[pd.DataFrame]`, "
+        "or of another type of table, such as pa.RecordBatch, or return the whole value instead of "
+        "yielding parts."
     ),
     "async def one() -> int: ...": (
         "a step cannot be `async`. Run the event loop inside: `asyncio.run(...)`."

@@ -23,7 +23,7 @@ class Told:
 
     `value` is what its value holds and takes on disk, `extra` what it holds besides while it runs,
     `load` what the value holds where it is loaded, `write` what writing it takes. With `measured`
-    false it was never run.
+    false it was never run; an elastic one takes as much memory as there is.
     """
 
     reads: tuple[str, ...] = ()
@@ -33,6 +33,7 @@ class Told:
     write: int = 0
     is_sink: bool = False
     measured: bool = True
+    is_elastic: bool = False
 
 
 Segments = Sequence[Mapping[str, Told]]
@@ -68,6 +69,7 @@ def _measure(told: Told) -> StepMeasure:
         transient_bytes=told.value + told.extra,
         value_bytes=told.value,
         file_bytes=told.value,
+        is_elastic=told.is_elastic,
     )
 
 

@@ -107,6 +107,25 @@ def test_pages_of_a_mapped_file_are_not_held_but_are_rss() -> None:
 
 
 @on_linux
+def test_pages_of_mapped_files_are_let_go_of_and_read_again(tmp_path: Path) -> None:
+    """Those of a private copy are not: what was written to it would be lost."""
+    path = tmp_path / "mapped"
+    path.write_bytes(b"x" * 32 * MB)
+    with open(path, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        copied = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    copied[:3] = b"abc"
+    sum(mapped[:: mmap.PAGESIZE])
+    before = meter.process_bytes(os.getpid(), "rss")
+
+    meter.let_go_of_mapped(tmp_path)
+
+    assert before - meter.process_bytes(os.getpid(), "rss") > 31 * MB
+    assert mapped[:3] == b"xxx"
+    assert copied[:3] == b"abc"
+
+
+@on_linux
 def test_shared_memory_is_held() -> None:
     before = meter.process_bytes(os.getpid())
     shared = mmap.mmap(-1, 32 * MB)

@@ -222,8 +222,14 @@ def test_a_step_without_a_module_of_its_own_is_refused(step: Step) -> None:
 SOURCE = '''
 """The module."""
 import math
+from demo.checkpointing import Batches
+from demo.other import Batches as Parts
 
 TITLE = "delays" + 'x'
+
+
+def three(x: Annotated[Iterator[int], Batches(rows=5)], y: Annotated[int, Parts(6)]) -> int:
+    return Batches(7)
 
 
 def one(x: int) -> int:
@@ -247,6 +253,7 @@ SAME = {
     "blank lines": SOURCE.replace("\n", "\n\n"),
     "other quotes": SOURCE.replace('"delays"', "'delays'"),
     "parentheses": SOURCE.replace("(1)", "1"),
+    "the size of batches": SOURCE.replace("rows=5", "rows=ROWS"),
     "spaces": SOURCE.replace("range(x)", "range( x )"),
 }
 OTHER = {
@@ -260,6 +267,9 @@ OTHER = {
     ),
     "an order": SOURCE.replace("\"delays\" + 'x'", "'x' + \"delays\""),
     "a type of number": SOURCE.replace("(1)", "(1.0)"),
+    "the size of other batches": SOURCE.replace("Parts(6)", "Parts(5)"),
+    "a number of batches in a body": SOURCE.replace("Batches(7)", "Batches(8)"),
+    "batches of no size": SOURCE.replace(", Batches(rows=5)", ", 5"),
 }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from flight_delays.checkpointing.base import files
-from flight_delays.checkpointing.worker.traces import user_traceback
+from flight_delays.checkpointing.worker.traces import headline, user_traceback
 
 from ..builders import module
 
@@ -115,3 +116,10 @@ def test_frames_without_a_file_are_not_shown(tmp_path: Path) -> None:
 
     assert "ZeroDivisionError" in text
     assert "<string>" not in text
+
+
+def test_a_panic_of_polars_is_called_by_its_name() -> None:
+    assert headline(pl.exceptions.PanicException("of some assumption")) == (
+        "polars panicked: of some assumption"
+    )
+    assert headline(ValueError("no")) == "ValueError: no"

@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .graph.marking import Columns, step
+    from .graph.marking import Batches, Columns, step
     from .graph.shapes import Item
     from .graph.steps import Segment
     from .pipeline import Pipeline
 
-__all__ = ["Columns", "Item", "Pipeline", "Segment", "step"]
+__all__ = ["Batches", "Columns", "Item", "Pipeline", "Segment", "step"]
 
 __version__ = "0.1.0"
 """The version of the template that this runtime belongs to, as in `checkpointing.sha256`."""

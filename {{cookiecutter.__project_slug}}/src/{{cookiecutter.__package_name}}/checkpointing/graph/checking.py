@@ -11,6 +11,7 @@ from ..base.names import LONGEST, is_too_long
 from ..base.settings import Settings, find_root, load_settings
 from ..codecs import codec_named, missing_extra, output_suffixes, suffix_of
 from ..codecs.several import ItemType, key_of, value_of
+from .batches import problem_of_input, problems_of_rows
 from .bodies import undeclared_uses
 from .fitting import problems_of_each, problems_of_item, problems_of_loading
 from .graph import Graph
@@ -121,10 +122,12 @@ def _problems_of_parameter(
 ) -> Iterator[str]:
     name, wiring = parameter.name, settings.wiring
     where = f"{step.place}: parameter `{name}`"
+    yield from problems_of_rows(where, parameter.rows, in_batches=parameter.in_batches)
     if step.each == name:
         yield from problems_of_each(where, parameter, earlier, settings)
         return
-    if parameter.columns is not None and parameter.source not in earlier:
+    is_read = parameter.in_batches and name in wiring.inputs
+    if parameter.columns is not None and parameter.source not in earlier and not is_read:
         yield f"{where}: Columns applies to an earlier step's table only."
     if parameter.value:
         yield from problems_of_item(where, parameter, earlier, settings)
@@ -133,6 +136,9 @@ def _problems_of_parameter(
             yield f"{where} is a fresh folder; annotate it `Path`."
     elif name in earlier:
         yield from problems_of_loading(where, parameter, earlier[name])
+    elif is_read:
+        if problem := problem_of_input(wiring.inputs[name], settings.root):
+            yield f"{where} is one of [inputs], and {wiring.inputs[name]!r} {problem}."
     elif name in wiring.inputs:
         needed = needed_annotation(wiring.inputs[name], settings.root, parameter.annotation)
         if needed is not None:
@@ -278,6 +284,8 @@ def _items(earlier: dict[str, Step]) -> list[str]:
 def _is_left_out(parameter: Parameter, settings: Settings) -> bool:
     """Whether a parameter of no known name may be None, as a param or an input that is absent."""
     is_known = parameter.name in settings.wiring.params or parameter.name in settings.wiring.inputs
+    if parameter.in_batches:
+        return False
     return admits_none(parameter.annotation) and not is_known and parameter.name != WORKDIR
 
 

@@ -56,7 +56,8 @@ def problems_of_each(
         if kinds != {"list"}:
             yield f"{where}: `{name}` makes no list or dict, so it has no items."
     elif name in wiring.inputs:
-        if is_url(wiring.inputs[name]) or parameter.annotation is not Path:
+        is_file = parameter.annotation is Path or parameter.in_batches
+        if is_url(wiring.inputs[name]) or not is_file:
             yield f"{where}: the items are the files of a folder or glob; annotate it `Path`."
     elif name in wiring.params:
         if not isinstance(wiring.params[name], list):

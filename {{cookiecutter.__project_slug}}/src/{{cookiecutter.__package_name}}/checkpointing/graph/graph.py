@@ -218,6 +218,7 @@ def _resolved(segments: Sequence[Segment]) -> Iterator[Segment]:
     """The segments, in which each parameter knows what it takes of a value of several.
 
     That is the item that it has the mere name of, or the items that make up its plain list or dict.
+    An iterator of tables takes the items of a value of several, and one table in batches.
     """
     every = {step.name for segment in segments for step in segment.steps}
     shaped: set[str] = set()
@@ -228,7 +229,9 @@ def _resolved(segments: Sequence[Segment]) -> Iterator[Segment]:
             parameters: list[Parameter] = []
             for p in step.parameters:
                 if p.key is None and p.name not in every and len(holders.get(p.name, ())) == 1:
-                    parameters.append(replace(p, value=holders[p.name][0], key=p.name))
+                    p = replace(p, value=holders[p.name][0], key=p.name)
+                if p.batch and (p.key is not None or p.name not in shaped - {step.each}):
+                    parameters.append(replace(p, shape=None, codec=p.batch, in_batches=True))
                 elif p.key is None and p.shape is None and p.name in shaped - {step.each}:
                     parameters.append(replace(p, shape=p.of_items))
                 else:

@@ -102,6 +102,28 @@ class Columns:
         object.__setattr__(self, "names", names)
 
 
+@dataclass(frozen=True)
+class Batches:
+    """How many rows each batch has of a table that a step takes in batches.
+
+    Without it the runtime chooses the number, by the memory budget. The result of a step must not
+    depend on it.
+
+    >>> import pandas as pd
+    >>> from collections.abc import Iterator
+    >>> from typing import Annotated
+    >>> @step
+    ... def late(flights: Annotated[Iterator[pd.DataFrame], Batches(rows=50_000)]) -> int:
+    ...     return sum(int((batch["delay"] > 15).sum()) for batch in flights)
+    """
+
+    rows: int
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ConfigurationError(f"Batches(rows={self.rows}): a batch has at least one row.")
+
+
 def require_function(candidate: object) -> None:
     """Refuse what is no plain function. Raises ConfigurationError."""
     if not isinstance(candidate, types.FunctionType):

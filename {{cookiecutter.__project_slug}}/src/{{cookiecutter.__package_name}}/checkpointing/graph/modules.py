@@ -25,9 +25,10 @@ from typing import Any
 from ..base.litter import in_inputs
 from ..base.location import RUNTIME, RUNTIME_NAME
 
-RUNTIME_LIBRARIES = frozenset({"altair", "filelock", "jinja2", "markupsafe", "numpy", "pandas"})
-RUNTIME_LIBRARIES |= {"psutil", "pyarrow", "pydantic", "pydantic_core", "rich", "typer"}
-RUNTIME_LIBRARIES |= {"scipy", "sklearn", "skops", "typing_extensions", "xlsxwriter", "xxhash"}
+RUNTIME_LIBRARIES = frozenset({"altair", "duckdb", "filelock", "jinja2", "markupsafe", "numpy"})
+RUNTIME_LIBRARIES |= {"pandas", "polars", "psutil", "pyarrow", "pydantic", "pydantic_core", "rich"}
+RUNTIME_LIBRARIES |= {"scipy", "sklearn", "skops", "typer", "typing_extensions", "xlsxwriter"}
+RUNTIME_LIBRARIES |= {"xxhash"}
 """What the runtime itself imports, and shares with the steps: it counts by its version, always."""
 
 _AT_START = frozenset({"__main__", "__mp_main__", "_virtualenv", "sitecustomize", "usercustomize"})

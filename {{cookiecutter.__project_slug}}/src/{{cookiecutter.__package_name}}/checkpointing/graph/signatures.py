@@ -20,6 +20,7 @@ _LIBRARIES = tuple(
     Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 _WRAPPERS = (Required, NotRequired)
+_LARGE = ("numpy", "pandas", "pyarrow", "polars", "duckdb", "_duckdb")
 
 
 def problems_of_form(function: types.FunctionType) -> Iterator[str]:
@@ -28,8 +29,6 @@ def problems_of_form(function: types.FunctionType) -> Iterator[str]:
         yield "a step must be defined at the top of its module, where other processes can find it."
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         yield "a step cannot be `async`. Run the event loop inside: `asyncio.run(...)`."
-    elif inspect.isgeneratorfunction(function):
-        yield "a step cannot be a generator. Return the whole value instead of yielding parts."
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
@@ -46,7 +45,7 @@ def problems_of_form(function: types.FunctionType) -> Iterator[str]:
 def is_plain(annotation: Any) -> bool:
     """Whether a process can load an annotation without the project's own code, or a large library.
 
-    Scalars of NumPy and pandas would make it import these.
+    Scalars of NumPy and pandas would make it import these, tables of an engine the engine.
     """
     if members := typing.get_args(annotation):
         return all(map(is_plain, members))
@@ -56,7 +55,7 @@ def is_plain(annotation: Any) -> bool:
     if isinstance(annotation, NewType):
         return True  # sent by its structure, below
     home = annotation if isinstance(annotation, type) else type(annotation)
-    if home.__module__.partition(".")[0] in ("numpy", "pandas"):
+    if home.__module__.partition(".")[0] in _LARGE:
         return False
     file = getattr(sys.modules.get(home.__module__), "__file__", None)
     return file is None or any(Path(file).is_relative_to(folder) for folder in _LIBRARIES)

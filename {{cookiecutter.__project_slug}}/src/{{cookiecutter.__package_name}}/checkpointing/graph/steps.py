@@ -20,8 +20,9 @@ from typing import Any
 from ..base.errors import ConfigurationError
 from ..base.names import LONGEST, is_too_long
 from ..codecs import codec_named, codec_of, outer_types, why_refused
-from ..codecs.several import INDEX, Shape, item_name
-from .marking import Columns, is_step, options_of, require_function
+from ..codecs.several import INDEX, ItemType, Shape, item_name
+from .batches import READER, batch_of, codec_of_batches, is_lazy, require_batches
+from .marking import Batches, Columns, is_step, options_of, require_function
 from .shapes import Item, item_type, shape_of, why_items_refused
 from .signatures import is_plain, problems_of_form, without_none
 from .sources import read
@@ -70,6 +71,15 @@ class Parameter:
 
     of_items: Shape | None = None
     """The shape of a plain list or dict, should what it takes be made of several."""
+
+    batch: str = ""
+    """The codec of each batch, should what it takes be one table; empty if it takes none so."""
+
+    rows: int | None = None
+    """How many rows each batch has; None: the runtime chooses."""
+
+    in_batches: bool = False
+    """Whether it takes one table in batches; then `codec` is that of a batch."""
 
     @property
     def source(self) -> str:
@@ -122,6 +132,9 @@ class Step:
     each: str = ""
     """The parameter for whose every item it runs; empty: it runs once."""
 
+    streams: bool = False
+    """Whether its value is computed while it is written, batch by batch."""
+
     @property
     def place(self) -> str:
         return f"{self.file}:{self.line} {self.name}"
@@ -130,11 +143,6 @@ class Step:
     def is_alone(self) -> bool:
         """Whether it runs in a part of its own: a sink, or a step that runs for each item."""
         return self.is_sink or bool(self.each)
-
-    @property
-    def title(self) -> str:
-        """The step for people who look at a plan: that it runs for each item of something."""
-        return f"{self.name} for each of {self.each}" if self.each else self.name
 
     @property
     def is_sink(self) -> bool:
@@ -265,6 +273,7 @@ def _read_step(marked: Callable[..., Any]) -> Step:
             f"that only has an effect."
         )
     made = _returned(hints["return"])
+    require_batches(place, function, hints["return"])
     if options.each:
         made = _of_each(made, hints["return"], options.each)
     return Step(
@@ -281,13 +290,15 @@ def _read_step(marked: Callable[..., Any]) -> Step:
         is_text=hints["return"] is str,
         always=options.always,
         each=options.each,
+        streams=made.streams,
     )
 
 
 def _parameter(name: str, annotation: Any) -> Parameter:
-    columns = item = None
+    columns = item = rows = None
     if typing.get_origin(annotation) is typing.Annotated:
         annotation, *extras = typing.get_args(annotation)
+        rows = next((extra.rows for extra in extras if isinstance(extra, Batches)), None)
         columns = next((extra.names for extra in extras if isinstance(extra, Columns)), None)
         item = next((extra for extra in extras if isinstance(extra, Item)), None)
     value, key = (item.value, str(item.key)) if item is not None else ("", None)
@@ -296,10 +307,11 @@ def _parameter(name: str, annotation: Any) -> Parameter:
         shown, kept = codec_named(read.codec).type_name, None
     else:
         shown = annotation.__qualname__ if type(annotation) is type else repr(annotation)
-        kept = annotation if is_plain(annotation) else None
+        kept = annotation if is_plain(annotation) and not read.batch else None
     return Parameter(
         name, shown, kept, read.codec, columns, read.refused, read.kinds,
         read.shape, read.is_optional, value, key, shape_of(annotation, is_plain_too=True),
+        read.batch, rows,
     )  # fmt: skip
 
 
@@ -312,6 +324,8 @@ class _Read:
     kinds: tuple[tuple[str, ...], ...] = ()
     shape: Shape | None = None
     is_optional: bool = False
+    batch: str = ""
+    streams: bool = False
 
 
 def _returned(annotation: Any) -> _Read:
@@ -320,8 +334,17 @@ def _returned(annotation: Any) -> _Read:
         annotation = typing.get_args(annotation)[0]
     if annotation is type(None):
         return _Read()
+    if (codec := codec_of_batches(annotation, is_returned=True)) is not None:
+        return _Read(codec.name, streams=True)
     read = _read_annotation(annotation, is_returned=True)
-    return read if read.shape is None else replace(read, codec=INDEX)
+    if read.shape is None:
+        return replace(read, streams=is_lazy(read.codec))
+    if lazy := next((kind for kind in read.shape.types if is_lazy(kind.codec)), None):
+        return _Read(
+            refused=f"`{lazy.type_name}` is computed while it is written, so it cannot be one of "
+            f"several values. Return it from a step of its own."
+        )
+    return replace(read, codec=INDEX)
 
 
 def _of_each(made: _Read, annotation: Any, each: str) -> _Read:
@@ -334,14 +357,18 @@ def _of_each(made: _Read, annotation: Any, each: str) -> _Read:
     if made.codec is None:
         return made
     kind = item_type(annotation)
-    assert kind is not None, "it has a codec"
-    return _Read(INDEX, shape=Shape("each", f"{kind.type_name} for each of {each}", (), (kind,)))
+    if kind is None:  # an iterator of batches: each item is the table that they make up
+        kind = ItemType(made.codec, codec_named(made.codec).type_name)
+    shape = Shape("each", f"{kind.type_name} for each of {each}", (), (kind,))
+    return _Read(INDEX, shape=shape, streams=made.streams)
 
 
 def _read_annotation(annotation: Any, *, is_returned: bool) -> _Read:
-    shape = shape_of(annotation)
+    shape, batch = shape_of(annotation), "" if is_returned else batch_of(annotation)
     if shape is not None and not (shape.is_lazy and is_returned):
-        return _Read(shape=shape)
+        return _Read(shape=shape, batch=batch)
+    if batch and batch != READER:
+        return _Read(is_optional=True, batch=batch)
     inner, is_optional = annotation, False
     codec = codec_of(annotation)
     if codec is None:
@@ -350,4 +377,4 @@ def _read_annotation(annotation: Any, *, is_returned: bool) -> _Read:
     if codec is None:
         return _Read(refused=why_items_refused(annotation) or why_refused(annotation))
     kinds = outer_types(inner) if codec.family == "json" else ()
-    return _Read(codec.name, "", kinds, None, is_optional)
+    return _Read(codec.name, "", kinds, None, is_optional, batch)

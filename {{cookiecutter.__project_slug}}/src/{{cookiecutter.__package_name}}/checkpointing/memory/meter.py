@@ -37,6 +37,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if ON_LINUX else 4096
 _LIBC = ctypes.CDLL(None) if ON_LINUX else None
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36
+_MADV_DONTNEED = 4  # linux/mman.h
 _STOP: int | None = getattr(signal, "SIGSTOP", None)
 _CONTINUE: int | None = getattr(signal, "SIGCONT", None)
 _TRACKER = "resource_tracker import main"
@@ -132,9 +133,10 @@ def paused(pid: int) -> Iterator[None]:
         _send(members, signal.SIGCONT)
 
 
-def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
+def mapped_ranges(folder: Path, only: bytes = b"") -> list[tuple[int, int]]:
     """The address ranges (start, stop) at which this process maps files below a folder.
 
+    With `only`, those whose permissions begin so in /proc/self/maps.
     Empty where the system does not say; mapped files then count as held memory.
     """
     if not ON_LINUX:
@@ -144,8 +146,22 @@ def mapped_ranges(folder: Path) -> list[tuple[int, int]]:
     except OSError:
         return []
     inside = os.fsencode(folder.resolve()) + b"/"
-    spans = [line.split(None, 1)[0].split(b"-") for line in lines if inside in line]
+    spans = [
+        line.split(None, 1)[0].split(b"-") for line in lines if inside in line and only in line
+    ]
     return [(int(start, 16), int(stop, 16)) for start, stop in spans]
+
+
+def let_go_of_mapped(folder: Path) -> None:
+    """Tell the kernel that no page of the mapped files below a folder is needed for now.
+
+    They count no more as resident; what is read of them again is mapped again. Files that are
+    mapped to be written, or as a copy, stay as they are.
+    """
+    if _LIBC is None or (advise := getattr(_LIBC, "madvise", None)) is None:
+        return
+    for start, stop in mapped_ranges(folder, only=b" r--"):
+        advise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), _MADV_DONTNEED)
 
 
 def die_with_parent() -> None:

@@ -21,6 +21,9 @@ from ..base.units import Count
 from .residency import Shared
 
 PROFILE = "profile.json"
+ELASTIC_BYTES = 64 << 20
+"""What is kept free for a step that takes as much memory as there is, if it took more."""
+
 _KEPT_SIZES = 5
 
 
@@ -39,6 +42,8 @@ class StepMeasure:
         value_bytes: memory that came with its value, and was not another value's before.
         file_bytes: size of its value on disk.
         finished: False when it was only ever stopped.
+        is_elastic: whether it takes as much memory as there is, in batches or for an engine.
+        row_bytes: the most that a row of a batch that it took has cost; 0 if it took none.
     """
 
     measured_at: str
@@ -53,11 +58,17 @@ class StepMeasure:
     value_bytes: int = 0
     file_bytes: int = 0
     finished: bool = True
+    is_elastic: bool = False
+    row_bytes: float = 0.0
 
     @property
     def needed_bytes(self) -> int:
-        """The memory to expect of it, beyond what is held when it begins."""
-        return max(self.transient_bytes, self.stopped_bytes)
+        """The memory to expect of it, beyond what is held when it begins.
+
+        What an elastic step took says little of what it needs: it gets what there is.
+        """
+        taken = max(self.transient_bytes, self.stopped_bytes)
+        return min(taken, ELASTIC_BYTES) if self.is_elastic else taken
 
     def merged_with(self, former: StepMeasure | None) -> StepMeasure:
         """This measure, completed by a former one of the same step."""

@@ -59,8 +59,11 @@ class Residency:
         self._held: dict[Piece, _Held] = {}
         self._freed: list[_Held] = []
 
-    def add(self, value: str, frozen: Any) -> int:
-        """Add a value that was made or loaded; return the held bytes that came with it."""
+    def add(self, value: str, frozen: Any, *, in_batches: bool = False) -> int:
+        """Add a value that was made or loaded; return the held bytes that came with it.
+
+        Of a value that is written or read `in_batches` mapped pages do not stay, so none count.
+        """
         mapped = meter.mapped_ranges(self._folder)
 
         def is_mapped(address: int) -> bool:
@@ -70,7 +73,8 @@ class Residency:
         self._live[value] = pieces(frozen, is_mapped)
         for piece in self._live[value]:
             if piece not in self._held:
-                counts = self._holds_mapped or not is_mapped(piece.address)
+                stays = self._holds_mapped and not in_batches
+                counts = stays or not is_mapped(piece.address)
                 self._held[piece] = _Held(value, piece.bytes, counts)
                 own += piece.bytes if counts else 0
             self._held[piece].holders.add(value)

@@ -151,7 +151,8 @@ def arguments(bound: Bound, segment: Segment) -> dict[tuple[str, str], Any]:
         for parameter in step.parameters:
             name = parameter.name
             if name in bound.inputs:
-                annotation = list[Path] if step.each == name else parameter.annotation
+                is_files = step.each == name or parameter.in_batches
+                annotation = list[Path] if is_files else parameter.annotation
                 received[step.name, name] = argument(bound.inputs[name], annotation)
             elif (step.name, name) in bound.params:
                 received[step.name, name] = bound.params[step.name, name]

@@ -15,6 +15,7 @@ from ..base.errors import ConfigurationError
 from ..base.litter import Ignore, in_inputs
 from ..base.refusals import refusal_of, remedy_of
 from ..base.settings import PIPELINE_FILE, Settings
+from ..graph.batches import problem_of_input
 from ..graph.graph import Graph
 from ..graph.places import is_url, needed_annotation, problem_of_place
 from ..graph.signatures import admits_none, without_none
@@ -77,7 +78,7 @@ def argument(source: Input, annotation: Any) -> Any:
 def _may_lack(graph: Graph, name: str) -> bool:
     """Whether every parameter of that name may be None."""
     takers = [p for step in graph.steps for p in step.parameters if p.name == name]
-    return all(admits_none(parameter.annotation) for parameter in takers)
+    return all(p.is_optional if p.in_batches else admits_none(p.annotation) for p in takers)
 
 
 def _require_fitting(name: str, text: Any, graph: Graph, root: Path) -> None:
@@ -88,7 +89,14 @@ def _require_fitting(name: str, text: Any, graph: Graph, root: Path) -> None:
         raise ConfigurationError(f"input `{name}` = {str(text)!r} {problem}.")
     for step in graph.steps:
         for parameter in (p for p in step.parameters if p.name == name != step.each):
-            if needed := needed_annotation(str(text), root, parameter.annotation):
+            if parameter.in_batches:
+                if problem := problem_of_input(str(text), root):
+                    raise ConfigurationError(
+                        f"input `{name}` = {str(text)!r}: {step.place} takes it in batches, and it "
+                        f"{problem}.",
+                        step=step.name,
+                    )
+            elif needed := needed_annotation(str(text), root, parameter.annotation):
                 raise ConfigurationError(
                     f"input `{name}` = {str(text)!r}: {step.place} takes "
                     f"`{name}: {parameter.type_name}`; annotate it {needed}, or name another.",

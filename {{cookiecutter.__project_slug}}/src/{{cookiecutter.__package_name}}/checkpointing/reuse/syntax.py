@@ -47,7 +47,10 @@ def parsed(path: Path, name: str, package: str, source: bytes) -> Parsed:
 
 @functools.cache
 def tree_of(path: Path, source: bytes) -> ast.Module:
-    """The syntax of a source without docstrings. Raises ConfigurationError if it is not Python."""
+    """The syntax of a source without what cannot change a value: docstrings, the size of batches.
+
+    Raises ConfigurationError if it is not Python.
+    """
     try:
         tree = ast.parse(source, filename=str(path))
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte
@@ -57,7 +60,24 @@ def tree_of(path: Path, source: bytes) -> ast.Module:
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and _text(first.value) is not None:
                 node.body = node.body[1:]
+    _forget_batches(tree)
     return tree
+
+
+def _forget_batches(tree: ast.Module) -> None:
+    """Take the number of rows out of each `Batches(...)` that annotates a parameter."""
+    nodes = [*ast.walk(tree)]
+    imported = {
+        alias.asname or alias.name
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and f".{node.module}".endswith(".checkpointing")
+        for alias in node.names
+        if alias.name == "Batches"
+    }
+    annotations = [n.annotation for n in nodes if isinstance(n, ast.arg) and n.annotation]
+    for call in (n for a in annotations for n in ast.walk(a) if isinstance(n, ast.Call)):
+        if imported and isinstance(call.func, ast.Name) and call.func.id in imported:
+            call.args, call.keywords = [], []
 
 
 def digest_of_tree(tree: ast.AST) -> str:

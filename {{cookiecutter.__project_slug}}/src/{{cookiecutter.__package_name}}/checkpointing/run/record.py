@@ -68,6 +68,16 @@ class StepRecord:
     items: list[ItemRecord] = field(default_factory=list)
     """Of a step that runs for each item: those that ran in this part, in order."""
 
+    batches: int = 0
+    """How many batches it took of tables; `rows` is how many rows these had."""
+
+    rows: int = 0
+
+    made_batches: int = 0
+    """How many batches of its value it made; `made_rows` is how many rows these had."""
+
+    made_rows: int = 0
+
 
 @dataclass
 class WriteRecord:

@@ -5,8 +5,8 @@ This file decides; `processes.py` starts, watches and kills, `part.py` does the 
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ..base.errors import CheckpointingError, StorageError
@@ -14,7 +14,8 @@ from ..codecs.several import value_of
 from ..disk.claims import suffixes
 from ..disk.manifest import MANIFEST, PARTIAL, Manifest, read_manifest
 from ..disk.store import Damaged, used_bytes
-from ..memory.forecast import forecast_of
+from ..memory.batching import Allotment
+from ..memory.forecast import Forecast, forecast_of
 from ..memory.limits import oom_kills
 from ..memory.plan import plan
 from ..memory.profile import write_profile
@@ -24,11 +25,13 @@ from ..worker.main import run_part
 from ..worker.messages import DamageFound, Next, Order, PartCommitted, PartFailed, Source, StepEnded
 from . import verdicts
 from .adopting import Adopting
+from .allotting import Allotting
 from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
 from .job import Job
 from .ledger import Grant
 from .processes import Ending, Finished, run_worker
 from .record import CutRecord, SegmentRecord
+from .spilling import clearing, spill_of
 from .verdicts import Exceeded, LogTail
 from .watch import PartWatch
 
@@ -57,6 +60,7 @@ class SegmentRun:
         self.left: frozenset[int] = frozenset(self.span)
         self.cuts: dict[int, str] = {}
         self.sunk: frozenset[str] = frozenset()
+        self.allotting = Allotting(job.budget.bytes, self.settings.memory.segment.headroom)
         self.outgrew: int | None = None
         """The number of a step that alone exceeded its share of the budget, but not all of it."""
 
@@ -152,9 +156,13 @@ class SegmentRun:
         watch = PartWatch(self.record, self.record.parts, self.job.identity, count, self.observe)
         log, kills = LogTail(self.job.log, self.job.bound.secrets), oom_kills()
         is_last = self.outgrew == part.start
-        with self.job.ledger.grant(self._needed(part), last=is_last) as grant:
+        steps = [self.graph.steps[number] for number in part if number in self.left]
+        needed = self.allotting.needed(self.forecast.part(part))
+        with self.job.ledger.grant(needed, last=is_last) as grant:
+            allotment = self.allotting.of(steps, self.forecast.measures, grant)
+            order = replace(order, allotment=allotment)
             self._announce(part.start)
-            with log.masked():
+            with log.masked(), clearing(order.spill):
                 ending = run_worker(
                     run_part,
                     (order,),
@@ -166,6 +174,9 @@ class SegmentRun:
                 )
             had_all = grant.is_all
         self._learn(watch)
+        if not isinstance(ending, Finished):
+            with suppress(StorageError):  # its end is what there is to speak of
+                self._noted(before)
         if watch.raised is not None and not isinstance(ending, Finished):
             ending = Finished(watch.raised)  # it ended while it wrote what was finished before
         match ending:
@@ -185,6 +196,9 @@ class SegmentRun:
         if cut is None and watch.items:
             self._notice(f"{exceeded.phrase} after {watch.items} items; a new process runs others")
             return self._noted(before)
+        if cut is None and self.allotting.shrink(watch, exceeded):
+            self._notice(f"{exceeded.phrase}; `{watch.step}` runs again with less at once")
+            return before
         if cut is None and not is_last and not had_all:
             self.outgrew = part.start
             self._notice(f"{exceeded.phrase}, more than other runs left")
@@ -193,9 +207,19 @@ class SegmentRun:
             self._notice(f"{exceeded.phrase}; its checkpoint is written again")
             return before
         if cut is None:
-            raise verdicts.over_budget(self.segment, watch, exceeded, self.job.budget)
+            raise verdicts.over_budget(
+                self.segment, watch, exceeded, self.job.budget, *self._known(before)
+            )
         self._cut_again(cut, exceeded, before)
         return before
+
+    def _known(self, before: Manifest | None) -> tuple[Forecast, dict[str, dict[str, Any]]]:
+        """The forecast with what is known by now, and how the values on disk are described."""
+        settings = self.settings.memory
+        sizes = {self.segment: self.input_bytes}
+        manifests = [*self.job.upstream.values(), *filter(None, [before])]
+        described = {name: r.description for m in manifests for name, r in m.values.items()}
+        return forecast_of(self.graph, self.job.profile, settings, sizes), described
 
     def _noted(self, before: Manifest | None) -> Manifest | None:
         """What the segment has on disk after its process was killed between two items."""
@@ -227,14 +251,6 @@ class SegmentRun:
                 f"{len(done)} of its items are done and kept: the next run does the others."
             )
         return failure
-
-    def _needed(self, part: range) -> int | None:
-        """The bytes to keep free for a part: as much above its forecast as a plan leaves free."""
-        forecast = self.forecast.part(part)
-        if forecast.unknown:
-            return None
-        needed = forecast.peak / (1 - self.settings.memory.segment.headroom)
-        return min(self.job.budget.bytes, math.ceil(needed))
 
     def _announce(self, start: int) -> None:
         step = self.graph.steps[start].name
@@ -352,6 +368,8 @@ class SegmentRun:
             allowance=max(0, checkpoints.max_disk - used_bytes(bound.settings)),
             count=job.budget.count,
             log=job.log,
+            allotment=Allotment(job.budget.bytes),
+            spill=spill_of(bound.store.path(self.segment.name, job.key)),
             keep_all=checkpoints.keep_all,
         )
 

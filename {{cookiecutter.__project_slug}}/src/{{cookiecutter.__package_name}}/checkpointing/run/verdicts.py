@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..base.errors import BY_KIND, BudgetExceeded, CheckpointingError, StepFailed
 from ..base.interrupts import held
@@ -16,11 +17,12 @@ from ..base.reading import open_file
 from ..base.secrets import Secret, mask_file, masked
 from ..base.texts import VALUE_CHARACTERS, cut
 from ..base.units import size
-from ..graph.steps import Segment
+from ..graph.steps import Segment, Step
 from ..memory import meter
 from ..memory.budget import EffectiveBudget
 from ..memory.forecast import Forecast
 from ..memory.plan import Plan
+from ..memory.ways_out import PAGE, Excess, WayOut, ways_out
 from ..worker.messages import PartFailed
 from .processes import Died, Ending, Finished, OverBudget
 from .watch import PartWatch
@@ -31,14 +33,9 @@ _LOG_TAIL_BYTES = 1_000_000
 _ALIKE_BYTES = 16 * 2**20  # by which processes differ that did the same
 _SIGKILL: int = getattr(signal, "SIGKILL", 9)
 _SIGABRT: int = signal.SIGABRT
+_TOO_SMALL = "the budget is too small to start Python and the libraries; raise it."
 # What Rust, C++ and glibc print when an allocation fails and they give up.
 _REFUSED = re.compile(r"memory allocation of \d+ bytes failed|bad_alloc|[Oo]ut of memory")
-_WAYS_OUT = (
-    "load only the columns that it needs: `Annotated[pd.DataFrame, Columns(...)]`",
-    "split the step in two, so that less is held at once",
-    "if it still cannot fit, use an engine that works out of core for this step",
-    "raise the budget, if whoever owns memory_budget.toml agrees",
-)
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,9 @@ class Exceeded:
 
     held: int = 0
     """The bytes that the process tree held, if they were seen; else 0."""
+
+    in_engine: bool = False
+    """Whether an engine could not do with the memory that it was allowed; less would not help."""
 
 
 class LogTail:
@@ -91,6 +91,9 @@ def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None
     match ending:
         case OverBudget(held):
             return Exceeded("over budget", f"{size(held)} held", held)
+        case Finished(PartFailed(kind=BudgetExceeded.kind, in_engine=True) as failed):
+            phrase = f"out of memory in the engine ({failed.message})"
+            return Exceeded("out of memory", phrase, in_engine=True)
         case Finished(PartFailed(kind=BudgetExceeded.kind) as failed):
             return Exceeded("out of memory", f"an allocation failed ({failed.message})")
         case Died(exit_code) if exit_code == -_SIGKILL and struck:
@@ -107,9 +110,18 @@ def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None
 
 
 def over_budget(
-    segment: Segment, watch: PartWatch, exceeded: Exceeded, budget: EffectiveBudget
+    segment: Segment,
+    watch: PartWatch,
+    exceeded: Exceeded,
+    budget: EffectiveBudget,
+    forecast: Forecast,
+    tables: Mapping[str, Mapping[str, Any]],
 ) -> CheckpointingError:
-    """The error for a step that ran out of memory with a process of its own."""
+    """The error for a step that ran out of memory with a process of its own.
+
+    `forecast` knows what the step was measured to take, `tables` what values are like that it may
+    take: their descriptions in manifests.
+    """
     if watch.step is None and not watch.writing and exceeded.why == "killed":
         return _died(segment, watch, f"was {exceeded.phrase}")
     largest = sorted(watch.live.items(), key=lambda item: item[1], reverse=True)[:_LISTED_VALUES]
@@ -118,11 +130,22 @@ def over_budget(
     cause = (
         f"{size(held)} of memory held" if exceeded.held else f"{exceeded.phrase}, {size(held)} held"
     )
+    stopped = watch.step or (watch.ended[-1] if watch.ended and watch.writing else None)
+    ways: tuple[WayOut, ...] = ()
+    if stopped is not None:
+        excess = Excess(
+            budget.bytes,
+            forecast.settings.segment.headroom,
+            is_writing=watch.writing,
+            in_engine=exceeded.in_engine,
+            tables=tables,
+        )
+        ways = ways_out(_step(forecast, stopped), forecast, excess)
     message = (
         f"segment `{segment.name}`, {_doing(watch)}: {cause}, the budget is "
         f"{size(budget.bytes)} ({budget.source}).\n"
         f"  Largest live values: {listed}.\n"
-        f"  What to do: {_ways_out(watch)}"
+        f"  What to do: {_listed(ways) if ways else _TOO_SMALL}"
     )
     return BudgetExceeded(
         message,
@@ -132,6 +155,7 @@ def over_budget(
         held_bytes=held,
         budget_bytes=budget.bytes,
         largest_values=dict(largest),
+        ways_out=[way.as_json() for way in ways],
     )
 
 
@@ -159,11 +183,13 @@ def require_fit(
         if spared > _ALIKE_BYTES:
             needed -= spared
         if needed > budget.bytes:
-            raise _will_not_fit(segment, step.name, needed, budget)
+            excess = Excess(budget.bytes, forecast.settings.segment.headroom, needed)
+            ways = ways_out(step, forecast, excess)
+            raise _will_not_fit(segment, step.name, needed, budget, ways)
 
 
 def _will_not_fit(
-    segment: Segment, step: str, needed: int, budget: EffectiveBudget
+    segment: Segment, step: str, needed: int, budget: EffectiveBudget, ways: tuple[WayOut, ...]
 ) -> CheckpointingError:
     """The error for a step that is known not to fit, before anything of its segment is run.
 
@@ -173,7 +199,7 @@ def _will_not_fit(
         f"segment `{segment.name}`, step `{step}`: an earlier run with the same code and inputs "
         f"measured that it needs {size(needed)} even in a process of its own, the budget is "
         f"{size(budget.bytes)} ({budget.source}). The segment was not started.\n"
-        f"  What to do: {_listed(_WAYS_OUT)}"
+        f"  What to do: {_listed(ways)}"
     )
     return BudgetExceeded(
         message,
@@ -183,6 +209,7 @@ def _will_not_fit(
         held_bytes=needed,
         budget_bytes=budget.bytes,
         largest_values={},
+        ways_out=[way.as_json() for way in ways],
     )
 
 
@@ -219,14 +246,13 @@ def _doing(watch: PartWatch) -> str:
     return "writing its checkpoint" if watch.writing else "before its first step"
 
 
-def _ways_out(watch: PartWatch) -> str:
-    if watch.step is None and not watch.writing:
-        return "the budget is too small to start Python and the libraries; raise it."
-    return _listed(_WAYS_OUT)
+def _step(forecast: Forecast, name: str) -> Step:
+    return forecast.graph.steps[forecast.graph.number(name)]
 
 
-def _listed(ways: tuple[str, ...]) -> str:
-    return "\n    - " + "\n    - ".join(ways)
+def _listed(ways: tuple[WayOut, ...]) -> str:
+    listed = "".join(f"\n    - {way.do}" for way in ways)
+    return f"{listed}\n  {PAGE} shows each with examples."
 
 
 def _end(exit_code: int | None) -> str:

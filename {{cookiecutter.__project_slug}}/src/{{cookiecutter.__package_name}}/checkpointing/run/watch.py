@@ -10,7 +10,7 @@ from typing import Any
 
 from ..base.units import Count
 from ..memory import meter
-from ..memory.profile import SegmentProfile, StepMeasure
+from ..memory.profile import ELASTIC_BYTES, SegmentProfile, StepMeasure
 from ..memory.residency import Shared
 from ..worker.messages import (
     CommitStarted,
@@ -41,6 +41,7 @@ class PartWatch:
         held: the peak so far of the current step or write, in bytes.
         item: the item for which a step runs now, if it runs for each.
         items: how many items have ended.
+        is_elastic: whether the step that runs takes as much memory as there is.
         raised: how a step failed, if the worker has told that before it ended.
     """
 
@@ -63,6 +64,7 @@ class PartWatch:
         self._writes: dict[str, int] = {}
         self._shared: tuple[Shared, ...] = ()
         self.item = ""
+        self.is_elastic = False
         self.items = 0
         self.live: dict[str, int] = {}
         self.ended: list[str] = []
@@ -148,7 +150,7 @@ class PartWatch:
     def _begin(self, message: StepStarted) -> None:
         held = message.held_bytes
         self._current = StepRecord(message.step, self._part, held, held)
-        self.item = message.item
+        self.item, self.is_elastic = message.item, message.is_elastic
         if self._together is None or not message.item:
             former = [s for s in self._record.steps if s.name == message.step and not s.items]
             for step in former:  # an earlier attempt ran it and was stopped
@@ -165,17 +167,20 @@ class PartWatch:
         self._current.seconds = message.seconds
         self._current.input_bytes = message.input_bytes
         self._current.value_bytes = message.value_bytes
+        _count_batches(self._current, message)
         self.on_sample(message.held_bytes)
         self.item = ""
         if not message.more:
             self.ended.append(message.step)
         self._shared = message.shared
-        self.largest_rise = max(self.largest_rise, self._rise())
+        rise = min(self._rise(), ELASTIC_BYTES) if self.is_elastic else self._rise()
+        self.largest_rise = max(self.largest_rise, rise)
         grown = message.held_bytes - self._began.held_bytes
         measure = self._measure(
             transient_bytes=self._rise(),
             drift_bytes=grown - (message.live_bytes - self._began.live_bytes),
             file_bytes=message.file_bytes,
+            row_bytes=message.row_bytes,
         )
         self._measures[message.step] = self._of_all(measure, message) if message.item else measure
 
@@ -194,6 +199,7 @@ class PartWatch:
             together.seconds += current.seconds
             together.read_seconds += current.read_seconds
             together.input_bytes = max(together.input_bytes, current.input_bytes)
+            _count_batches(together, message)
         former = self._measures.get(message.step, measure)
         is_first = message.step not in self._measures
         return replace(
@@ -202,6 +208,7 @@ class PartWatch:
             peak_bytes=together.peak_bytes,
             transient_bytes=max(former.transient_bytes, measure.transient_bytes),
             value_bytes=0,  # it is on disk, and no longer in memory
+            row_bytes=max(former.row_bytes, measure.row_bytes),
             file_bytes=measure.file_bytes + (0 if is_first else former.file_bytes),
         )
 
@@ -221,5 +228,13 @@ class PartWatch:
             began_bytes=step.began_bytes,
             peak_bytes=step.peak_bytes,
             value_bytes=step.value_bytes,
+            is_elastic=self.is_elastic,
             **figures,
         )
+
+
+def _count_batches(record: StepRecord, message: StepEnded) -> None:
+    record.batches += message.batches
+    record.rows += message.rows
+    record.made_batches += message.made_batches
+    record.made_rows += message.made_rows

@@ -48,7 +48,7 @@ def freeze(
     assert step.codec is not None, "a sink has no value"
     if shape is None:
         return {name: _frozen(step, name, step.codec, step.is_optional, result, workdir)}
-    with _naming(name, step):
+    with naming(name, step):
         items = unpack(shape, result, annotation_of(step.function(), "return"))
     _require(step, items, taken)
     frozen = {name: Frozen(codec_named(step.codec), index_of(shape, items), name)}
@@ -68,6 +68,11 @@ def freeze_item(step: Step, item: EachItem, result: Any, workdir: Path) -> Froze
     frozen = _frozen(step, item.name, kind.codec, kind.is_optional, result, workdir)
     stem = _stem(step.shape, step.name, key_of(item.name), item.number)
     return Frozen(frozen.codec, frozen.form, stem)
+
+
+def is_none(frozen: Any) -> bool:
+    """Whether a value that may be None was None, where the codec of another type keeps it."""
+    return bool(isinstance(frozen, bytes) and frozen == _NONE)
 
 
 def thaw(parameter: Parameter, frozen: Any) -> Any:
@@ -95,7 +100,7 @@ def _frozen(
     known = codec_named(codec)
     if is_optional and value is None and known.family != "json":
         return Frozen(codec_named("json"), _NONE, name)
-    with _naming(name, step), children_end_here():
+    with naming(name, step), children_end_here():
         form = known.freeze(value)
     if known.family == "path":
         if not Path(form).resolve().is_relative_to(workdir.resolve()):
@@ -104,7 +109,7 @@ def _frozen(
                 f"`workdir: Path` and make the file there.",
                 step=step.name,
             )
-        with _naming(name, step):
+        with naming(name, step):
             require_whole(Path(form))
     return Frozen(known, form, name)
 
@@ -129,7 +134,7 @@ def _stem(shape: Shape, value: str, key: str, number: int) -> str:
 
 
 @contextlib.contextmanager
-def _naming(name: str, step: Step) -> Iterator[None]:
+def naming(name: str, step: Step) -> Iterator[None]:
     """Name the value in the message of an InexactValue."""
     try:
         yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..codecs import codec_named
@@ -18,6 +19,7 @@ from ..graph.steps import Parameter, Step
 from ..memory import meter
 from ..reuse.each import EachItem
 from .calling import call, given, seed
+from .engines import is_elastic
 from .freezing import Frozen, freeze_item, thaw
 from .messages import Next, StepEnded, StepStarted
 from .part import Part
@@ -66,22 +68,26 @@ class ItemPart(Part):
     def _run_item(self, step: Step, item: EachItem) -> None:
         self.current, self.item = step.name, item
         key, started = key_of(item.name), time.perf_counter()
-        held = self.gauge.sample()
-        self.send(StepStarted(step.name, self._sizes(), self.residency.bytes, held, key))
+        held, elastic = self.gauge.sample(), is_elastic(step)
+        self.send(StepStarted(step.name, self._sizes(), self.residency.bytes, held, key, elastic))
         seed(item.key, step.name)
+        self._begin_step(step)
         taken: dict[str, int] = {}
         take = self._taker(step, taken)
         result = call(step.function(), [p.name for p in step.parameters], take)
-        seconds, own, kept = time.perf_counter() - started, 0, None
+        own, kept = 0, None
         if step.shape is not None:
-            frozen = freeze_item(step, item, result, self.commit.workdir_path(self._stem(step)))
-            own = self.residency.add(item.name, frozen.form)
+            frozen = self._frozen(step, item, result)
+            own = self.residency.add(item.name, frozen.form, in_batches=step.streams)
+            seconds = time.perf_counter() - started
             kept = self._kept(item, frozen)
             del frozen
+        else:
+            seconds = time.perf_counter() - started
         del result
+        self._end_step(step)
         gone = [name for name in {*taken, *self.live} if self._is_done_with(name)]
-        for name in gone:
-            self.live.pop(name, None)
+        self._let_go(gone)
         meter.give_back_memory()
         self.residency.drop(item.name, *gone)
         self.commit.note(item.name, item.key, kept)
@@ -98,8 +104,17 @@ class ItemPart(Part):
                 item=key,
                 more=not self._is_last,
                 written_bytes=kept.bytes if kept else 0,
+                **self.streams.figures(),
             )
         )
+
+    def _frozen(self, step: Step, item: EachItem, result: Any) -> Frozen:
+        """What was made of an item; a file already, if the step streams."""
+        assert step.shape is not None, "a sink has no value"
+        if not step.streams:
+            return freeze_item(step, item, result, self.commit.workdir_path(self._stem(step)))
+        codec, stem = step.shape.types[0].codec, self._stem(step)
+        return self._stream(step, item.name, codec, result, stem)
 
     def _kept(self, item: EachItem, frozen: Frozen) -> Kept:
         """Write what was made of an item."""
@@ -111,8 +126,10 @@ class ItemPart(Part):
             output=order.is_output(item.name),
             suffix=order.suffixes.get(item.name, ""),
         )
-        self.commit.require_room(sure_bytes(frozen.form, files))
-        kept = self.commit.keep(item.name, frozen.form, frozen.codec, files, frozen.stem)
+        streamed = self.streamed.pop(item.name, None)
+        if streamed is None:
+            self.commit.require_room(sure_bytes(frozen.form, files))
+        kept = self.commit.keep(item.name, frozen.form, frozen.codec, files, frozen.stem, streamed)
         self.written[item.name] = kept
         return kept
 
@@ -144,9 +161,13 @@ class ItemPart(Part):
         """The item itself: of a list of params or files, or of a value of an earlier step."""
         assert self.item is not None, "an item runs"
         if (step.name, each.name) in self.order.arguments:
-            return given(self.order.arguments[step.name, each.name][self.item.number])
+            argument = given(self.order.arguments[step.name, each.name][self.item.number])
+            return self._read_input(each, [argument]) if each.in_batches else argument
         if self.order.sources[each.source].record.codec == INDEX:
             name = item_name(each.source, key_of(self.item.name))
+            if each.in_batches:
+                own = replace(each, value=each.source, key=key_of(self.item.name))
+                return self._in_batches(own, taken, may_drop=True)
             return self._take(name, lambda frozen: thaw(each, frozen), taken, may_drop=True)
         number = self.item.number
         return self._take(

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ from ..base.errors import (
     ConfigurationError,
     InexactValue,
     StepFailed,
+    StorageError,
     nearest,
 )
 from ..base.interrupts import SIGNALS
@@ -42,6 +44,11 @@ from .part import Part
 from .traces import headline, release, user_traceback
 
 _IN_LOG = "; see the log"
+_LACKS_MEMORY = {("duckdb", "OutOfMemoryException"), ("_duckdb", "OutOfMemoryException")}
+_DISK_LIMIT = "max_temp_directory_size"  # of DuckDB, which has no error of its own for that
+_MORE_DISK = "It is what `max_disk` in memory_budget.toml leaves: raise that, or free some room."
+_PANIC = ("pyo3_runtime", "PanicException")  # of a library in Rust, such as polars
+_REFUSED = re.compile(r"memory allocation|alloc(ation)? error|[Oo]ut of memory")
 
 
 @dataclass(frozen=True)
@@ -100,13 +107,25 @@ def as_failure(
         return PartFailed(error.kind, masked(error.message, secrets), error.step or step)
     said, trace = (masked(t, secrets) for t in (headline(error), user_traceback(error, root)))
     message = cut(said, MESSAGE_CHARACTERS, _IN_LOG)
-    if isinstance(error, MemoryError):
-        return PartFailed(BudgetExceeded.kind, message, step)
+    in_engine = _is_refusal(error)
+    if in_engine and _DISK_LIMIT in said:
+        return PartFailed(StorageError.kind, f"{message}\n  {_MORE_DISK}", step)
+    if isinstance(error, MemoryError) or in_engine:
+        return PartFailed(BudgetExceeded.kind, message, step, in_engine=in_engine)
     shown = cut(trace, TRACEBACK_CHARACTERS, _IN_LOG)
     if (message, shown) != (said, trace):
         with contextlib.suppress(OSError):  # the disk is full
             print(trace, file=sys.stderr, flush=True)
     return PartFailed(StepFailed.kind, message, step, shown)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether an engine has said that it lacks memory: what it raises is no MemoryError."""
+    kind = type(error)
+    name = kind.__module__.partition(".")[0], kind.__name__
+    if name in _LACKS_MEMORY:
+        return True
+    return name == _PANIC and _REFUSED.search(headline(error)) is not None
 
 
 def describe_pipeline(

@@ -13,6 +13,7 @@ from ..base.units import Count
 from ..codecs.several import value_of
 from ..disk.manifest import FileRecord, Manifest
 from ..graph.steps import Segment, Step
+from ..memory.batching import Allotment
 from ..memory.residency import Shared
 from ..reuse.each import EachItem
 from ..reuse.key import Code
@@ -54,6 +55,8 @@ class Order:
         code: of the segment; the key was made from it.
         trees: the inputs and data files, as they were when they were hashed.
         allowance: the most bytes that may be written.
+        allotment: what the part may hold, for batches and for engines.
+        spill: the folder for what an engine does not hold in memory.
         keep_all: whether values stay on disk that no later part reads.
     """
 
@@ -85,6 +88,8 @@ class Order:
     allowance: int
     count: Count
     log: Path
+    allotment: Allotment
+    spill: Path
     keep_all: bool = False
 
     @property
@@ -164,6 +169,9 @@ class StepStarted:
     item: str = ""
     """The item that it runs for, if it runs for each."""
 
+    is_elastic: bool = False
+    """Whether it takes as much memory as there is; see `engines.is_elastic`."""
+
 
 @dataclass(frozen=True)
 class ValueLoaded:
@@ -222,6 +230,19 @@ class StepEnded:
 
     written_bytes: int = 0
     """The bytes that were written for the item."""
+
+    batches: int = 0
+    """How many batches it took of tables, and how many `rows` these had."""
+
+    rows: int = 0
+
+    made_batches: int = 0
+    """How many batches of its value it made, and how many `made_rows` these had."""
+
+    made_rows: int = 0
+
+    row_bytes: float = 0.0
+    """The most memory that a row of the batches it took has cost, where that was measured."""
 
 
 @dataclass(frozen=True)
@@ -284,6 +305,9 @@ class PartFailed:
 
     kept: Manifest | None = None
     """The checkpoint of what was finished before, if that was committed."""
+
+    in_engine: bool = False
+    """Whether an engine refused to take more memory than it was allowed."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from pathlib import Path
 
@@ -33,8 +34,10 @@ def release(error: BaseException) -> None:
 
 def headline(error: BaseException) -> str:
     """The type and the message of an error, even if its `__str__` raises."""
+    polars = sys.modules.get("polars")
+    is_panic = polars is not None and isinstance(error, polars.exceptions.PanicException)
     try:
-        return f"{type(error).__name__}: {error}"
+        return f"{'polars panicked' if is_panic else type(error).__name__}: {error}"
     except BaseException as failure:  # it may even call sys.exit
         return f"{type(error).__name__}, whose message raises {type(failure).__name__}"
 

@@ -102,7 +102,11 @@ def _wiring(segment: Segment) -> Any:
             step.codec,
             step.shape,
             step.each,
-            [(p.name, p.type_name, p.codec, p.columns, p.of_items) for p in step.parameters],
+            step.streams,
+            [
+                (p.name, p.type_name, p.batch or p.codec, p.columns, p.of_items, p.rows)
+                for p in step.parameters
+            ],
         )
         for step in segment.steps
     ]

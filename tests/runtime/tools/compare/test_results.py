@@ -214,3 +214,82 @@ def test_outputs_that_cannot_be_hashed_are_not_held_against_the_script(
     assert comparison["exit_code"] == 0
     assert comparison["plain"]["status"] == "ran"
     assert comparison["same_results"] is None
+
+
+def test_tables_in_batches_and_of_engines_are_the_same(project: Project) -> None:
+    project.segments(
+        s01="""
+        from collections.abc import Iterator
+        import duckdb
+        import polars as pl
+        import pyarrow as pa
+        from ..checkpointing import Batches
+
+        @step
+        def made(rows: int) -> Iterator[pd.DataFrame]:
+            for start in range(0, rows, 700):
+                numbers = np.arange(start, min(start + 700, rows))
+                yield pd.DataFrame({"n": numbers, "t": numbers.astype(str)})
+
+        @step
+        def lazy(made: pl.LazyFrame) -> pl.LazyFrame:
+            return made.filter(pl.col("n") % 3 == 0)
+
+        @step
+        def related(lazy: duckdb.DuckDBPyRelation, made: duckdb.DuckDBPyRelation) -> (
+            duckdb.DuckDBPyRelation
+        ):
+            texts = made.project("n, t AS text")
+            return lazy.join(texts, "n").order("n").project("n, text AS t")
+
+        @step
+        def read(lines: Annotated[Iterator[pd.DataFrame], Batches(rows=2)]) -> (
+            Iterator[pd.DataFrame]
+        ):
+            for batch in lines:
+                yield batch[batch["x"] != 3]
+        """,
+        s02="""
+        from collections.abc import Iterator
+        import polars as pl
+        import pyarrow as pa
+
+        @step
+        def kept(made: Annotated[Iterator[pd.DataFrame], Columns("n")]) -> Iterator[pd.DataFrame]:
+            for batch in made:
+                yield batch[batch["n"] % 7 == 0]
+
+        @step
+        def eager(lazy: pl.DataFrame, related: pl.DataFrame) -> pl.DataFrame:
+            return lazy.with_columns(other=related["t"])
+
+        @step
+        def passed(lazy: pa.RecordBatchReader) -> pa.RecordBatchReader:
+            return lazy
+
+        @step
+        def sums(kept: pd.DataFrame, eager: pd.DataFrame, passed: pa.Table, read: pd.DataFrame) -> (
+            dict
+        ):
+            rows = [len(kept), len(eager), passed.num_rows, len(read)]
+            return {"rows": rows, "n": int(kept["n"].sum())}
+        """,
+    )
+    project.write("lines.csv", "x\n" + "\n".join(map(str, range(7))) + "\n")
+    project.write(
+        "pipeline.toml",
+        """
+        [params]
+        rows = 5000
+        [inputs]
+        lines = "lines.csv"
+        [outputs]
+        kept = "kept.parquet"
+        eager = "eager.parquet"
+        passed = "passed.parquet"
+        sums = "sums.json"
+        """,
+    )
+    comparison = compared(project)
+    assert comparison["exit_code"] == 0, comparison["stderr"]
+    assert comparison["same_results"] == dict.fromkeys(("kept", "eager", "passed", "sums"), True)

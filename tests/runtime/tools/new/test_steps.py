@@ -24,6 +24,8 @@ TYPES = {
         "import numpy as np\nfrom numpy.typing import NDArray\n",
         "np.zeros(2, dtype=np.int64)",
     ),
+    "pl.DataFrame": ("import polars as pl\n", 'pl.DataFrame({"number": [1.0]})'),
+    "pl.LazyFrame": ("import polars as pl\n", 'pl.LazyFrame({"number": [1.0]})'),
     "pa.Table": ("import pyarrow as pa\n", 'pa.table({"number": [1]})'),
 }
 OWN_STYLES = {
@@ -72,7 +74,10 @@ def test_a_step_takes_the_last_value_as_the_type_that_it_has(draft: Written) -> 
         needs = "import pandas as pd\n\n" if "pd." in kind or not imports else ""
         head = f"{imports}{needs if 'pd.' in kind else ''}from ..checkpointing import step\n"
         text = STEP.format(name=f"value{number}", parameters="", returns=kind, body=value)
-        draft.put(f"src/demo/segments/{name}.py", head.replace("pa\nfrom", "pa\n\nfrom") + text)
+        draft.put(
+            f"src/demo/segments/{name}.py",
+            head.replace("pa\nfrom", "pa\n\nfrom").replace("pl\nfrom", "pl\n\nfrom") + text,
+        )
         segments.append(name)
     for name in segments:
         draft.put(
@@ -85,6 +90,22 @@ def test_a_step_takes_the_last_value_as_the_type_that_it_has(draft: Written) -> 
         kind = list(TYPES)[int(name[1:3]) - 4]
         assert f"(value{int(name[1:3])}: {kind}) -> " in takes
     run_tests(draft)
+
+
+@pytest.mark.parametrize(
+    "returns", ["Iterator[pd.DataFrame]", "Generator[pd.DataFrame, None, None]"]
+)
+def test_a_step_takes_the_whole_of_what_is_made_in_batches(draft: Written, returns: str) -> None:
+    draft.segment("s03_enrich", "delays", "", returns, "iter([pd.DataFrame()])")
+    path = draft.package / "segments" / "s03_enrich.py"
+    needed = f"from collections.abc import {returns.partition('[')[0]}\n\n"
+    path.write_text(needed + path.read_text())
+
+    made = draft.add_segment("more")
+
+    text = next(iter(made.created.values())).text
+    assert "def more(delays: pd.DataFrame) -> pd.DataFrame:" in text
+    assert "collections" not in text
 
 
 @pytest.mark.parametrize("style", OWN_STYLES)

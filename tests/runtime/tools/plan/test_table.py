@@ -13,8 +13,10 @@ from flight_delays.checkpointing.memory.limits import Limit
 from flight_delays.checkpointing.tools.plan.mermaid import flowchart
 from flight_delays.checkpointing.tools.plan.outlook import Outlook, outlook_of
 from flight_delays.checkpointing.tools.plan.table import print_outlook
+from flight_delays.checkpointing.tools.plan.titles import title
 from rich.console import Console
 
+from ...builders import pipeline
 from ...memory.forecasts import BASELINE, Segments, Told, forecast
 
 MB = 10**6
@@ -310,3 +312,60 @@ def test_a_large_pipeline_is_drawn_part_by_part(tmp_path: Path) -> None:
         "end",
         'n0 ==>|"v0, v1, v2 … (34)"| n40',
     ]
+
+
+def test_a_title_says_that_a_step_works_in_batches_and_in_which_engine(tmp_path: Path) -> None:
+    made = pipeline(
+        tmp_path,
+        """
+        from collections.abc import Iterator
+        import duckdb
+        import polars as pl
+        import pyarrow as pa
+
+        @step
+        def plain(rows: int) -> pd.DataFrame:
+            return pd.DataFrame()
+
+        @step
+        def made(rows: int) -> Iterator[pd.DataFrame]:
+            yield pd.DataFrame()
+
+        @step
+        def read(made: pa.RecordBatchReader) -> int:
+            return 0
+
+        @step
+        def lazy(plain: pl.LazyFrame) -> pl.LazyFrame:
+            return plain
+
+        @step
+        def pulled(lazy: duckdb.DuckDBPyRelation, made: Iterator[pl.DataFrame]) -> pd.DataFrame:
+            return pd.DataFrame()
+
+        @step(each="days")
+        def day(days: str) -> Iterator[pd.DataFrame]:
+            yield pd.DataFrame()
+        """,
+        wiring="[params]\nrows = 1\ndays = ['a', 'b']\n",
+    )
+
+    assert [title(step) for step in made.steps] == [
+        "plain",
+        "made (in batches)",
+        "read (in batches)",
+        "lazy (polars)",
+        "pulled (DuckDB, polars, in batches)",
+        "day for each of days (in batches)",
+    ]
+
+
+def test_the_plan_says_that_little_counts_of_a_step_that_takes_what_there_is(
+    tmp_path: Path,
+) -> None:
+    chain = [CHAIN[0], {**CHAIN[1], "late": Told(("flown",), value=200 * MB, is_elastic=True)}]
+    outlook = outlook_in(tmp_path, chain, 300 * MB)
+
+    assert outlook.elastic == ("late",)
+    assert "the plan counts 67.1 MB at most: late." in sentences(printed(outlook))
+    assert "counts" not in sentences(printed(outlook_in(tmp_path / "rigid", CHAIN, 300 * MB)))

@@ -94,3 +94,26 @@ def test_what_a_record_says_is_text_and_never_markup(tmp_path: Path, name: str) 
     assert html.count("<table>") == 2
     assert html.count("<tr>") == (1 + 2) + (1 + 3)
     assert html.count("<td") == 7 * 2 + 5 * 3
+
+
+def test_it_tells_the_batches_of_the_steps_that_have_some(tmp_path: Path) -> None:
+    steps = [
+        step("doubled", batches=3, rows=1_200_000, made_batches=4, made_rows=0),
+        step("total", batches=2, rows=900),
+        step("told"),
+    ]
+    text = written(tmp_path, record(first(), segment("s02", steps=steps)))
+
+    assert (
+        "**In batches**\n"
+        "\n"
+        "| step | segment | batches taken | rows | batches made | rows |\n"
+        "| --- | --- | ---: | ---: | ---: | ---: |\n"
+        "| `doubled` | `s02` | 3 | 1,200,000 | 4 | 0 |\n"
+        "| `total` | `s02` | 2 | 900 |  |  |\n"
+        "\n"
+    ) in text
+
+
+def test_a_run_without_batches_has_no_table_of_them(tmp_path: Path) -> None:
+    assert "batches" not in written(tmp_path, record())

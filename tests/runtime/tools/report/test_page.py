@@ -318,3 +318,12 @@ def test_notes_stand_at_the_top(tmp_path: Path) -> None:
     shown = Read(written(tmp_path, record(second())))
 
     assert f"A later run, {killed}, has left no record" in shown.text
+
+
+def test_the_page_shows_batches_where_a_step_had_some(tmp_path: Path, read: Read) -> None:
+    steps = [step("doubled", batches=3, rows=1_200_000, made_batches=4), step("total")]
+    shown = Read(written(tmp_path, record(first(), segment("s02", steps=steps))))
+
+    assert ["doubled", "s02", "3", "1,200,000", "4", "0"] in shown.rows
+    assert "Tables in batches" in shown.headings
+    assert "Tables in batches" not in read.headings

@@ -19,7 +19,7 @@ from ..base.errors import (
     nearest,
 )
 from ..base.settings import Settings
-from ..codecs import codec_named, format_named, is_own
+from ..codecs import codec_named, format_named, is_own, read_first
 from ..codecs.several import INDEX, assemble, item_name, key_of, value_of
 from ..graph.graph import Graph
 from .manifest import FileRecord
@@ -50,8 +50,28 @@ def restoring(value: str, *, is_stored: bool) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True)
+class Head:
+    """The first rows of a table, to be printed.
+
+    Attributes:
+        kind: the name of the whole's class.
+        rows: how many the whole has.
+        value: the first of them; those of an engine as a DataFrame.
+    """
+
+    kind: str
+    rows: int
+    value: Any
+
+
 def load_value(
-    graph: Graph, settings: Settings, value: str, *, adapters_edited: bool = False
+    graph: Graph,
+    settings: Settings,
+    value: str,
+    *,
+    adapters_edited: bool = False,
+    first: int | None = None,
 ) -> Any:
     """A value as a run last made or reused it, of the type that its step returned then.
 
@@ -60,6 +80,7 @@ def load_value(
 
     Args:
         adapters_edited: whether adapters.py is not what this process has imported.
+        first: of each table return a Head of that many rows, whatever the size of the whole.
 
     Raises:
         ConfigurationError: no step makes that value, the checkpoints are another project's, or a
@@ -80,7 +101,7 @@ def load_value(
     kept = dict(newest.outputs | newest.values) if newest is not None else {}
     if newest is None or value not in kept:
         raise StorageError(_absence(value, kept, segment))
-    load = _Loading(store.path(segment, newest.key), segment, adapters_edited)
+    load = _Loading(store.path(segment, newest.key), segment, adapters_edited, first)
     if kept[value].codec != INDEX or shape is None:
         return load.value(value, kept[value])
     keys: list[str] = load.value(value, kept[value])["keys"]
@@ -108,6 +129,7 @@ class _Loading:
     folder: Path
     segment: str
     adapters_edited: bool
+    first: int | None
 
     def value(self, value: str, record: FileRecord) -> Any:
         """One value, as its codec thaws it. Raises ConfigurationError, StorageError."""
@@ -121,9 +143,15 @@ class _Loading:
             )
         try:
             with restoring(value, is_stored=True):
-                is_path = record.format == "path"
-                frozen = path if is_path else format_named(record.format).read(path, None)
-                return codec_named(record.codec).thaw(frozen)
+                codec = codec_named(record.codec)
+                if record.format == "path":
+                    return codec.thaw(path)
+                if self.first is not None and codec.family == "table":
+                    rows, frozen = read_first(path, record.format, self.first)
+                    shown = codec_named("DataFrame") if codec.prepare or codec.batches else codec
+                    kind = codec.type_name.rpartition(".")[2]
+                    return Head(kind, rows, shown.thaw(frozen))
+                return codec.thaw(format_named(record.format).read(path, None))
         except Damaged as damage:
             raise StorageError(
                 f"{path} cannot be read ({damage.__cause__}), though it is as it was committed. "

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..base.texts import VALUE_CHARACTERS, cut
 from ..codecs.several import item_name
-from ..disk.loading import load_value
+from ..disk.loading import Head, load_value
 from ..run.describing import describe_project
 from .ending import ended
 
@@ -15,7 +15,7 @@ from .ending import ended
 def show_command(package: str, pipeline: str | None, value: str, rows: int) -> int:
     """Print one checkpointed value; the exit code."""
     project = describe_project(package, pipeline)
-    loaded = load_value(project.graph, project.settings, value)
+    loaded = load_value(project.graph, project.settings, value, first=rows)
     step = next((step for step in project.graph.steps if step.name == value), None)
     if step is None or step.shape is None:
         _show(value, loaded, rows)
@@ -23,7 +23,7 @@ def show_command(package: str, pipeline: str | None, value: str, rows: int) -> i
     items = loaded if isinstance(loaded, dict) else dict(enumerate(loaded))
     print(f"{value}: {step.shape.type_name} of {len(items)}")
     for key, item in items.items():
-        is_short = not hasattr(item, "shape")
+        is_short = not isinstance(item, Head) and not hasattr(item, "shape")
         shown = f", {cut(repr(item), VALUE_CHARACTERS)}" if is_short else ""
         print(f"  {item_name(value, key)}: {_kind(item)}{shown}")
     if items:
@@ -33,16 +33,19 @@ def show_command(package: str, pipeline: str | None, value: str, rows: int) -> i
 
 def _show(name: str, value: Any, rows: int) -> None:
     print(f"{name}: {_kind(value)}")
-    if hasattr(value, "head"):
+    if isinstance(value, Head):
+        value = value.value
+    elif hasattr(value, "head"):
         value = value.head(rows)
-    elif hasattr(value, "slice"):
-        value = value.slice(0, rows)
     print(_as_text(value))
 
 
 def _kind(value: Any) -> str:
-    shape = f", {' × '.join(map(str, value.shape))}" if hasattr(value, "shape") else ""
-    return f"{type(value).__name__}{shape}"
+    shape, kind = tuple(getattr(value, "shape", ())), type(value).__name__
+    if isinstance(value, Head):
+        shape, kind = (value.rows, *value.value.shape[1:]), value.kind
+    sized = f", {' × '.join(map(str, shape))}" if shape else ""
+    return f"{kind}{sized}"
 
 
 def _as_text(value: Any) -> str:

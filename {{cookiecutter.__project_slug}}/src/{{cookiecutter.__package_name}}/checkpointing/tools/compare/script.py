@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,10 @@ from typing import Any
 from ...base.errors import InexactValue
 from ...base.secrets import Secret
 from ...base.units import Count
+from ...codecs import codec_named, codec_of, collected, select
 from ...codecs.several import Shape, assemble, key_of, value_of
 from ...disk.commit import Commit, files_of
+from ...graph.batches import READER
 from ...graph.signatures import annotation_of
 from ...graph.steps import WORKDIR, Parameter, Segment, Step
 from ...memory import meter
@@ -32,6 +36,8 @@ from ...worker.forks import children_end_here
 from ...worker.freezing import Frozen, freeze, thaw, thaw_as
 from ...worker.main import as_failure, settle_in
 from ...worker.messages import StepEnded, StepStarted
+from ...worker.reading import TABLE, input_slices, reader, slices
+from ...worker.streaming import TakenBatches
 from ...worker.unchanged import import_unchanged
 
 
@@ -132,6 +138,8 @@ class Script:
                     result = self._of_each(step, functions[step.name], names)
                 else:
                     result = call(functions[step.name], names, self._giver(step))
+                if step.streams and result is not None and not step.each:
+                    result = self._collected(str(step.codec), result)
                 if not step.is_sink:
                     self.values[step.name] = result
                 self.send(StepEnded(step.name, time.perf_counter() - started, self.gauge.sample()))
@@ -145,8 +153,8 @@ class Script:
         for value in list(outputs):
             wanted = {name for name in self.order.outputs if value_of(name) == value}
             with contextlib.suppress(InexactValue):
-                workdir = self.files.workdir_path(value)
-                for name, item in freeze(self.steps[value], outputs.pop(value), workdir).items():
+                maker, made = self.steps[value], outputs.pop(value)
+                for name, item in self._frozen(maker, made, is_output=True).items():
                     if name in wanted or value in wanted:
                         identities[name] = self._identity(name, item)
         return identities
@@ -171,7 +179,10 @@ class Script:
         for name, item in zip(items, each, strict=True):
             seed(self.order.item_keys[name], step.name)
             give = self._giver(step, item, f"{step.name}-{len(results)}")
-            results[key_of(name)] = call(function, names, give)
+            result = call(function, names, give)
+            if step.streams and step.shape is not None and result is not None:
+                result = self._collected(step.shape.types[0].codec, result)
+            results[key_of(name)] = result
         return results
 
     def _giver(self, step: Step, item: Any = None, stem: str = "") -> Callable[[str], Any]:
@@ -188,9 +199,13 @@ class Script:
                 return self.files.workdir(stem or step.name)
             if name == step.each:
                 return copy.deepcopy(item)
+            parameter = parameters[name]
             if (step.name, name) in self.order.arguments:
-                return given(self.order.arguments[step.name, name])
-            return self._converted(step, parameters[name])
+                argument = given(self.order.arguments[step.name, name])
+                if not parameter.in_batches or argument is None:
+                    return argument
+                return _in_one_batch(parameter, partial(input_slices, argument, parameter.columns))
+            return self._converted(step, parameter)
 
         return give
 
@@ -199,7 +214,15 @@ class Script:
 
         Codecs convert without copying where they can.
         """
-        value, maker = self.values[parameter.source], self.steps[parameter.source]
+        whole, maker = self.values[parameter.source], self.steps[parameter.source]
+        value = whole
+        if parameter.in_batches:
+            if value is None:
+                return None
+            frozen = self._frozen(maker, value)[parameter.taken].form
+            if parameter.columns is not None:
+                frozen = select(frozen, parameter.columns)
+            return _in_one_batch(parameter, partial(slices, frozen))
         if parameter.key is not None:
             assert maker.shape is not None, "the pipeline refused an item of a single value"
             kind = maker.shape.type_of(parameter.key)
@@ -211,16 +234,18 @@ class Script:
             return value if is_alike else self._whole(step, parameter, parameter.shape)
         else:
             is_same = maker.codec == parameter.codec
-        if value is None or (is_same and parameter.columns is None):
+        if value is None or (
+            is_same and parameter.columns is None and not isinstance(value, _Lazy)
+        ):
             return value
-        return thaw(parameter, self._frozen(maker)[parameter.taken].form)
+        return thaw(parameter, self._frozen(maker, whole)[parameter.taken].form)
 
     def _whole(self, step: Step, parameter: Parameter, shape: Shape) -> Any:
         """A value that is made of several, each item as the parameter wants it."""
         maker = self.steps[parameter.source]
         items = {
             key_of(name): thaw_as(kind.codec, kind.is_optional, frozen.form)
-            for name, frozen in self._frozen(maker).items()
+            for name, frozen in self._frozen(maker, self.values[maker.name]).items()
             if name != maker.name and (kind := shape.loads(key_of(name))) is not None
         }
         if shape.is_lazy:
@@ -228,8 +253,50 @@ class Script:
         whole = annotation_of(step.function(), parameter.name) if shape.kind == "fields" else None
         return assemble(shape, items, whole)
 
-    def _frozen(self, maker: Step) -> dict[str, Frozen]:
-        return freeze(maker, self.values[maker.name], self.files.workdir_path(maker.name))
+    def _frozen(self, maker: Step, value: Any, *, is_output: bool = False) -> dict[str, Frozen]:
+        """A value, by name, as its files would hold it.
+
+        Args:
+            is_output: whether a table of batches is copied, since they are cut in its file.
+        """
+        if maker.streams and value is not None and not maker.each:
+            assert maker.codec is not None, "it makes a table"
+            codec = codec_named(maker.codec)
+            if isinstance(value, _Lazy):
+                table = value.frozen
+            else:
+                table = collected([value], codec) if is_output else codec.freeze(value)
+            return {maker.name: Frozen(codec, table, maker.name)}
+        return freeze(maker, value, self.files.workdir_path(maker.name))
+
+    def _collected(self, name: str, result: Any) -> Any:
+        """The table that a step gives in batches, or computes when it is asked for, as a whole.
+
+        One batch is the table: a script would hold no copy of it.
+        """
+        codec = codec_named(name)
+        if codec.batches:
+            return _Lazy(collected(codec.batches(result), codec))
+        batches = iter(result)
+        first = list(islice(batches, 2))
+        if len(first) == 1 and codec_of(type(first[0])) is codec:
+            return first[0]
+        return codec.thaw(collected(chain(first, batches), codec))
+
+
+@dataclass(frozen=True)
+class _Lazy:
+    """A value of a type that is computed or read only once: each step gets one of its own."""
+
+    frozen: Any
+
+
+def _in_one_batch(parameter: Parameter, slices: Callable[[Callable[[], int]], Any]) -> Any:
+    """A table as a step takes it in batches, all of it in one."""
+    codec = TABLE if parameter.codec == READER else str(parameter.codec)
+    thawed = partial(thaw_as, codec, False)
+    taken = TakenBatches(parameter, slices(lambda: sys.maxsize), thawed, contextlib.nullcontext)
+    return reader(taken) if parameter.codec == READER else taken
 
 
 def _item(shape: Shape, value: Any, key: str) -> Any:

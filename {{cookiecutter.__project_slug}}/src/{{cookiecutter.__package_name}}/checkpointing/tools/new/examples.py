@@ -18,6 +18,8 @@ from .source import Source
 
 _PANDAS = Imported("pandas", None, "pd")
 _NUMPY = Imported("numpy", None, "np")
+_POLARS = Imported("polars", None, "pl")
+_OF_BATCHES = {f"collections.abc.{name}" for name in ("Iterator", "Iterable", "Generator")}
 _REMARK = "# An example: write your own body, docstring and test."
 _LONGEST = 40  # characters of the name of a value that fits on a line
 
@@ -108,6 +110,11 @@ def _of_value(value: Value) -> tuple[str, str, str, str, str]:
             rows, body = "assert made.tolist() == [1.0]", f"{name}.dropna()"
             doc = f"The entries of `{name}` that are known."
             return value.type, doc, body, "leaves_out_missing_values", rows
+        case "polars.DataFrame" | "polars.LazyFrame":
+            collected = ".collect()" if value.kind == "polars.LazyFrame" else ""
+            rows = f'assert made{collected}["number"].to_list() == [1.0]'
+            doc, body = f"The rows of `{name}` without a null.", f"{name}.drop_nulls()"
+            return value.type, doc, body, "leaves_out_rows_with_a_null", rows
         case "pathlib.Path":
             doc, rows = f"The name of the file `{name}`.", 'assert made == "file.txt"'
             return "str", doc, f"{name}.name", "is_the_name_of_the_file", rows
@@ -155,6 +162,9 @@ def _value(module: Module, step: ast.FunctionDef) -> Value | None:
         annotation = ast.parse(source.text, mode="eval").body
     if annotation is None:
         return None
+    if isinstance(annotation, ast.Subscript) and _kind(annotation, module) in _OF_BATCHES:
+        whole = annotation.slice  # what is made in batches is taken as the whole
+        annotation = whole.elts[0] if isinstance(whole, ast.Tuple) else whole
     imports: list[Imported] = []
     names = [node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)]
     for name in dict.fromkeys(names):
@@ -192,6 +202,9 @@ def _given(
             return 'pd.DataFrame({"number": [1.0, None]})', (_PANDAS,)
         case "pandas.Series", _:
             return "pd.Series([1.0, None])", (_PANDAS,)
+        case "polars.DataFrame" | "polars.LazyFrame", _:
+            made = kind.rpartition(".")[2]
+            return f'pl.{made}({{"number": [1.0, None]}})', (_POLARS,)
         case "pathlib.Path", _:
             return 'Path("folder") / "file.txt"', (Imported("pathlib", "Path"),)
         case (("list" | "dict"), ast.Subscript()):

@@ -149,7 +149,9 @@ def outlook_json(
       without the headroom; `outputs`: the values that are written in any case;
     - `measured`: false when nothing is known; sizes are then 0. `unknown`: the steps that were
       never measured, and count as nothing; `outdated`: the segments that were measured with other
-      code, params or inputs; `fixed_bytes`: memory in use before any step;
+      code, params or inputs; `elastic`: the steps that were measured to take what memory there
+      is, in batches or for an engine, and count little; `fixed_bytes`: memory in use before any
+      step;
     - `declared`: the plan with the declared boundaries; `best`: without them, where `before` lists
       the steps before which it cuts. `lower_bound_bytes`: no parts write and read less;
     - `segments`: [{`name`, `parts`: [{`steps`, `why`, `peak_bytes`, `peak_step`, `bytes_written`,
@@ -181,6 +183,7 @@ def outlook_json(
         "fixed_bytes": outlook.fixed,
         "unknown": list(outlook.unknown),
         "outdated": outdated,
+        "elastic": list(outlook.elastic),
         "declared": _sums(count, outlook.peak, outlook.written, outlook.read),
         "best": _sums(len(best.parts), best.peak, best.written, best.read)
         | {"before": [names[cut] for cut in best.cuts]},

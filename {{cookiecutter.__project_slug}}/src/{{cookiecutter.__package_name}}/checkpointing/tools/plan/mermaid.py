@@ -1,7 +1,8 @@
 """A plan as a Mermaid flowchart: steps grouped by part, and the values passed through files.
 
 Grammar: https://mermaid.js.org/syntax/flowchart.html. Nodes have numbers as ids, because words such
-as `end` are keywords. Names are quoted: they contain only letters, digits, `_`, `-` and `.`.
+as `end` are keywords. Names are quoted: they contain only letters, digits, `_`, `-` and `.`, and
+what a step's title adds spaces, commas and round brackets.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from ...graph.graph import Graph
 from ...memory.forecast import PartForecast
 from .outlook import Outlook
 from .table import steps_summary
+from .titles import title
 
 _MOST_STEPS = 40  # in a chart that shows each step
 _MOST_NAMES = 3  # on one edge or node
@@ -55,7 +57,7 @@ def _by_step(outlook: Outlook, graph: Graph) -> Iterator[str]:
 
 
 def _node(graph: Graph, number: int) -> str:
-    label = f'"{graph.steps[number].title}"'
+    label = f'"{title(graph.steps[number])}"'
     if graph.steps[number].is_sink:
         return f"n{number}[[{label}]]"
     is_output = bool(graph.outputs(range(number, number + 1)))

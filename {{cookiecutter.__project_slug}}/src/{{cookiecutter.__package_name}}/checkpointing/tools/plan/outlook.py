@@ -164,6 +164,13 @@ class Outlook:
         return "before sink" if graph.steps[start].is_sink else "memory"
 
     @property
+    def elastic(self) -> tuple[str, ...]:
+        """The steps that were measured to take what memory there is, of which little counts."""
+        measures = self.forecast.measures
+        names = (step.name for step in self.forecast.graph.steps)
+        return tuple(name for name in names if name in measures and measures[name].is_elastic)
+
+    @property
     def is_measured(self) -> bool:
         """Whether anything is known at all."""
         return len(self.unknown) < len(self.forecast.graph.steps)

@@ -13,7 +13,9 @@ from ...codecs.several import value_of
 from ...memory.budget import EffectiveBudget
 from ...memory.forecast import Forecast, PartForecast
 from ...memory.plan import Choice, peak_step
+from ...memory.profile import ELASTIC_BYTES
 from .outlook import Boundary, Outlook, rounded_up
+from .titles import title
 
 _WIDE = 100  # columns of a terminal that is wide enough to name the step of the peak
 _WHY = {
@@ -78,7 +80,7 @@ def _parts_table(outlook: Outlook, budget: EffectiveBudget, *, is_wide: bool) ->
 def steps_summary(forecast: Forecast, part_forecast: PartForecast) -> str:
     """The steps of a part in a few words: their names, or the first, the last and the number."""
     names = [
-        step.title
+        title(step)
         for step in forecast.graph.steps[part_forecast.steps.start : part_forecast.steps.stop]
     ]
     return ", ".join(names) if len(names) < 3 else f"{names[0]} … {names[-1]} ({len(names)})"
@@ -186,6 +188,12 @@ def _notes(outlook: Outlook, outdated: Sequence[str], refused: Collection[str]) 
         yield "Nothing is measured yet: `run` once, and `plan` tells what each part will take."
         return
     yield from _misfits(outlook, refused)
+    if outlook.elastic:
+        yield (
+            f"In batches, or for an engine, a step takes what memory there is. Beyond what is held "
+            f"when it begins, the plan counts {size(ELASTIC_BYTES)} at most: "
+            f"{', '.join(outlook.elastic)}."
+        )
     yield f"{size(outlook.fixed)} of every peak is held before any step: Python and its libraries."
     if outlook.budget >= outlook.peak > outlook.usable:
         yield f"Some step needs more than {size(outlook.usable)}, so some of the headroom is used."

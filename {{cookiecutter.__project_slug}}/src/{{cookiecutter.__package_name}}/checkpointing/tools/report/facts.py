@@ -39,6 +39,18 @@ class Row:
     compute_seconds: float
     write_seconds: float
     value_bytes: int = 0
+    batches: int = 0
+    """How many batches of tables a step took, which had `rows` in all."""
+
+    rows: int = 0
+    made_batches: int = 0
+    """How many batches of its value it made, which had `made_rows` in all."""
+
+    made_rows: int = 0
+
+    @property
+    def is_in_batches(self) -> bool:
+        return bool(self.batches or self.made_batches)
 
     @property
     def seconds(self) -> float:
@@ -115,6 +127,10 @@ def _step_row(segment: Measured, step: StepRecord, label: str) -> Row:
         compute_seconds=max(0.0, step.seconds - step.read_seconds),
         write_seconds=0.0,
         value_bytes=step.value_bytes,
+        batches=step.batches,
+        rows=step.rows,
+        made_batches=step.made_batches,
+        made_rows=step.made_rows,
     )
 
 

@@ -31,6 +31,9 @@ def _blocks(content: Content) -> Iterator[str]:
     if measured:
         yield "**Highest peaks**"
         yield _peaks(measured, run.budget_bytes)
+    if in_batches := [row for row in content.rows if row.is_in_batches]:
+        yield "**In batches**"
+        yield _batches(in_batches)
     cuts = [
         f"- {_code(segment.name)} before {_code(cut.before)}"
         + (f": {_text(cut.why)}" if cut.why else "")
@@ -75,6 +78,28 @@ def _peaks(rows: Sequence[Row], budget: int) -> str:
     return _table(
         ["step", "segment", "peak", "of budget", "began with"], cells, numbers=range(2, 5)
     )
+
+
+def _batches(rows: Sequence[Row]) -> str:
+    cells = [
+        [
+            _code(row.label),
+            _code(row.segment),
+            *_known(row.batches, row.rows),
+            *_known(row.made_batches, row.made_rows),
+        ]
+        for row in rows
+    ]
+    return _table(
+        ["step", "segment", "batches taken", "rows", "batches made", "rows"],
+        cells,
+        numbers=range(2, 6),
+    )
+
+
+def _known(batches: int, rows: int) -> Iterator[str]:
+    """The number of some batches and of their rows, as text; empty if there were none."""
+    yield from (f"{batches:,}", f"{rows:,}") if batches else ("", "")
 
 
 def _table(headings: list[str], rows: Sequence[Sequence[str]], numbers: Iterable[int]) -> str:

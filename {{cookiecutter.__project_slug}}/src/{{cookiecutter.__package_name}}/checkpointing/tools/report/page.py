@@ -43,6 +43,7 @@ def page(content: Content) -> str:
         run=run,
         peaks=peaks,
         times=times,
+        in_batches=[row for row in content.rows if row.is_in_batches],
         written=written,
         values_on_disk=[
             (segment, value, count)

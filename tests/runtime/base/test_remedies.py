@@ -30,7 +30,12 @@ EXAMPLES: dict[str, Any] = {
 }
 NAMES = [name for entry in KEPT for name in entry.types]
 # Those of these tables' own that are kept as such, and refused only within another value.
-WITHIN = {"pathlib.Path", "pandas.DataFrame", "pandas.Series", "pandas.Index", "numpy.ndarray"}
+WITHIN = {
+    *("pathlib.Path", "pandas.DataFrame", "pandas.Series", "pandas.Index", "numpy.ndarray"),
+    *("polars.DataFrame", "polars.dataframe.frame.DataFrame"),
+    *("polars.LazyFrame", "polars.lazyframe.frame.LazyFrame"),
+    *("duckdb.DuckDBPyRelation", "duckdb._relation.DuckDBPyRelation"),
+}
 
 
 def imported(name: str) -> Any:
@@ -92,11 +97,12 @@ def test_no_type_has_two_remedies_and_each_remedy_is_an_order() -> None:
     [
         (["xgboost.sklearn.XGBClassifier", "sklearn.base.BaseEstimator"], "a model of XGBoost"),
         (["shop.Model", "sklearn.base.BaseEstimator"], "a scikit-learn model"),
-        (["polars.LazyFrame"], "a lazy frame of Polars"),
-        (["polars.dataframe.frame.DataFrame"], "a frame of Polars"),
+        (["polars.series.series.Series"], "another type of Polars"),
+        (["polars.dataframe.frame.DataFrame"], "a table or array within another value, or a "),
         (["geopandas.geodataframe.GeoDataFrame", "pandas.DataFrame"], "a DataFrame of GeoPandas"),
         (["shop.Flights", "pandas.DataFrame"], "a table or array within another value, or a "),
         (["torch.Tensor"], "a tensor"),
+        (["_duckdb.DuckDBPyConnection"], "a connection or statement of DuckDB"),
         (["torch.nn.modules.module.Module"], "a model of PyTorch"),
     ],
 )

@@ -610,9 +610,200 @@ FIRES = {
                 return float(table["x"].sum())
         """,
     },
+    "CKP304": {
+        "batches in one table": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                return pd.concat(flights)
+        """,
+        "batches in a list": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                every = list(flights)
+                return every[0]
+        """,
+        "a list of batches in one table": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                return pd.concat(list(flights), ignore_index=True)
+        """,
+        "a list of each batch": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                return pd.concat([batch for batch in flights])
+        """,
+        "each batch with one column more": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                return pd.concat(b.assign(far=b["miles"] > 500) for b in flights)
+        """,
+        "batches by map": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                return pd.concat(map(lambda batch: batch.copy(), flights))
+        """,
+        "unpacked batches": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                return pd.concat([*flights])
+        """,
+        "batches appended in a loop": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                parts = []
+                for batch in flights:
+                    parts.append(batch)
+                return pd.concat(parts)
+        """,
+        "batches added in a loop": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                parts = []
+                for batch in flights:
+                    parts += [batch]
+                return pd.concat(parts)
+        """,
+        "a table that grows with each batch": """
+            from collections.abc import Iterator
+            @step
+            def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+                table = pd.DataFrame()
+                for batch in flights:
+                    table = pd.concat([table, batch])
+                return table
+        """,
+        "a reader that is read whole": """
+            from collections.abc import Iterator
+            import pyarrow as pa
+            @step
+            def late(flights: pa.RecordBatchReader) -> pa.Table:
+                return flights.read_all()
+        """,
+        "batches of Arrow in one table": """
+            from collections.abc import Iterator
+            import pyarrow as pa
+            @step
+            def late(flights: Iterator[pa.RecordBatch]) -> pa.Table:
+                return pa.Table.from_batches(flights)
+        """,
+        "a lazy frame that is collected first": """
+            from collections.abc import Iterator
+            import polars as pl
+            @step
+            def late(flights: pl.LazyFrame) -> pl.DataFrame:
+                return flights.collect().filter(pl.col("delay") > 15)
+        """,
+        "a relation that is fetched first": """
+            from collections.abc import Iterator
+            import duckdb
+            @step
+            def late(flights: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+                table = flights.df()
+                return table[table["delay"] > 15]
+        """,
+        "batches of so many rows": """
+            from collections.abc import Iterator
+            from ..checkpointing import Batches
+            @step
+            def late(flights: Annotated[Iterator[pd.DataFrame], Batches(rows=10)]) -> pd.DataFrame:
+                return pd.concat(flights)
+        """,
+    },
 }
 
 SILENT = {
+    "a step that yields each batch": """
+        from collections.abc import Iterator
+        @step
+        def late(flights: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            for batch in flights:
+                yield batch[batch["delay"] > 15]
+    """,
+    "a generator of tables": """
+        from collections.abc import Generator
+        import pyarrow as pa
+        @step
+        def late(rows: int) -> Generator[pa.RecordBatch, None, None]:
+            yield pa.record_batch({"rows": [rows]})
+    """,
+    "batches of a size that the step sets": """
+        from collections.abc import Iterator
+        from ..checkpointing import Batches
+        @step
+        def late(flights: Annotated[Iterator[pd.DataFrame], Batches(rows=10)]) -> int:
+            return sum(len(batch) for batch in flights)
+    """,
+    "partial results of batches": """
+        from collections.abc import Iterator
+        @step
+        def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+            parts = [batch.groupby("carrier")[["delay"]].sum() for batch in flights]
+            return pd.concat(parts).groupby(level=0).sum()
+    """,
+    "few rows of each batch": """
+        from collections.abc import Iterator
+        @step
+        def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+            parts = []
+            for batch in flights:
+                parts.append(batch[batch["delay"] > 600])
+            return pd.concat(parts)
+    """,
+    "the batch before": """
+        from collections.abc import Iterator
+        @step
+        def late(flights: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            kept = []
+            for batch in flights:
+                kept.append(batch)
+                yield pd.concat(kept)
+                kept.clear()
+    """,
+    "batches up to some row": """
+        from collections.abc import Iterator
+        @step
+        def late(flights: Iterator[pd.DataFrame]) -> pd.DataFrame:
+            parts = []
+            for batch in flights:
+                parts.append(batch)
+                if len(parts) > 2:
+                    break
+            return pd.concat(parts)
+    """,
+    "the items of a value of several": """
+        from collections.abc import Iterator
+        @step
+        def months() -> list[pd.DataFrame]:
+            return [pd.DataFrame({"month": [1]})]
+        @step
+        def year(months: Iterator[pd.DataFrame]) -> pd.DataFrame:
+            return pd.concat(months)
+    """,
+    "a lazy frame that is collected last": """
+        from collections.abc import Iterator
+        import polars as pl
+        @step
+        def late(flights: pl.LazyFrame) -> pl.DataFrame:
+            return flights.filter(pl.col("delay") > 15).collect()
+    """,
+    "batches from a step to a step": """
+        from collections.abc import Iterator
+        @step
+        def flights(rows: int) -> Iterator[pd.DataFrame]:
+            yield pd.DataFrame({"rows": [rows]})
+        @step
+        def count(flights: Iterator[pd.DataFrame]) -> int:
+            return sum(len(batch) for batch in flights)
+    """,
     "imports by literal names": """
         import importlib
         TOOL = importlib.import_module("json")

@@ -17,12 +17,6 @@ STEPS = {path.stem: path for path in sorted((HERE / "realistic_steps").glob("[!_
 ENGINES = {"pandas", "numpy", "pyarrow", "polars", "duckdb"}
 LONG = "[segment]\nmax_steps = 20\n"
 INPUTS = '[inputs]\nstations_url = "https://example.org/stations"\n'
-ADAPTERS = """
-from .checkpointing.codecs import Codec, register
-
-for kind in ("polars.LazyFrame", "polars.DataFrame", "duckdb.DuckDBPyRelation"):
-    register(Codec(kind, kind, "table", freeze=freeze, thaw=thaw))
-"""
 PUBLIC: list[dict[str, Any]] = tomllib.loads((HERE / "public_code.toml").read_text())["file"]
 
 
@@ -33,12 +27,8 @@ def functions(path: Path) -> dict[str, ast.FunctionDef]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Reviewed:
-    """A project whose package is named as the realistic steps import it.
-
-    It registers the frames of other engines, which these steps exchange.
-    """
-    files = {"pipeline.toml": INPUTS, "src/flight_delays/adapters.py": ADAPTERS}
-    return Reviewed(tmp_path, package="src/flight_delays").put(files)
+    """A project whose package is named as the realistic steps import it."""
+    return Reviewed(tmp_path, package="src/flight_delays").put({"pipeline.toml": INPUTS})
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -38,13 +38,12 @@ REFUSED = {
     "Figure": ("matplotlib.figure.Figure", "a figure. Use figure.savefig"),
     "matplotlib.figure.Figure": ("matplotlib.figure.Figure", "a figure"),
     "'plt.Figure'": ("matplotlib.pyplot.Figure", "a figure"),
-    "dict[str, list[pl.DataFrame]]": ("polars.DataFrame", "frame.to_arrow()"),
-    "pl.LazyFrame | None": ("polars.LazyFrame", "collect()"),
-    "Optional[pl.Series]": ("polars.Series", "a frame of Polars"),
+    "dict[str, list[pl.Expr]]": ("polars.Expr", "another type of Polars"),
+    "Optional[pl.Series]": ("polars.Series", "series.to_frame()"),
     "Annotated[Ridge, 'fitted']": ("sklearn.linear_model.Ridge", "uv add skops"),
     "Model": ("demo.segments.s01.Model", "a scikit-learn model"),
     "tuple[int, Drawn]": ("matplotlib.figure.Figure", "a figure"),
-    "Iterator[int]": ("typing.Iterator", "return a list"),
+    "Iterator[int]": ("typing.Iterator", "Return a list"),
     "collections.abc.Callable[[int], int]": ("collections.abc.Callable", "a function or class"),
     "Any": ("typing.Any", "Name the type"),
     "dict[str, object]": ("object", "Name the type"),
@@ -53,6 +52,7 @@ REFUSED = {
 SILENT = [
     *("pd.DataFrame", "np.ndarray", "Path", "int", "list[dict[str, Any]]", "Node", "None"),
     *("tuple[int, ...]", "pd.Index", "pd.DataFrame | None", "dict[str, pd.DataFrame]"),
+    *("pl.DataFrame", "pl.LazyFrame", "pl.DataFrame | None"),
     *("list[Path]", "Unknown", "'not an annotation'", "np.typing.NDArray[np.float64]"),
 ]
 

@@ -37,8 +37,12 @@ class Refused:
 
 KEPT = (
     Kept(
-        ("pandas.DataFrame", "pandas.Series", "pyarrow.Table"),
-        "a table, with dtypes and index; sparse columns keep the values that they store",
+        (
+            *("pandas.DataFrame", "pandas.Series", "pyarrow.Table", "pyarrow.RecordBatchReader"),
+            *("polars.DataFrame", "polars.LazyFrame", "duckdb.DuckDBPyRelation"),
+        ),
+        "a table, with dtypes and index; sparse columns keep the values that they store; lazy ones "
+        "are written batch by batch; those of polars and DuckDB need the extra of that name",
     ),
     Kept(
         (
@@ -82,7 +86,6 @@ _CONNECTION = (
     "take the address or path as a parameter and open it inside of each step that uses it; return "
     "what was read"
 )
-_FULL = "a step returns a whole value: return a list, or a DataFrame"
 
 REFUSED = (
     Refused(
@@ -149,25 +152,19 @@ REFUSED = (
         "file in `workdir` and return that Path",
     ),
     Refused(
-        "a lazy frame of Polars",
-        ("polars.LazyFrame", "polars.lazyframe.*"),
-        "return frame.collect().to_arrow() as pyarrow.Table",
-    ),
-    Refused(
-        "a frame of Polars",
+        "another type of Polars",
         ("polars.*",),
-        "return frame.to_arrow() as pyarrow.Table; a later step gets it back with pl.from_arrow",
+        "return a polars.DataFrame: series.to_frame(), groups.agg(...), frame.select(expression)",
     ),
     Refused(
-        "a relation or connection of DuckDB",
-        ("duckdb.*",),
-        "return relation.to_arrow_table() as pyarrow.Table, and connect inside of each step",
+        "a connection or statement of DuckDB",
+        ("duckdb.*", "_duckdb.*"),
+        "return a duckdb.DuckDBPyRelation; duckdb.sql(\"ATTACH 'FILE'\") opens a file in a step",
     ),
     Refused(
         "a frame of Spark",
         ("pyspark.*",),
-        "return frame.toArrow() as pyarrow.Table, or write Parquet to `workdir` and return that "
-        "Path",
+        "return frame.toArrow() as pyarrow.Table, or write Parquet to `workdir` and return a Path",
     ),
     Refused("a frame of Dask", ("dask.*",), "return frame.compute() as pandas.DataFrame"),
     Refused("a frame of Modin", ("modin.*",), "return modin.utils.to_pandas(frame)"),
@@ -190,9 +187,10 @@ REFUSED = (
         "and return that Path, or return data.to_dataframe()",
     ),
     Refused(
-        "a batch, array or dataset of Arrow",
+        "an array or dataset of Arrow",
         ("pyarrow.*",),
-        "return a pyarrow.Table: pa.Table.from_batches([batch]), or pa.table({'x': array})",
+        "return a pyarrow.Table: pa.table({'x': array}); of a dataset "
+        "dataset.scanner().to_reader() as pyarrow.RecordBatchReader",
     ),
     Refused(
         "groups or windows that were not computed",
@@ -226,9 +224,7 @@ REFUSED = (
         "return pandas.Series(array)",
     ),
     Refused(
-        "an array with a mask",
-        ("numpy.ma.*",),
-        "return array.filled(...), or a DataFrame with missing values",
+        "an array with a mask", ("numpy.ma.*",), "return array.filled(...), or a frame with NaN"
     ),
     Refused(
         "a generator of random numbers",
@@ -271,7 +267,7 @@ REFUSED = (
             *("collections.abc.AsyncIterator", "collections.abc.AsyncGenerator", "itertools.*"),
             *("types.GeneratorType", "map", "filter", "zip", "enumerate", "reversed"),
         ),
-        _FULL,
+        "return a list; batches of a table come as Iterator[pandas.DataFrame], say",
     ),
     Refused(
         "a coroutine or future",
@@ -324,9 +320,7 @@ REFUSED = (
         "return (value.numerator, value.denominator) as tuple[int, int]",
     ),
     Refused(
-        "a range or slice",
-        ("range", "slice"),
-        "return list(value), or its start, stop and step as a tuple",
+        "a range or slice", ("range", "slice"), "return list(value), or start, stop, step as tuple"
     ),
     Refused(
         "a time zone",
@@ -358,7 +352,12 @@ REFUSED = (
     ),
     Refused(
         "a table or array within another value, or a subclass of one",
-        ("pandas.DataFrame", "pandas.Series", "pandas.Index", "pyarrow.lib.Table", "numpy.ndarray"),
+        (
+            *("pandas.DataFrame", "pandas.Series", "pandas.Index", "pyarrow.lib.Table"),
+            *("numpy.ndarray", "polars.DataFrame", "polars.dataframe.frame.DataFrame"),
+            *("polars.LazyFrame", "polars.lazyframe.frame.LazyFrame"),
+            *("duckdb.DuckDBPyRelation", "duckdb._relation.DuckDBPyRelation"),
+        ),
         "return each table and array from a step of its own; of a subclass return "
         "pandas.DataFrame(frame), say, and annotate that",
     ),

@@ -15,6 +15,11 @@ _FRAMES = {
     *("polars.DataFrame", "polars.LazyFrame", "polars.Series", "duckdb.DuckDBPyRelation"),
     *("pyarrow.Table", "pyarrow.RecordBatch", "pyarrow.ChunkedArray", "pyarrow.Array"),
 }
+ITERATORS = {
+    *("typing.Iterator", "typing.Iterable"),
+    *("collections.abc.Iterator", "collections.abc.Iterable"),
+}
+_GENERATORS = {"typing.Generator", "collections.abc.Generator"}
 _ARRAYS = {"numpy.ndarray", "numpy.typing.NDArray"}
 _CONTAINERS = {
     *("list", "dict", "set", "bytearray", "typing.List", "typing.Dict", "typing.Set"),
@@ -61,6 +66,18 @@ def annotation_kind(annotation: ast.expr | None, module: Module) -> Kind:
         case ast.Name() | ast.Attribute():
             return _named_kind(annotation, module)
     return "unknown"
+
+
+def is_of_batches(name: str | None, of: ast.expr, module: Module) -> bool:
+    """Whether `name[of]` means one table in batches: an iterator, or a generator, of tables.
+
+    `of` is what stands in the brackets; a generator has three types there, and yields the first.
+    """
+    if name in _GENERATORS and isinstance(of, ast.Tuple) and of.elts:
+        of = of.elts[0]
+    elif name not in ITERATORS:
+        return False
+    return annotation_kind(of, module) == "frame"
 
 
 def mentions_path(annotation: ast.expr | None, module: Module) -> bool:

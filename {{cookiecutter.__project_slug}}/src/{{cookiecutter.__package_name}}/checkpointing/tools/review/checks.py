@@ -9,6 +9,7 @@ from ...base.location import PIPELINE_FILE
 from ...base.seal import RUNTIME
 from . import (
     rules_arguments,
+    rules_batches,
     rules_columns,
     rules_effects,
     rules_environment,
@@ -48,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
     rules_memory.data_outside_steps,
     rules_memory.needless_frees,
     rules_columns.whole_tables,
+    rules_batches.collected_batches,
     rules_owners.unowned,
 )
 

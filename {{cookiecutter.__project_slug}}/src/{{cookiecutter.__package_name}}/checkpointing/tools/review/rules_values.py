@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from ...base.remedies import KEPT, Refused, refused
-from .annotations import expression_of
+from .annotations import expression_of, is_of_batches
 from .findings import Finding
 from .graph import Project
 from .source import Module
@@ -63,6 +63,8 @@ def _refused(
         inner = annotation.slice
         first = inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
         yield from _refused(first, module, project, within)
+    elif isinstance(annotation, ast.Subscript) and is_of_batches(name, annotation.slice, module):
+        return
     elif isinstance(annotation, ast.Subscript) and name in _CONTAINERS:
         inner = annotation.slice
         for part in inner.elts if isinstance(inner, ast.Tuple) else [inner]:

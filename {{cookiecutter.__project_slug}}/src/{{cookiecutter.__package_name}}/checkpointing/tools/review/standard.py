@@ -56,8 +56,8 @@ _ALL = (
     Rule(
         "CKP106",
         "A value is of a type that a checkpoint keeps",
-        "What a step returns is written to a file and read again. A figure, a connection or a "
-        "frame of another engine would not come back as it was, so the pipeline cannot be built.",
+        "What a step returns is written to a file and read again. A figure, a connection or an "
+        "open file would not come back as it was, so the pipeline cannot be built.",
         "Return what the finding says in place of it, or register a codec for the type in "
         "adapters.py.",
     ),
@@ -140,6 +140,14 @@ _ALL = (
         "A step loads just the columns that it uses",
         "After a cut a table comes from disk, and columns that nobody reads are read with it.",
         'Annotate the parameter: `Annotated[pd.DataFrame, Columns("delay")]`.',
+    ),
+    Rule(
+        "CKP304",
+        "A step that takes batches does not put them together again",
+        "Batches keep a table that is larger than memory out of memory. Once all of them are held "
+        "at once, the step needs as much as for the whole table, or more.",
+        "Work on each batch and `yield` it, keep of each only a partial result, or take the whole "
+        "table if it fits: `flights: pd.DataFrame`.",
     ),
     Rule(
         "CKP401",

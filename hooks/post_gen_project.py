@@ -1,10 +1,11 @@
-"""After all files are written: remove the CI that was not chosen, record what the template's files
-are like, and say what comes next."""
+"""After all files are written: remove the CI and the engines that were not chosen, record what the
+template's files are like, and say what comes next."""
 
 import json
 import os
 import runpy
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ CI_FILES = {
     "github": (".github/workflows/ci.yml", ".github/pull_request_template.md"),
     "gitlab": (".gitlab-ci.yml", ".gitlab/merge_request_templates/Default.md"),
 }
+ENGINES = ("polars", "duckdb")  # the segments for each lie in `segments_ENGINE`
 
 
 def prune(project: Path, ci: str) -> None:
@@ -22,6 +24,15 @@ def prune(project: Path, ci: str) -> None:
         for folder in list(path.parents)[:-1]:
             if (project / folder).is_dir() and not any((project / folder).iterdir()):
                 (project / folder).rmdir()
+
+
+def choose(project: Path, engine: str) -> None:
+    """Move the segments for the chosen engine over those for pandas, and remove the others."""
+    [package] = [path.parent for path in project.glob("src/*/checkpointing")]
+    for name in ENGINES:
+        for segment in (package / f"segments_{name}").glob("s*.py") if name == engine else ():
+            segment.replace(package / "segments" / segment.name)
+        shutil.rmtree(package / f"segments_{name}")
 
 
 def commit_of(answers: dict[str, str]) -> str:
@@ -68,6 +79,7 @@ README.md says where your own steps go."""
 
 def main(answers: dict[str, str]) -> None:
     prune(Path.cwd(), answers["ci"])
+    choose(Path.cwd(), answers["engine"])
     record_files(Path.cwd(), answers["_version"], commit_of(answers))
     if "_commit" not in answers:  # cruft generates into temporary folders, more than once
         print(next_steps(Path.cwd(), answers["__project_slug"]))

@@ -21,17 +21,18 @@ RULES = {  # question: the form of a right answer, the form in words, an example
     "max_steps": (r"[5-9]|[1-9]\d{1,3}", "a whole number from 5 (as in the sample) to 9999", "10"),
     "ci": ("github|gitlab|none", "", "github"),
     "language": ("en|es", "", "en"),
+    "engine": ("pandas|polars|duckdb", "", "pandas"),
 }
 SMALLEST_BUDGET_GB = 0.5  # parent, fork server and worker hold half of it before any data
 FLAGS = {"--no-input", "-f", "--overwrite-if-exists", "--default-config"}  # they take no value
 TAKEN = """activate altair annotated_doc annotated_types ast_serialize attr attrs cfgv click
-    colorama conftest dateutil distlib filelock identify iniconfig jinja2 jsonschema
+    colorama conftest dateutil distlib duckdb filelock identify iniconfig jinja2 jsonschema
     jsonschema_specifications librt markdown_it markdown_it_py markupsafe mdurl mypy mypy_extensions
     mypyc narwhals nodeenv numpy packaging pandas pandas_stubs pathspec pip platformdirs pluggy
-    pre_commit psutil pyarrow pydantic pydantic_core pygments pytest python python3 python_dateutil
-    python_discovery pyyaml referencing rich rpds rpds_py ruff setuptools shellingham six src test
-    tests typer types_psutil typing_extensions typing_inspection tzdata uv virtualenv vl_convert
-    vl_convert_python wheel xxhash yaml"""
+    polars polars_runtime_32 pre_commit psutil pyarrow pydantic pydantic_core pygments pytest python
+    python3 python_dateutil python_discovery pyyaml referencing rich rpds rpds_py ruff setuptools
+    shellingham six src test tests typer types_psutil typing_extensions typing_inspection tzdata uv
+    virtualenv vl_convert vl_convert_python wheel xxhash yaml"""
 
 
 def form_rule(key: str, value: str) -> str:
@@ -79,21 +80,20 @@ def unknown_keys(words: list[str], answers: dict[str, str]) -> list[str]:
     return [key for key in keys if is_typed and key.isidentifier() and key not in answers]
 
 
-def main(answers: dict[str, str], words: list[str]) -> int:
+def main(answers: dict[str, str], words: list[str]) -> str:
     broken = broken_rules(answers)
     lines = [f"{key} {rule}; it was {answers[key]!a:.80}" for key, rule in broken.items()]
     for key in unknown_keys(words, answers):
         near = difflib.get_close_matches(key, RULES, 1, 0.5) or RULES
         lines.append(f"{key} is not a question; nearest: {', '.join(near)}")
-    command = [f"{k}={shlex.quote(RULES[k][2] if k in broken else answers[k])}" for k in RULES]
-    if lines:
-        print("No project was generated.", *lines, "Corrected:", sep="\n  ", file=sys.stderr)
-        print("    cookiecutter", shlex.quote(answers["_template"]), *command, file=sys.stderr)
-    return 1 if lines else 0
+    right = [f"{key}={RULES[key][2] if key in broken else answers[key]}" for key in RULES]
+    command = shlex.join(["cookiecutter", answers["_template"], *right])
+    message = ["No project was generated.", *lines, "Corrected:", f"  {command}"]
+    return "\n  ".join(message) if lines else ""
 
 
 if __name__ == "__main__":
     ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
     CALLER = Path(f"/proc/{os.getppid()}/cmdline")  # on Linux; elsewhere unknown keys go unseen
     WORDS = CALLER.read_bytes().decode(errors="replace").split("\0") if CALLER.exists() else []
-    sys.exit(main({key: str(value) for key, value in ANSWERS.items()}, WORDS))
+    sys.exit(main({key: str(value) for key, value in ANSWERS.items()}, WORDS) or 0)

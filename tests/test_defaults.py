@@ -32,6 +32,8 @@ BESIDES_THE_RUNTIME = {
     "data/raw/weather.parquet",
     "docs/adapting.md",
     "docs/onboarding.md",
+    "docs/engine-types.md",
+    "docs/larger-than-memory.md",
     "docs/porting.md",
     "docs/review-standard.md",
     "memory_budget.toml",

@@ -37,6 +37,7 @@ WRONG = {
     "max_steps": "0",
     "ci": "jenkins",
     "language": "fr",
+    "engine": "spark",
 }
 pre_gen = runpy.run_path(str(ROOT / "hooks" / "pre_gen_project.py"), run_name="pre_gen")
 
@@ -100,6 +101,8 @@ def test_what_is_no_plain_number_above_zero_is_refused(
         ("ci", "GitHub"),
         ("ci", "github|gitlab"),
         ("language", "ES"),
+        ("engine", "Polars"),
+        ("engine", "polars|duckdb"),
     ],
 )
 def test_what_is_out_of_bounds_is_refused(refusal: Refuse, key: str, value: str) -> None:
@@ -175,6 +178,18 @@ def test_pruning_ci_leaves_what_a_team_put_beside_it(bakery: Bakery) -> None:
     bakery.bake(ci="gitlab")
     assert project.has_file(".github/CODEOWNERS")
     assert not project.has_file(".github/workflows/ci.yml")
+
+
+def test_segments_of_an_engine_replace_those_of_pandas_and_folders_of_a_team_stay(
+    bakery: Bakery,
+) -> None:
+    project = bakery.bake()
+    (project.package / "segments_old").mkdir()
+    (project.package / "segments_old" / "s01_mine.py").write_text("# ours\n")
+    bakery.bake(engine="polars")
+    folders = {path.name for path in project.package.glob("segments*")}
+    assert folders == {"segments", "segments_old"}
+    assert "import polars" in (project.package / "segments" / "s01_ingest.py").read_text()
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.stem)

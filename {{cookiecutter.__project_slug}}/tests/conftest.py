@@ -10,9 +10,12 @@ they are:
 Where the package's name is known, `from my_package.segments import s02_plan` does as well.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
+import pandas as pd
 import pytest
 
 
@@ -51,3 +54,20 @@ def crowd(package: str) -> ModuleType:
 def report(package: str) -> ModuleType:
     """Segment 5."""
     return import_module(f"{package}.segments.s05_report")
+
+
+@pytest.fixture(scope="session")
+def frame() -> Callable[[Any], pd.DataFrame]:
+    """Turns a step's table into a DataFrame, whichever library it is of.
+
+    So a test stays as it is when its step is written for another one.
+    """
+
+    def convert(table: Any) -> pd.DataFrame:
+        if hasattr(table, "df"):  # a relation of DuckDB
+            return pd.DataFrame(table.df())
+        if hasattr(table, "collect"):  # a lazy frame of polars
+            table = table.collect().to_pandas()
+        return pd.DataFrame(table)
+
+    return convert

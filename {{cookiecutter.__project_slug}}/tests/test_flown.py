@@ -27,7 +27,7 @@ def test_a_flight_is_in_the_air_from_when_it_left(flown: ModuleType, flights: pd
 def test_a_flight_is_counted_in_the_cells_on_its_way(
     flown: ModuleType, flights: pd.DataFrame
 ) -> None:
-    positions = flown.flown_positions(flown.flown_times(flights, 60), flights)
+    positions = flown.flown_positions(iter([flown.flown_times(flights, 60)]), flights)
     cells = flown.flown_cells(positions, flights, GRID)
 
     traffic = flown.flown_traffic(cells, flights, GRID, 60)

@@ -1,5 +1,6 @@
 """Segment 1, ingest: each file gives the columns that later steps need, and no others."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+Frame = Callable[[Any], pd.DataFrame]
 JANUARY = (date(2013, 1, 1), date(2013, 1, 31))
 FLIGHT = {
     "year": 2013,
@@ -42,12 +44,11 @@ def flights_file(folder: Path, *changes: dict[str, Any]) -> Path:
 
 
 def test_a_flight_has_the_moment_when_it_is_due_and_the_places_of_both_ends(
-    ingest: ModuleType, tmp_path: Path, airports_file: Path
+    ingest: ModuleType, frame: Frame, tmp_path: Path, airports_file: Path
 ) -> None:
-    [flight] = ingest.flights(flights_file(tmp_path, {}), airports_file, *JANUARY).to_dict(
-        "records"
-    )
+    flights = ingest.flights(flights_file(tmp_path, {}), airports_file, *JANUARY)
 
+    [flight] = frame(flights).to_dict("records")
     assert flight == {
         "day": pd.Timestamp("2013-01-01"),
         "hour": 5,
@@ -67,22 +68,22 @@ def test_a_flight_has_the_moment_when_it_is_due_and_the_places_of_both_ends(
 
 
 def test_only_flights_of_the_period_stay_its_last_day_included(
-    ingest: ModuleType, tmp_path: Path, airports_file: Path
+    ingest: ModuleType, frame: Frame, tmp_path: Path, airports_file: Path
 ) -> None:
     file = flights_file(tmp_path, *({"day": day} for day in (1, 2, 3, 4)))
 
-    kept = ingest.flights(file, airports_file, date(2013, 1, 2), date(2013, 1, 3))
+    kept = frame(ingest.flights(file, airports_file, date(2013, 1, 2), date(2013, 1, 3)))
 
     assert kept["day"].dt.day.tolist() == [2, 3]
     assert kept.index.tolist() == [0, 1]
 
 
 def test_a_cancelled_flight_and_one_to_an_airport_that_is_not_listed_stay(
-    ingest: ModuleType, tmp_path: Path, airports_file: Path
+    ingest: ModuleType, frame: Frame, tmp_path: Path, airports_file: Path
 ) -> None:
     file = flights_file(tmp_path, {"dep_delay": None, "air_time": None}, {"dest": "SJU"})
 
-    flights = ingest.flights(file, airports_file, *JANUARY)
+    flights = frame(ingest.flights(file, airports_file, *JANUARY))
 
     assert flights["delay"].isna().tolist() == [True, False]
     assert flights["to_lat"].isna().tolist() == [False, True]
@@ -103,24 +104,26 @@ def test_a_cancelled_flight_and_one_to_an_airport_that_is_not_listed_stay(
     ],
 )
 def test_a_sky_is_the_first_kind_that_applies(
-    ingest: ModuleType, tmp_path: Path, reading: dict[str, float | None], sky: str
+    ingest: ModuleType, frame: Frame, tmp_path: Path, reading: dict[str, float | None], sky: str
 ) -> None:
     file = tmp_path / "weather.parquet"
     hour = {"origin": "JFK", "time_hour": FLIGHT["time_hour"]}
     readings = pd.DataFrame([hour | CALM | reading])
     readings.astype(dict.fromkeys(CALM, float)).to_parquet(file)
 
-    weather = ingest.weather(file, 100.0, LIMITS)
+    weather = frame(ingest.weather(file, 100.0, LIMITS))
 
     assert weather.to_dict("records") == [hour | {"sky": sky}]
 
 
-def test_an_airport_has_one_sky_an_hour(ingest: ModuleType, tmp_path: Path) -> None:
+def test_an_airport_has_one_sky_an_hour(ingest: ModuleType, frame: Frame, tmp_path: Path) -> None:
     file = tmp_path / "weather.parquet"
     hour = {"time_hour": pd.Timestamp("2013-11-03 06:00", tz="UTC")} | CALM
     pd.DataFrame([{"origin": origin} | hour for origin in ("EWR", "EWR", "JFK")]).to_parquet(file)
 
-    assert ingest.weather(file, 100.0, LIMITS)["origin"].tolist() == ["EWR", "JFK"]
+    weather = frame(ingest.weather(file, 100.0, LIMITS))
+
+    assert weather["origin"].tolist() == ["EWR", "JFK"]
 
 
 def test_planes_of_unknown_year_are_left_out(ingest: ModuleType, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_plane_flies_evenly_along_the_great_circle(plan: ModuleType) -> None:
     lat, to_lon = zip(equator, north, strict=True)
     table = flights(2.0, 2.0, lat=lat, to_lat=lat, to_lon=to_lon)
 
-    places = plan.planned_positions(plan.planned_times(table, 60), table)
+    [places] = plan.planned_positions(iter([plan.planned_times(table, 60)]), table)
 
     assert places["lat"].tolist() == pytest.approx([0.0, 0.0, 51.5, 60.644], abs=1e-3)
     assert places["lon"].tolist() == pytest.approx([0.0, 3.0, 0.0, 45.0], abs=1e-3)
@@ -69,16 +69,30 @@ def test_a_cell_is_a_place_on_the_grid_in_a_quarter_of_an_hour(plan: ModuleType)
     quarters, rows, columns = 96, 4, 8
     where = positions(("00:00", 0.0, 0.0), ("00:14:59", 1.2, 2.9), ("00:15", 3.9, 7.9))
 
-    cells = plan.planned_cells(where, flights(1.0), GRID)
+    cells = plan.planned_cells(iter([where]), flights(1.0), GRID)
 
     places = np.unravel_index(cells["cell"], (quarters, rows, columns))
     assert np.transpose(places).tolist() == [[0, 0, 0], [0, 1, 2], [1, 3, 7]]
 
 
+def test_positions_and_cells_are_the_same_in_batches(plan: ModuleType) -> None:
+    table = flights(60.0, 95.0)
+    times = plan.planned_times(table, 60)
+    batches = (times.iloc[rows : rows + 7] for rows in range(0, len(times), 7))
+
+    [whole] = plan.planned_positions(iter([times]), table)
+    parts = list(plan.planned_positions(batches, table))
+
+    assert len(parts) > 20
+    pd.testing.assert_frame_equal(pd.concat(parts), whole, check_exact=True)
+    cells = plan.planned_cells(iter(parts), table, GRID)
+    pd.testing.assert_frame_equal(cells, plan.planned_cells(iter([whole]), table, GRID))
+
+
 def test_what_lies_outside_of_the_grid_counts_at_its_edge(plan: ModuleType) -> None:
     where = positions(("10:00", -3.0, -5.0), ("10:00", 77.0, 99.0))
 
-    cells = plan.planned_cells(where, flights(1.0), GRID)
+    cells = plan.planned_cells(iter([where]), flights(1.0), GRID)
 
     rows, columns = np.unravel_index(cells["cell"], (96, 4, 8))[1:]
     assert (rows.tolist(), columns.tolist()) == ([0, 3], [0, 7])

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..checkpointing import step
 
-SKIES = pd.CategoricalDtype(["snow", "rain", "fog", "wind", "fair", "unknown"])
+SKIES = pd.CategoricalDtype(["snow", "rain", "fog", "wind", "fair", "unknown"], ordered=True)
 
 
 @step

@@ -4,6 +4,7 @@ Cancelled flights are part of the plan too. Only where each flight is, and the t
 is needed later; the millions of moments and positions in between go with this segment.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
@@ -21,19 +22,29 @@ def planned_times(flights: pd.DataFrame, every_seconds: int) -> pd.DataFrame:
 
 
 @step
-def planned_positions(planned_times: pd.DataFrame, flights: pd.DataFrame) -> pd.DataFrame:
-    """Latitude and longitude of each flight at these moments."""
-    return airspace.positions(planned_times, flights)
+def planned_positions(
+    planned_times: Iterator[pd.DataFrame], flights: pd.DataFrame
+) -> Iterator[pd.DataFrame]:
+    """Latitude and longitude of each flight at these moments.
+
+    They are never in memory as a whole: this step takes the moments in batches and yields their
+    positions, which are on disk before it takes more, and the next step takes these in batches.
+    Each row depends on its own moment alone, so the batches do not change the result.
+    """
+    for times in planned_times:
+        yield airspace.positions(times, flights)
 
 
 @step
 def planned_cells(
-    planned_positions: pd.DataFrame,
+    planned_positions: Iterator[pd.DataFrame],
     flights: Annotated[pd.DataFrame, Columns("due")],
     grid: dict[str, float],
 ) -> pd.DataFrame:
     """The cell and the quarter of an hour, as one number, of each position."""
-    return airspace.cells(planned_positions, airspace.space_of(flights["due"], grid))
+    space = airspace.space_of(flights["due"], grid)
+    batches = [airspace.cells(positions, space) for positions in planned_positions]
+    return pd.concat(batches, ignore_index=True)
 
 
 @step

@@ -3,6 +3,7 @@
 The same questions as of the plan, asked of the flights that left, at the times when they left.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
@@ -20,19 +21,24 @@ def flown_times(flights: pd.DataFrame, every_seconds: int) -> pd.DataFrame:
 
 
 @step
-def flown_positions(flown_times: pd.DataFrame, flights: pd.DataFrame) -> pd.DataFrame:
-    """Latitude and longitude of each flight at these moments."""
-    return airspace.positions(flown_times, flights)
+def flown_positions(
+    flown_times: Iterator[pd.DataFrame], flights: pd.DataFrame
+) -> Iterator[pd.DataFrame]:
+    """Latitude and longitude of each flight at these moments, in batches too."""
+    for times in flown_times:
+        yield airspace.positions(times, flights)
 
 
 @step
 def flown_cells(
-    flown_positions: pd.DataFrame,
+    flown_positions: Iterator[pd.DataFrame],
     flights: Annotated[pd.DataFrame, Columns("due")],
     grid: dict[str, float],
 ) -> pd.DataFrame:
     """The cell and the quarter of an hour, as one number, of each position."""
-    return airspace.cells(flown_positions, airspace.space_of(flights["due"], grid))
+    space = airspace.space_of(flights["due"], grid)
+    batches = [airspace.cells(positions, space) for positions in flown_positions]
+    return pd.concat(batches, ignore_index=True)
 
 
 @step

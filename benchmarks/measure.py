@@ -72,10 +72,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every benchmark is told: a folder for its data, and whether small data will do."""
+    """What every benchmark is told: a folder for its data, and whether small data will do.
+
+    `scale` is the scale factor of TPC-H's tables; empty: as suits `quick`.
+    """
 
     folder: Path
     quick: bool
+    scale: str = ""
 
 
 class Held:

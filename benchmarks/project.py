@@ -82,6 +82,17 @@ def write_project(
     return Project(folder, package)
 
 
+def as_segment(source: str, steps: str) -> str:
+    """The source of a segment that is kept here as a module of a folder named `steps`.
+
+    There it can be checked. In a project the runtime and the other modules lie beside it.
+    """
+    source = source.replace(
+        "from flight_delays.checkpointing import", "from ..checkpointing import"
+    )
+    return source.replace(f"from {steps}.", "from ..")
+
+
 def sample_project(folder: Path) -> Project:
     """A copy of the generated project: the one whose package is importable."""
     baked = Path(checkpointing.__file__).parents[3]

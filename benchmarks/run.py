@@ -11,10 +11,13 @@ from pathlib import Path
 
 import checkpoint_io
 import each
+import engines
 import fixed_costs
 import planner
 import sample
 import seed20
+import streaming
+import tpch
 import watching
 from measure import Bench, Row
 from rich.console import Console
@@ -29,6 +32,9 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "planner": planner.run,
     "each": each.run,
     "watching": watching.run,
+    "engines": engines.run,
+    "streaming": streaming.run,
+    "tpch": tpch.run,
 }
 CACHE = Path(__file__).resolve().parent.parent / "build" / "bench"
 _WIDTH = 160
@@ -40,13 +46,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="small data, to see that it works")
+    parser.add_argument("--scale", default="", help="of tpch's tables: 1, or 10, say")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(BENCHMARKS))
     if unknown:
         parser.error(f"no benchmark is named {unknown[0]}; there are {', '.join(BENCHMARKS)}")
     if not sys.platform.startswith("linux"):
         parser.error("held memory is read from /proc: the benchmarks need Linux")
-    bench = Bench(CACHE / ("quick" if arguments.quick else "full"), arguments.quick)
+    bench = Bench(
+        CACHE / ("quick" if arguments.quick else "full"), arguments.quick, arguments.scale
+    )
     bench.folder.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     for name in arguments.names or BENCHMARKS:

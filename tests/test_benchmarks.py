@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
-LONG = ("seed20", "checkpoint_io", "fixed_costs")
+LONG = ("seed20", "checkpoint_io", "fixed_costs", "engines", "streaming", "tpch")
 
 
 @pytest.mark.slow
@@ -31,4 +31,7 @@ def test_a_quick_run_prints_a_table(name: str) -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     done = subprocess.run([sys.executable, RUN, "seed21"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "sample, seed20, checkpoint_io, fixed_costs, planner, each, watching" in done.stderr
+    assert (
+        "sample, seed20, checkpoint_io, fixed_costs, planner, each, watching, engines"
+        in done.stderr
+    )

@@ -1,0 +1,1 @@
+"""The steps of the benchmark streaming: one module for each segment."""

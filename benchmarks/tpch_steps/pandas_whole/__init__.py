@@ -1,0 +1,1 @@
+"""TPC-H in pandas, with whole tables."""

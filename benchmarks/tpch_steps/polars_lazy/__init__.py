@@ -1,0 +1,1 @@
+"""TPC-H in polars, with lazy frames."""

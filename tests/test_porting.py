@@ -24,6 +24,7 @@ SAMPLE_TESTS = [f"tests/test_{name}.py" for name in ("ingest", "plan", "flown", 
 IMPORTS = '''"""Segment 2: the examples of the page, in their order."""
 
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path

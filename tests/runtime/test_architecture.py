@@ -22,7 +22,7 @@ from .conftest import RUNTIME, Project
 FOLDERS = sorted(path.name for path in RUNTIME.iterdir() if (path / "__init__.py").exists())
 FILES = sorted(RUNTIME.rglob("*.py"))
 TOOLS = sorted(path.name for path in (RUNTIME / "tools").iterdir() if path.is_dir())
-ENGINE_LINES, ALL_LINES = 15_600, 22_200
+ENGINE_LINES, ALL_LINES = 18_600, 25_600
 
 
 def code_lines(path: Path) -> int:
@@ -57,7 +57,10 @@ def test_the_page_on_the_runtime_names_no_file_that_is_not_there() -> None:
 
 
 def test_no_file_is_too_long_to_be_read_in_one_go() -> None:
-    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    lengths = {
+        path.relative_to(RUNTIME).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in FILES
+    }
     assert {name: length for name, length in lengths.items() if length > 400} == {}
 
 

@@ -66,6 +66,7 @@ def shape(value: Any) -> Any:
 STEP = {
     **{"name": "str", "part": "int", "began_bytes": "int", "peak_bytes": "int"},
     **{"seconds": "float", "read_seconds": "float", "input_bytes": "int", "value_bytes": "int"},
+    **dict.fromkeys(("batches", "rows", "made_batches", "made_rows"), "int"),
     "items": [],
 }
 WRITE = {
@@ -270,6 +271,9 @@ def test_show_prints_a_value_with_its_type_and_its_first_rows(done: Project) -> 
     assert shown[0] == "table: DataFrame, 30 × 1"
     assert [line.split() for line in shown[1:]] == [["number"], ["0", "0"], ["1", "1"], ["2", "2"]]
     assert done.command("show", "total").stdout == "total: int\n870\n"
+    output = done.command("show", "doubled", "--rows", "2").stdout.splitlines()  # Parquet
+    assert output[0].startswith("doubled: DataFrame, 30 × ")
+    assert [line.split()[0] for line in output[2:]] == ["0", "1"]
 
 
 def test_show_of_what_is_not_there_says_so(done: Project) -> None:

@@ -312,3 +312,13 @@ def test_a_large_table_of_batches_becomes_one_parquet_file_in_several_row_groups
         format_named("parquet").write(frozen, file)
     assert pq.ParquetFile(path).num_row_groups > 1
     pd.testing.assert_frame_equal(FRAME.thaw(format_named("parquet").read(path, None)), frame)
+
+
+def test_what_a_field_of_arrow_says_beside_its_type_is_kept() -> None:
+    field = pa.field("x", pa.int64(), nullable=False, metadata={"unit": "m"})
+    table = pa.table({"x": [1, 2, 3]}, schema=pa.schema([field]))
+    kept = TABLE.thaw(collected([table.slice(0, 2), table.slice(2)], TABLE))
+    assert kept.schema.equals(table.schema, check_metadata=True)
+    assert kept.equals(table)
+    with pytest.raises(InexactValue, match="batch 2: column 'x' may have nulls"):
+        collected([table, pa.table({"x": [4]})], TABLE)

@@ -31,7 +31,7 @@ class Column:
     """What is known of a column, or of a level of the index.
 
     `is_nan` says of a column of objects that all its values are NaN: beside text, say, these are
-    missing values.
+    missing values. `field` is that of a table of Arrow, with what it says beside the type.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Column:
     has_nulls: bool
     is_nan: bool = False
     dictionary: Any = None
+    field: Any = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,12 @@ class Whole:
 
     def fields(self) -> list[Any]:
         """The columns of the file, without one of integer labels."""
-        return [pa.field(column.name, column.type) for column in (*self.columns, *self.levels)]
+        return [
+            pa.field(column.name, column.type)
+            if column.field is None
+            else column.field.with_type(column.type)
+            for column in (*self.columns, *self.levels)
+        ]
 
     def schema(self) -> Any:
         """The schema of the file."""
@@ -226,17 +232,18 @@ def _columns(table: Any, recipes: Iterable[Recipe | None]) -> tuple[Column, ...]
                 f"column {field.name!r} holds dictionaries within {field.type}, which may differ "
                 "from batch to batch; cast it to a type without dictionaries before the yield"
             )
-    triples = zip(table.column_names, table.columns, recipes, strict=True)
+    triples = zip(table.schema, table.columns, recipes, strict=True)
     return tuple(
         Column(
-            name,
+            field.name,
             column.type,
             recipe,
             bool(column.null_count),
             _is_nan(column, recipe),
             _dictionary(column),
+            field if recipe is None else None,
         )
-        for name, column, recipe in triples
+        for field, column, recipe in triples
     )
 
 
@@ -275,6 +282,11 @@ def _joined_column(before: Column, added: Column) -> Column:
     """What is known of a column with one batch more. Raises Unlike."""
     has_nulls = before.has_nulls or added.has_nulls
     if before.type == added.type and before.recipe == added.recipe:
+        if before.field is not None and not before.field.equals(added.field, check_metadata=True):
+            raise Unlike(
+                f"column {before.name!r} may have nulls, or has metadata, where those before "
+                "differ; give all batches one schema before the yield"
+            )
         _require_same_dictionary(before, added)
         return replace(before, has_nulls=has_nulls, is_nan=before.is_nan and added.is_nan)
     if all(c.recipe is not None and c.recipe["as"] == "object" for c in (before, added)):

@@ -102,6 +102,12 @@ def as_type(array: Any, arrow_type: Any) -> Any:
     return array.cast(arrow_type)
 
 
+_VIEWS = (
+    (pa.types.is_string_view, pa.large_string()),
+    (pa.types.is_binary_view, pa.large_binary()),
+)
+
+
 def _joined(chunks: list[Any]) -> Any:
     if pa.types.is_dictionary(chunks[0].type):
         # Codes keep their bits, those of nulls too, which Arrow's own function need not keep.
@@ -110,4 +116,8 @@ def _joined(chunks: list[Any]) -> Any:
         return pa.DictionaryArray.from_arrays(
             codes, first.dictionary, ordered=first.type.ordered, safe=False
         )
-    return read_only(own(pa.concat_arrays(chunks)))
+    joined = pa.concat_arrays(chunks)
+    for is_view, plain in _VIEWS:
+        if is_view(joined.type):  # joined views keep all buffers of their sources
+            joined = joined.cast(plain).cast(joined.type)
+    return read_only(own(joined))

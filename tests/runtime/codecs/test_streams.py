@@ -129,6 +129,27 @@ def test_what_no_batch_can_tell_of_the_whole_is_refused() -> None:
         collected([pa.table({"x": nested})], TABLE)
 
 
+@pytest.mark.parametrize(
+    ("column", "way_out"),
+    [
+        (pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), ["x"]), "run_end_decode"),
+        (pa.UnionArray.from_sparse(pa.array([0, 0], pa.int8()), [pa.array([1, 2])]), "a column of"),
+        (pa.array([["x"], []], pa.list_(pa.string_view())), "cast it to a type without views"),
+        (pa.array([{"a": b"x"}, None], pa.struct({"a": pa.binary_view()})), "without views"),
+    ],
+    ids=["runs", "union", "a view in a list", "a view in a struct"],
+)
+def test_a_column_whose_file_would_show_its_batches_is_refused(column: Any, way_out: str) -> None:
+    with pytest.raises(InexactValue, match=f"column 'x' is of type .*{way_out}"):
+        collected([pa.table({"x": column})], TABLE)
+
+
+def test_a_sparse_column_in_batches_is_refused_with_what_to_write() -> None:
+    frame = pd.DataFrame({"n": [1, 2], "x": pd.arrays.SparseArray([0, 5])})
+    with pytest.raises(InexactValue, match=r"column 'x' .*\.sparse\.to_dense\(\)"):
+        collected([frame], FRAME)
+
+
 def test_rows_that_are_all_nat_are_not_taken_for_nan() -> None:
     from decimal import Decimal
 

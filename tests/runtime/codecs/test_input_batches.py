@@ -70,6 +70,8 @@ COLUMNS: dict[str, list[Any]] = {
     "truth, then text": [True, False, "maybe", True],
     "a gap, then text": [None, None, "x", None],
     "large numbers": [1, 2**63 + 5, 3, 4],
+    "large numbers after one below 0": [-1, 2, 2**63 + 5, 4],
+    "a number below 0 after large ones": [2**63 + 5, 2, 3, -4],
     "nothing": [None, None, None, None],
 }
 
@@ -129,3 +131,34 @@ def test_text_of_which_a_column_has_no_name_is_refused(tmp_path: Path) -> None:
     path.write_text("x,y\n7,1,2\n8,3,4\n")
     with pytest.raises(ConfigurationError, match=r"a\.csv cannot .* more fields than its header"):
         read([path], 5)
+
+
+@pytest.mark.parametrize("rows", [1, 1000])
+def test_a_column_with_a_dot_in_its_name_is_none_of_a_struct(rows: int, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "a": [{"b": None}, {"b": 2}],
+            "a.b": pa.array([5, 6]),
+            "c.d": pa.array([1, None]),
+        }
+    )
+    pq.write_table(table, tmp_path / "x.parquet")
+
+    whole = read([tmp_path / "x.parquet"], rows)
+    assert whole["a.b"].tolist() == [5, 6]
+    assert [str(whole[name].dtype) for name in ("a.b", "c.d")] == ["int64", "Int64"]
+    assert read([tmp_path / "x.parquet"], rows, ("a.b",)).columns.tolist() == ["a.b"]
+
+
+def test_text_that_changes_after_it_was_looked_at_is_refused_by_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("n\n" + "1234567\n" * 100_000)
+
+    def rows() -> int:
+        with path.open("r+b") as file:
+            file.seek(-8, 2)
+            file.write(b"no more")
+        return 10_000
+
+    with pytest.raises(ConfigurationError, match=r"x\.csv"):
+        list(inputs.input_slices([path], None, rows))

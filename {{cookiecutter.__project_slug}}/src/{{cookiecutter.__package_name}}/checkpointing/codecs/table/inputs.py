@@ -102,7 +102,9 @@ def _source(path: Path) -> _Source:
 def _parquet(path: Path) -> _Source:
     with pq.ParquetFile(path) as file:
         schema, about = file.schema_arrow, file.metadata
-        leaves = {about.schema.column(n).path: n for n in range(len(about.schema))}
+        paths = [about.schema.column(n).path for n in range(len(about.schema))]
+    # `a.b` is a column of that name, or the field `b` of `a`: of one of both alone it says which.
+    leaves = {path: n for n, path in enumerate(paths) if paths.count(path) == 1}
 
     def batches(names: list[str]) -> Iterator[Any]:
         with pq.ParquetFile(path, **BY_PAGES) as file:
@@ -110,8 +112,10 @@ def _parquet(path: Path) -> _Source:
                 yield batch.select(names)
 
     def has_nulls(name: str) -> bool:
-        if name not in leaves:  # a column of lists, say, of which nobody asks
-            return True
+        if pa.types.is_nested(schema.field(name).type):
+            return True  # nobody asks
+        if name not in leaves:
+            return any(batch.column(0).null_count for batch in batches([name]))
         for number in range(about.num_row_groups):
             known = about.row_group(number).column(leaves[name]).statistics
             if known is None or not known.has_null_count:
@@ -147,10 +151,12 @@ def _common_schema(sources: list[_Source], columns: tuple[str, ...] | None) -> A
     for name in names:
         for source in sources:
             if source.schema.names.count(name) != 1:
-                what = "several columns" if name in source.schema.names else "no column"
+                has = f"no column {name!r}{nearest(name, source.schema.names)}"
+                if name in source.schema.names:
+                    has = f"several columns {name!r}"
                 raise ConfigurationError(
-                    f"{source.path} has {what} {name!r}{nearest(name, source.schema.names)}. Give "
-                    f"all files of the input the same columns, or name others in Columns(...)."
+                    f"{source.path} has {has}. Give all files of the input the same columns, or "
+                    f"name others in Columns(...)."
                 )
             kind, wanted = (_plain(s.schema.field(name).type) for s in (source, first))
             if kind != wanted:
@@ -190,6 +196,8 @@ def _text_slices(
                     frame = reader.get_chunk(max(1, rows()))
                 except StopIteration:
                     break
+                except ValueError as error:
+                    raise _unreadable(path, error) from None
                 frame = frame[list(columns or dtypes)]
                 frame.index = pd.RangeIndex(start, start + len(frame))
                 start, is_first = start + len(frame), False
@@ -253,11 +261,16 @@ def _kind(values: pd.Series[Any]) -> str:
     if values.dtype == object:
         given = {type(value) for value in values.dropna()}
         return "bool" if given <= {bool, np.bool_} else "text"
+    if values.dtype.kind == "i" and (values < 0).any():
+        return "negative"
     return {"b": "bool", "i": "int64", "u": "uint64", "f": "float64"}.get(values.dtype.kind, "text")
 
 
 def _dtype(kinds: set[str], *, has_missing: bool) -> Any:
     """The dtype of a column of which chunks were of these kinds; of none, all was missing."""
+    if {"negative", "uint64"} <= kinds:
+        return "str"  # no type has numbers of both
+    kinds = {"int64" if kind == "negative" else kind for kind in kinds}
     if kinds == {"bool"}:
         return "boolean" if has_missing else "bool"
     if kinds == {"int64"} and not has_missing:

@@ -78,6 +78,18 @@ def test_a_file_that_was_begun_twice_counts_once(
     exact_room.stream("flights", iter([frame(20_000), late]), TABLE)
 
 
+def test_a_file_that_is_begun_again_counts_while_its_rows_are_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file without a name takes room on disk until nobody has it mapped."""
+    small_record_batches(monkeypatch)
+    late = frame(1).set_index(pd.Index([7]))
+    making = Commit(tmp_path / "key", 20_000 * 16)
+
+    with pytest.raises(StorageError, match="max_disk"):
+        making.stream("flights", iter([frame(20_000), late]), TABLE)
+
+
 @pytest.mark.parametrize("error", [KeyError("its own"), OSError(28, "No space left on device")])
 def test_an_error_of_the_step_passes_unchanged_and_its_rows_go(
     tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch

@@ -121,7 +121,12 @@ def test_a_table_of_four_times_the_budget_is_filtered_and_aggregated(
 def test_batches_keep_the_budget_where_mapped_pages_count_too(project: Project) -> None:
     """What a run has measured of them there does not refuse the next one."""
     project.segments(s01=HEADER + MADE, s02=HEADER + AGGREGATED)
-    project.write("pipeline.toml", "[params]\nrows = 40_000_000\n")
+    published = """
+        [outputs]
+        flights = "flights.parquet"
+        late = "late.feather"
+    """
+    project.write("pipeline.toml", f"[params]\nrows = 40_000_000\n{published}")
     toml = '[cluster]\nram = "100 GB"\nquota = "50 %"\n[budget]\ncount = "rss"\n'
     project.write("memory_budget.toml", toml)
 

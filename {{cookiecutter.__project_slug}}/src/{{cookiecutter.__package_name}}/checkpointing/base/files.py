@@ -17,7 +17,7 @@ from .names import temporary_name
 from .reading import open_file
 from .refusals import refusal_of, remedy_of
 
-_CHUNK = 1 << 22  # bytes hashed at a time
+_CHUNK = 1 << 22  # bytes hashed, or written, at a time
 
 Stamp = tuple[int, int, int, int, int]
 """Size in bytes, mtime and ctime in ns, inode, device: what a change of a file changes."""
@@ -34,10 +34,15 @@ class HashingFile:
     """A new file that is hashed and counted while it is written.
 
     `write` takes anything with a buffer. `finish` makes the bytes durable (fsync).
+
+    Args:
+        between: is called after every few MiB, for what is to be let go of meanwhile.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, between: Callable[[], None] | None = None) -> None:
         self.path = path
+        self._between = between
+        self._since = 0
         self._file = open(path, "xb", buffering=0)  # noqa: SIM115  closed by finish or close
         self._hash: Hash = xxhash.xxh3_128()
         self.bytes = 0
@@ -45,12 +50,20 @@ class HashingFile:
 
     def write(self, data: bytes | memoryview) -> int:
         view = memoryview(data).cast("B")
-        self._hash.update(view)
-        self.bytes += len(view)
-        rest = view
+        for start in range(0, len(view), _CHUNK):
+            self._write_chunk(view[start : start + _CHUNK])
+        return len(view)
+
+    def _write_chunk(self, chunk: memoryview) -> None:
+        self._hash.update(chunk)
+        self.bytes += len(chunk)
+        self._since += len(chunk)
+        rest = chunk
         while rest:  # an unbuffered file may write only a part of the bytes
             rest = rest[self._file.write(rest) :]
-        return len(view)
+        if self._between is not None and self._since >= _CHUNK:
+            self._since = 0
+            self._between()
 
     def tell(self) -> int:
         return self.bytes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -83,10 +83,14 @@ class Commit:
     Args:
         folder: the checkpoint's folder; it is made before the first write.
         allowance: the most bytes that checkpoints may still take (`max_disk`).
+        between: is called again and again while a file is written.
     """
 
-    def __init__(self, folder: Path, allowance: int) -> None:
+    def __init__(
+        self, folder: Path, allowance: int, between: Callable[[], None] | None = None
+    ) -> None:
         self.folder = folder
+        self._between = between
         self._allowance = allowance
         self._number = new_number()
         self._spent = 0
@@ -125,7 +129,7 @@ class Commit:
                 else contextlib.nullcontext()
             )
             with guard:
-                file = HashingFile(path)
+                file = HashingFile(path, self._between)
                 try:
                     form.write(frozen, file)  # type: ignore[arg-type]  # all that writers call
                     digest = file.finish()
@@ -152,7 +156,7 @@ class Commit:
         def new_file() -> StreamFile:
             name = value_name(self.folder, stem or value, new_number(), form.suffix)
             self._written.append(self.folder / name)
-            files.append(StreamFile(self.folder / name, value, self._spend))
+            files.append(StreamFile(self.folder / name, value, self._spend, self._between))
             return files[-1]
 
         def read_back(file: StreamFile) -> Any:
@@ -160,13 +164,13 @@ class Commit:
             with storage_errors(f"Reading `{value}`", self.folder):
                 table = form.read(file.path, None)
                 remove(file.path)  # its bytes stay for as long as they are mapped
-            self._spent -= file.bytes
             return table
 
         try:
             written = write_stream(value, batches, codec, new_file, read_back)
             file: StreamFile = written.file
             digest = file.finish()
+            self._spent -= sum(former.bytes for former in files if former is not file)
             with (
                 storage_errors(f"Reading `{value}`", self.folder),
                 exactly(value, file.path, written.first, codec, form),

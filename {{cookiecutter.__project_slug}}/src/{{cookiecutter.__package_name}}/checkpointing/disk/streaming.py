@@ -17,10 +17,16 @@ class StreamFile(HashingFile):
         spend: counts bytes on disk; raises StorageError if they are too many.
     """
 
-    def __init__(self, path: Path, value: str, spend: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        value: str,
+        spend: Callable[[int], None],
+        between: Callable[[], None] | None = None,
+    ) -> None:
         self._doing, self._spend = f"Writing `{value}`", spend
         with storage_errors(self._doing, path.parent):
-            super().__init__(path)
+            super().__init__(path, between)
 
     def write(self, data: bytes | memoryview) -> int:
         with storage_errors(self._doing, self.path.parent):

@@ -13,8 +13,9 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -162,6 +163,11 @@ def let_go_of_mapped(folder: Path) -> None:
         return
     for start, stop in mapped_ranges(folder, only=b" r--"):
         advise(ctypes.c_void_p(start), ctypes.c_size_t(stop - start), _MADV_DONTNEED)
+
+
+def letting_go(folder: Path, count: Count) -> Callable[[], None] | None:
+    """What lets go of the mapped files below a folder, where mapped pages count; else None."""
+    return partial(let_go_of_mapped, folder) if count == "rss" else None
 
 
 def die_with_parent() -> None:

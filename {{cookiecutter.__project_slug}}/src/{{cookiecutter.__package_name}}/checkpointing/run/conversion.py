@@ -68,6 +68,7 @@ def converted(
         manifest=manifest,
         suffixes=lacking,
         allowance=max(0, checkpoints.max_disk - used_bytes(bound.settings)),
+        count=budget.count,
         log=log,
         secrets=bound.secrets,
     )

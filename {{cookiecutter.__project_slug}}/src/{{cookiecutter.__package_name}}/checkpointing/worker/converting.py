@@ -15,12 +15,14 @@ from pathlib import Path
 from ..base.errors import CheckpointingError, InexactValue
 from ..base.files import storage_errors
 from ..base.secrets import Secret
+from ..base.units import Count
 from ..codecs import Format, codec_named, format_named, output_format
 from ..codecs.several import value_of
 from ..disk.commit import Commit
 from ..disk.loading import restoring
 from ..disk.manifest import FileRecord, Manifest
 from ..disk.store import Damaged, Store, is_sound
+from ..memory.meter import letting_go
 from .forks import children_end_here, children_go_without, close_file
 from .main import as_failure, settle_in
 from .messages import DamageFound
@@ -33,6 +35,7 @@ class ConvertOrder:
     Attributes:
         suffixes: by value, the suffix of the path where it is published.
         allowance: the most bytes that may be written.
+        count: how memory is counted.
     """
 
     root: Path
@@ -40,6 +43,7 @@ class ConvertOrder:
     manifest: Manifest
     suffixes: dict[str, str]
     allowance: int
+    count: Count
     log: Path
     secrets: tuple[Secret, ...]
 
@@ -62,7 +66,8 @@ def convert(connection: Connection, order: ConvertOrder) -> None:
     """Entry point of a worker: make the files, and send the checkpoint's new manifest."""
     settle_in(connection, order.log, order.root, order.secrets)
     store = Store(order.store)
-    commit = Commit(store.path(order.manifest.segment, order.manifest.key), order.allowance)
+    folder = store.path(order.manifest.segment, order.manifest.key)
+    commit = Commit(folder, order.allowance, letting_go(order.store, order.count))
     value: str | None = None
     try:
         children_go_without(lambda: close_file(store.worker_lock_file))

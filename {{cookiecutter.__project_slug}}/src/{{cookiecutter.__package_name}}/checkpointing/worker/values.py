@@ -68,8 +68,11 @@ class Values:
         self.live: dict[str, Any] = {}
         self.lends = False
         self.lent: dict[str, Callable[[], Any]] = {}
+        self._let_go_of_mapped = meter.letting_go(order.store, order.count)
         self.commit = Commit(
-            Store(order.store).path(order.segment.name, order.key), order.allowance
+            Store(order.store).path(order.segment.name, order.key),
+            order.allowance,
+            self._let_go_of_mapped,
         )
         self.residency = Residency(order.store, order.count)
         parent = multiprocessing.parent_process()
@@ -165,8 +168,8 @@ class Values:
 
         Where mapped pages count, those of the batches before are let go of.
         """
-        if self.order.count == "rss":
-            meter.let_go_of_mapped(self.order.store)
+        if self._let_go_of_mapped is not None:
+            self._let_go_of_mapped()
         if self.order.spill.exists():
             self.commit.require_room(total_bytes(self.order.spill))
 

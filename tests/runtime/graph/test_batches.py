@@ -48,7 +48,6 @@ def test_a_step_that_gives_an_iterator_of_tables_streams(
         "Iterator[int]",
         "Iterator[tuple[str, pd.DataFrame]]",
         "Iterator[pd.Index]",
-        "Iterator[pd.DataFrame] | None",
         "Generator[pd.DataFrame, None, int]",
         "list[pd.DataFrame]",
     ],
@@ -64,6 +63,21 @@ def test_a_generator_of_anything_but_tables_is_refused_with_what_to_write(
     assert "made: a step that yields makes one table in batches. Annotate it `-> Iterator" in str(
         refused.value
     )
+
+
+def test_a_generator_that_promises_none_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    source = f"{IMPORTS}\n@step\ndef made() -> Iterator[pd.DataFrame] | None: yield None\n"
+
+    with pytest.raises(ConfigurationError, match=r"Take `\| None` out .* yield one empty frame"):
+        steps_of(tmp_path, source)
+
+
+def test_a_step_may_return_an_iterator_or_none(tmp_path: Path) -> None:
+    source = f"{IMPORTS}\n@step\ndef made() -> Iterator[pd.DataFrame] | None: ...\n"
+
+    made = steps_of(tmp_path, source)["made"]
+
+    assert (made.codec, made.streams, made.is_optional) == ("DataFrame", True, True)
 
 
 def test_batches_in_a_return_annotation_is_refused(tmp_path: Path) -> None:

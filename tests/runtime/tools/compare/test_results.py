@@ -293,3 +293,71 @@ def test_tables_in_batches_and_of_engines_are_the_same(project: Project) -> None
     comparison = compared(project)
     assert comparison["exit_code"] == 0, comparison["stderr"]
     assert comparison["same_results"] == dict.fromkeys(("kept", "eager", "passed", "sums"), True)
+
+
+def test_tables_in_batches_of_each_item_are_the_same(project: Project) -> None:
+    project.segments(
+        s01="""
+        from collections.abc import Iterator
+        import polars as pl
+
+        @step(each="days")
+        def flown(days: int) -> Iterator[pd.DataFrame] | None:
+            return iter([pd.DataFrame({"n": range(days * 10)})]) if days != 2 else None
+
+        @step(each="days")
+        def lazy(days: int) -> pl.LazyFrame:
+            return pl.LazyFrame({"n": range(days * 10)})
+
+        @step(each="lines")
+        def read(lines: Iterator[pd.DataFrame]) -> int:
+            return sum(int(batch["x"].sum()) for batch in lines)
+
+        @step(each="flown")
+        def counted(flown: Iterator[pd.DataFrame] | None) -> int:
+            return -1 if flown is None else sum(len(batch) for batch in flown)
+
+        @step(each="lazy")
+        def high(lazy: pl.LazyFrame) -> pd.DataFrame:
+            return lazy.filter(pl.col("n") > 5).collect().to_pandas()
+        """,
+        s02="""
+        from collections.abc import Iterator
+        import polars as pl
+
+        @step(each="lazy")
+        def long(lazy: pd.DataFrame) -> int:
+            return len(lazy)
+
+        @step
+        def sums(
+            flown: dict[str, pd.DataFrame | None],
+            lazy: dict[str, pl.LazyFrame],
+            high: dict[str, pd.DataFrame],
+            read: dict[str, int],
+            counted: dict[str, int],
+            long: dict[str, int],
+        ) -> list[int]:
+            frames = [*flown.values(), *high.values()]
+            heights = [frame.collect().height for frame in lazy.values()]
+            sizes = [-1 if frame is None else len(frame) for frame in frames]
+            return [*sizes, *heights, *read.values(), *counted.values(), *long.values()]
+        """,
+    )
+    for name in ("a", "b"):
+        project.write(f"raw/{name}.csv", "x\n" + "\n".join(map(str, range(7))) + "\n")
+    project.write(
+        "pipeline.toml",
+        """
+        [params]
+        days = [1, 2, 3]
+        [inputs]
+        lines = "raw/*.csv"
+        [outputs]
+        sums = "sums.json"
+        "lazy.1" = "lazy.csv"
+        """,
+    )
+    comparison = compared(project)
+    assert comparison["exit_code"] == 0, comparison["stderr"]
+    assert comparison["same_results"] == dict.fromkeys(("lazy.1", "sums"), True)

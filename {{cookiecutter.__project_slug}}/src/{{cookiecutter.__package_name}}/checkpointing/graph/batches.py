@@ -71,8 +71,15 @@ def require_batches(place: str, function: Any, annotation: Any) -> None:
                 f"{place}: Batches says how many rows a parameter takes at once. What a step "
                 f"yields may have any number of rows: take Batches out of the return annotation."
             )
-    is_one = codec_of_batches(annotation, is_returned=True) is not None
-    if inspect.isgeneratorfunction(function) and not is_one:
+    inner, is_optional = without_none(annotation)
+    is_one = codec_of_batches(inner, is_returned=True) is not None
+    is_generator = inspect.isgeneratorfunction(function)
+    if is_generator and is_one and is_optional:
+        raise ConfigurationError(
+            f"{place}: a step that yields always makes a table, never None. Take `| None` out of "
+            f"the return annotation; where there are no rows, yield one empty frame."
+        )
+    if is_generator and not is_one:
         raise ConfigurationError(
             f"{place}: a step that yields makes one table in batches. Annotate it "
             f"`-> Iterator[pd.DataFrame]`, or of another type of table, such as pa.RecordBatch, or "

@@ -334,8 +334,9 @@ def _returned(annotation: Any) -> _Read:
         annotation = typing.get_args(annotation)[0]
     if annotation is type(None):
         return _Read()
-    if (codec := codec_of_batches(annotation, is_returned=True)) is not None:
-        return _Read(codec.name, streams=True)
+    inner, is_optional = without_none(annotation)
+    if (codec := codec_of_batches(inner, is_returned=True)) is not None:
+        return _Read(codec.name, is_optional=is_optional, streams=True)
     read = _read_annotation(annotation, is_returned=True)
     if read.shape is None:
         return replace(read, streams=is_lazy(read.codec))
@@ -358,7 +359,7 @@ def _of_each(made: _Read, annotation: Any, each: str) -> _Read:
         return made
     kind = item_type(annotation)
     if kind is None:  # an iterator of batches: each item is the table that they make up
-        kind = ItemType(made.codec, codec_named(made.codec).type_name)
+        kind = ItemType(made.codec, codec_named(made.codec).type_name, made.is_optional)
     shape = Shape("each", f"{kind.type_name} for each of {each}", (), (kind,))
     return _Read(INDEX, shape=shape, streams=made.streams)
 

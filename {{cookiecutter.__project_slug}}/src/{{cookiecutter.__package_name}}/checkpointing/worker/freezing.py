@@ -17,7 +17,8 @@ from ..graph.steps import Parameter, Step
 from ..reuse.each import EachItem
 from .forks import children_end_here
 
-_NONE = b"null"  # what JSON keeps in place of a value that may be None
+NONE = b"null"
+"""What JSON keeps in place of a value that may be None."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def freeze_item(step: Step, item: EachItem, result: Any, workdir: Path) -> Froze
 
 def is_none(frozen: Any) -> bool:
     """Whether a value that may be None was None, where the codec of another type keeps it."""
-    return bool(isinstance(frozen, bytes) and frozen == _NONE)
+    return bool(isinstance(frozen, bytes) and frozen == NONE)
 
 
 def thaw(parameter: Parameter, frozen: Any) -> Any:
@@ -86,7 +87,7 @@ def thaw_as(
 ) -> Any:
     """A value or an item as the type of a codec; None if it was None and may be."""
     known = codec_named(codec)
-    if is_optional and known.family != "json" and frozen == _NONE:
+    if is_optional and known.family != "json" and frozen == NONE:
         return None
     if columns is not None:
         frozen = select(frozen, columns)
@@ -99,7 +100,7 @@ def _frozen(
 ) -> Frozen:
     known = codec_named(codec)
     if is_optional and value is None and known.family != "json":
-        return Frozen(codec_named("json"), _NONE, name)
+        return Frozen(codec_named("json"), NONE, name)
     with naming(name, step), children_end_here():
         form = known.freeze(value)
     if known.family == "path":

@@ -78,7 +78,7 @@ class ItemPart(Part):
         own, kept = 0, None
         if step.shape is not None:
             frozen = self._frozen(step, item, result)
-            own = self.residency.add(item.name, frozen.form, in_batches=step.streams)
+            own = self.residency.add(item.name, frozen.form, in_batches=item.name in self.streamed)
             seconds = time.perf_counter() - started
             kept = self._kept(item, frozen)
             del frozen
@@ -111,7 +111,8 @@ class ItemPart(Part):
     def _frozen(self, step: Step, item: EachItem, result: Any) -> Frozen:
         """What was made of an item; a file already, if the step streams."""
         assert step.shape is not None, "a sink has no value"
-        if not step.streams:
+        is_none = result is None and step.shape.types[0].is_optional
+        if not step.streams or is_none:
             return freeze_item(step, item, result, self.commit.workdir_path(self._stem(step)))
         codec, stem = step.shape.types[0].codec, self._stem(step)
         return self._stream(step, item.name, codec, result, stem)

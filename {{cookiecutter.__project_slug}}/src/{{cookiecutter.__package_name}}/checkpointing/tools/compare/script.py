@@ -21,8 +21,8 @@ from typing import Any
 from ...base.errors import InexactValue
 from ...base.secrets import Secret
 from ...base.units import Count
-from ...codecs import codec_named, codec_of, collected, select
-from ...codecs.several import Shape, assemble, key_of, value_of
+from ...codecs import Codec, codec_named, codec_of, collected, select
+from ...codecs.several import Shape, assemble, index_of, item_name, key_of, value_of
 from ...disk.commit import Commit, files_of
 from ...graph.batches import READER
 from ...graph.signatures import annotation_of
@@ -33,7 +33,7 @@ from ...reuse.key import Code
 from ...reuse.trees import Tree
 from ...worker.calling import call, given, seed
 from ...worker.forks import children_end_here
-from ...worker.freezing import Frozen, freeze, thaw, thaw_as
+from ...worker.freezing import NONE, Frozen, freeze, thaw, thaw_as
 from ...worker.main import as_failure, settle_in
 from ...worker.messages import StepEnded, StepStarted
 from ...worker.reading import TABLE, input_slices, reader, slices
@@ -197,9 +197,9 @@ class Script:
         def give(name: str) -> Any:
             if name == WORKDIR:
                 return self.files.workdir(stem or step.name)
-            if name == step.each:
-                return copy.deepcopy(item)
             parameter = parameters[name]
+            if name == step.each:
+                return self._each(step, parameter, item)
             if (step.name, name) in self.order.arguments:
                 argument = given(self.order.arguments[step.name, name])
                 if not parameter.in_batches or argument is None:
@@ -208,6 +208,26 @@ class Script:
             return self._converted(step, parameter)
 
         return give
+
+    def _each(self, step: Step, parameter: Parameter, item: Any) -> Any:
+        """One item, as the step that runs for each takes it."""
+        if (step.name, step.each) in self.order.arguments:
+            if not parameter.in_batches:
+                return copy.deepcopy(item)
+            return _in_one_batch(parameter, partial(input_slices, [item], parameter.columns))
+        shape = self.steps[step.each].shape
+        if shape is None or item is None:
+            return copy.deepcopy(item)
+        codec = codec_named(shape.types[0].codec)
+        is_same = codec.name == parameter.codec and parameter.columns is None
+        if is_same and not parameter.in_batches and not isinstance(item, _Lazy):
+            return copy.deepcopy(item)
+        frozen = _table(codec, item, is_output=False)
+        if not parameter.in_batches:
+            return thaw(parameter, frozen)
+        if parameter.columns is not None:
+            frozen = select(frozen, parameter.columns)
+        return _in_one_batch(parameter, partial(slices, frozen))
 
     def _converted(self, step: Step, parameter: Parameter) -> Any:
         """An earlier value or item, converted if the parameter has another type or some columns.
@@ -230,6 +250,7 @@ class Script:
             is_same = kind is not None and kind.codec == parameter.codec
         elif parameter.shape is not None and maker.shape is not None:
             is_alike = parameter.shape.types == maker.shape.types and not parameter.shape.is_lazy
+            is_alike &= not (maker.streams and codec_named(maker.shape.types[0].codec).batches)
             is_alike &= {parameter.shape.kind, maker.shape.kind} != {"list", "each"}
             return value if is_alike else self._whole(step, parameter, parameter.shape)
         else:
@@ -259,15 +280,22 @@ class Script:
         Args:
             is_output: whether a table of batches is copied, since they are cut in its file.
         """
-        if maker.streams and value is not None and not maker.each:
-            assert maker.codec is not None, "it makes a table"
-            codec = codec_named(maker.codec)
-            if isinstance(value, _Lazy):
-                table = value.frozen
-            else:
-                table = collected([value], codec) if is_output else codec.freeze(value)
+        if not maker.streams or value is None:
+            return freeze(maker, value, self.files.workdir_path(maker.name))
+        assert maker.codec is not None, "it makes a table"
+        codec, shape = codec_named(maker.codec), maker.shape
+        if shape is None:
+            table = _table(codec, value, is_output=is_output)
             return {maker.name: Frozen(codec, table, maker.name)}
-        return freeze(maker, value, self.files.workdir_path(maker.name))
+        forms = {maker.name: Frozen(codec, index_of(shape, value), maker.name)}
+        codec = codec_named(shape.types[0].codec)
+        for number, (key, item) in enumerate(value.items()):
+            name, stem = item_name(maker.name, key), f"{maker.name}-{number}"
+            if item is None:
+                forms[name] = Frozen(codec_named("json"), NONE, stem)
+            else:
+                forms[name] = Frozen(codec, _table(codec, item, is_output=is_output), stem)
+        return forms
 
     def _collected(self, name: str, result: Any) -> Any:
         """The table that a step gives in batches, or computes when it is asked for, as a whole.
@@ -289,6 +317,13 @@ class _Lazy:
     """A value of a type that is computed or read only once: each step gets one of its own."""
 
     frozen: Any
+
+
+def _table(codec: Codec, value: Any, *, is_output: bool) -> Any:
+    """The frozen form of a table; as an output it is cut as the file of its batches is."""
+    if isinstance(value, _Lazy):
+        return value.frozen
+    return collected([value], codec) if is_output and codec.batches is None else codec.freeze(value)
 
 
 def _in_one_batch(parameter: Parameter, slices: Callable[[Callable[[], int]], Any]) -> Any:

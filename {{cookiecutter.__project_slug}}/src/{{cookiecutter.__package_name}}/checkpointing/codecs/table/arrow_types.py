@@ -73,3 +73,16 @@ def within(arrow_type: Any) -> Iterator[Any]:
     else:
         for position in range(arrow_type.num_fields):
             yield from within(arrow_type.field(position).type)
+
+
+def way_out_of_cuts(kind: Any) -> str | None:
+    """What to do with a type whose joined arrays show where they were joined; None for others."""
+    for component in within(kind):
+        if pa.types.is_run_end_encoded(component):
+            return "use .sparse.to_dense(), or run_end_decode of pyarrow.compute,"
+        if pa.types.is_union(component):
+            return "make a column of each of its members"
+        is_view = pa.types.is_string_view(component) or pa.types.is_binary_view(component)
+        if is_view and component is not kind:
+            return "cast it to a type without views"
+    return None

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .arrow import column_recipes, raw_recipe_of, with_recipe, without_recipe
-from .arrow_types import has_dictionary, within
+from .arrow_types import has_dictionary, way_out_of_cuts
 from .buffers import Recipe, no_rows
 from .columns import column_from_arrow
 from .row_labels import Labels, Rows
@@ -232,7 +232,7 @@ def _columns(table: Any, recipes: Iterable[Recipe | None]) -> tuple[Column, ...]
                 f"column {field.name!r} holds dictionaries within {field.type}, which may differ "
                 "from batch to batch; cast it to a type without dictionaries before the yield"
             )
-        if (way_out := _way_out_of_cuts(field.type)) is not None:
+        if (way_out := way_out_of_cuts(field.type)) is not None:
             raise Unlike(
                 f"column {field.name!r} is of type {field.type}, whose file would depend on how "
                 f"the rows were divided; {way_out} before the yield"
@@ -250,19 +250,6 @@ def _columns(table: Any, recipes: Iterable[Recipe | None]) -> tuple[Column, ...]
         )
         for field, column, recipe in triples
     )
-
-
-def _way_out_of_cuts(kind: Any) -> str | None:
-    """What to do with a type whose joined arrays show where they were joined; None for others."""
-    for component in within(kind):
-        if pa.types.is_run_end_encoded(component):
-            return "use .sparse.to_dense(), or run_end_decode of pyarrow.compute,"
-        if pa.types.is_union(component):
-            return "make a column of each of its members"
-        is_view = pa.types.is_string_view(component) or pa.types.is_binary_view(component)
-        if is_view and component is not kind:
-            return "cast it to a type without views"
-    return None
 
 
 def _is_nan(column: Any, recipe: Recipe | None) -> bool:

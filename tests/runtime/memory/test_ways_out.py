@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from flight_delays.checkpointing.graph.graph import Graph
 from flight_delays.checkpointing.graph.steps import Parameter, Segment, Step
 from flight_delays.checkpointing.memory.forecast import Forecast
@@ -55,7 +56,7 @@ def test_the_figure_of_batches_is_what_the_planner_counts_for_them() -> None:
 def test_a_way_that_does_not_fit_either_says_so() -> None:
     [_, batches, *_] = advised(step(2, (0, 1)), loads={NAMES[1]: 400 * MB})
     assert batches.fits is False
-    assert "by the forecast, which does not fit" in batches.do
+    assert "needs about 617 MB, and the budget less its headroom is 480 MB, so it" in batches.do
 
 
 def test_nothing_is_claimed_of_what_is_not_measured() -> None:
@@ -84,6 +85,26 @@ def test_a_step_with_an_engine_is_not_told_to_use_it() -> None:
     ways = advised(replace(step(2, (0,)), parameters=(lazy,)), excess=replace(EXCESS))
     assert kinds(ways) == ["less", "engine", "split", "budget"]
     assert "DuckDB" in ways[1].do
+
+
+def test_an_engine_has_a_figure_if_it_puts_on_disk_all_that_does_not_fit() -> None:
+    ways = advised(step(2, (0, 1)), loads={NAMES[1]: 30 * MB})
+    duckdb, polars = (way for way in ways if way.kind == "engine")
+    assert duckdb.held_bytes == (150 + 100) * MB
+    assert duckdb.fits
+    assert polars.held_bytes is None
+    assert "it puts on disk a part of what a sort or a group holds" in polars.do
+
+
+def test_an_engine_that_is_not_installed_is_added_to_the_project(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ways = advised(step(2, (0,)))
+    assert [way.command for way in ways if way.kind == "engine"] == [
+        "uv add duckdb",
+        "uv add polars",
+    ]
 
 
 def test_a_value_that_is_too_large_to_write_is_made_in_batches() -> None:

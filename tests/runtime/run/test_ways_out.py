@@ -96,9 +96,10 @@ def test_what_is_advised_names_code_figures_and_the_page(project: Project) -> No
         "`flights: Annotated[pd.DataFrame, Columns(...)]`." in message
     )
     assert (
-        "`flights: Iterator[pd.DataFrame]` and `-> Iterator[pd.DataFrame]`. From about" in message
+        "`flights: Iterator[pd.DataFrame]` and `-> Iterator[pd.DataFrame]`. By the forecast the "
+        "step then needs about" in message
     )
-    assert "of the 330 MB by the forecast" in message
+    assert ", and the budget less its headroom is 264 MB" in message
     assert "DuckDB, which puts on disk" in message
     assert "`flights: duckdb.DuckDBPyRelation`" in message
     assert "docs/larger-than-memory.md shows each with examples." in message

@@ -367,5 +367,5 @@ def test_the_plan_says_that_little_counts_of_a_step_that_takes_what_there_is(
     outlook = outlook_in(tmp_path, chain, 300 * MB)
 
     assert outlook.elastic == ("late",)
-    assert "the plan counts 67.1 MB at most: late." in sentences(printed(outlook))
+    assert "the plan counts at most 67.1 MB for each of these: late." in sentences(printed(outlook))
     assert "counts" not in sentences(printed(outlook_in(tmp_path / "rigid", CHAIN, 300 * MB)))

@@ -22,8 +22,8 @@ PAGE = "docs/larger-than-memory.md"
 """The page of a project that shows each of the ways with examples."""
 
 _ENGINES = (("duckdb", "DuckDBPyRelation", 100 * 10**6), ("polars", "polars.LazyFrame", None))
-"""The extra of an engine, its codec for a table that is not held, and the bytes with which it can
-sort, join and group what it puts on disk; None: it puts nothing there."""
+"""The package of an engine, its codec for a table that is not held, and the bytes with which it can
+sort, join and group any number of rows; None: it puts only a part of what it holds on disk."""
 
 _LAZY_CODECS = {codec for _, codec, _ in _ENGINES}
 _WITH_COLUMNS = ("DataFrame", "Table", "polars.DataFrame")
@@ -218,21 +218,21 @@ def _engines(
     step: Step, tables: list[Parameter], forecast: Forecast, excess: Excess
 ) -> Iterator[WayOut]:
     used = {codec for codec in (step.codec, *(p.codec for p in step.parameters)) if codec}
-    for extra, codec, least in _ENGINES:
+    for package, codec, least in _ENGINES:
         taken = [*tables, *_lazy(step)]
         if codec in used or not taken or (least is None and _is_lazy(step)):
             continue
         shown = _named(codec)
         code = tuple(f"{p.name}: {shown}" for p in taken)
-        do = f"use {_TITLES[extra]}: " + ", ".join(f"`{each}`" for each in code[:_LISTED_TABLES])
-        is_missing = importlib.util.find_spec(extra) is None
-        command = f"uv sync --extra {extra}" if is_missing else ""
-        do += f" (`{command}` installs it)" if command else ""
-        held = None
-        if least is not None:
-            held = _elastic(step, {p.taken for p in taken}, forecast)
-            held = None if held is None else max(held, held - ELASTIC_BYTES + least)
-        figure = _figure(held, excess) if least is not None else _NOT_ON_DISK
+        do = f"use {_TITLES[package]}: " + ", ".join(f"`{each}`" for each in code[:_LISTED_TABLES])
+        is_missing = importlib.util.find_spec(package) is None
+        command = f"uv add {package}" if is_missing else ""
+        do += f" (`{command}` adds it to the project)" if command else ""
+        if least is None:
+            held, figure = None, _PARTLY_ON_DISK
+        else:
+            held = _elastic(step, {p.taken for p in taken}, forecast, least)
+            figure = _figure(held, excess)
         yield WayOut("engine", f"{do}. {figure}", code, command, held, _fits(held, excess))
 
 
@@ -240,7 +240,10 @@ _TITLES = {
     "duckdb": "DuckDB, which puts on disk what a sort, a join or a group does not fit in memory",
     "polars": "polars, which reads only the columns and rows that it needs",
 }
-_NOT_ON_DISK = "Whether that fits is not known: it holds what a sort, a join or a group needs"
+_PARTLY_ON_DISK = (
+    "Whether that fits is not known: it puts on disk a part of what a sort or a group holds, and of "
+    "a join hardly anything"
+)
 
 
 def _budget(excess: Excess) -> WayOut:
@@ -254,20 +257,27 @@ def _budget(excess: Excess) -> WayOut:
     )
 
 
-def _elastic(step: Step, streamed: set[str], forecast: Forecast) -> int | None:
-    """What a step is planned to hold that takes some of its values piece by piece; bytes."""
+def _elastic(
+    step: Step, streamed: set[str], forecast: Forecast, least: int = ELASTIC_BYTES
+) -> int | None:
+    """What a step holds that takes some of its values piece by piece, and works on them with the
+    least that it can do with; bytes."""
     baseline = forecast.baseline(forecast.graph.number(step.name))
     if not baseline:
         return None
     whole = {p.taken for p in forecast.graph.values_of(step)} - streamed
-    return baseline + sum(map(forecast.load, whole)) + ELASTIC_BYTES
+    return baseline + sum(map(forecast.load, whole)) + least
 
 
 def _figure(held: int | None, excess: Excess) -> str:
     if held is None:
         return "Whether that fits is not known: nothing of the step is measured yet"
-    short = "" if held <= usable(excess.budget, excess.headroom) else ", which does not fit"
-    return f"From about {size(held)} of the {size(excess.budget)} by the forecast{short}"
+    free = usable(excess.budget, excess.headroom)
+    verdict = "" if held <= free else ", so it does not fit"
+    return (
+        f"By the forecast the step then needs about {size(held)}, and the budget less its headroom "
+        f"is {size(free)}{verdict}"
+    )
 
 
 def _fits(held: int | None, excess: Excess) -> bool | None:

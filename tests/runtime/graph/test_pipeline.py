@@ -386,8 +386,8 @@ def test_a_format_whose_library_is_missing_is_refused_with_the_line_that_install
 ) -> None:
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     message = problems(tmp_path, FRAME, wiring='[outputs]\nframe = "a.xlsx"')
-    assert "[outputs] `frame`: .xlsx needs the project's extra `excel`" in message
-    assert "`uv sync --extra excel`, or `pip install -e '.[excel]'`" in message
+    assert "[outputs] `frame`: .xlsx needs the library `xlsxwriter`" in message
+    assert "`uv add xlsxwriter`, or a line in `dependencies`" in message
 
 
 @pytest.mark.parametrize(

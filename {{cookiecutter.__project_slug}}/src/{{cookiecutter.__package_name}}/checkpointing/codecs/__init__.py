@@ -202,10 +202,10 @@ def suffix_of(path: str) -> str:
     return ".csv.gz" if path.endswith(".csv.gz") else Path(path).suffix
 
 
-def missing_extra(suffix: str) -> str | None:
-    """The extra of the project that a format needs and that is not installed."""
-    module, extra = NEEDED.get(suffix, (None, None))
-    return extra if module and importlib.util.find_spec(module) is None else None
+def missing_library(suffix: str) -> str | None:
+    """The library that a format needs and that is not installed."""
+    library = NEEDED.get(suffix)
+    return library if library and importlib.util.find_spec(library) is None else None
 
 
 def collected(batches: Iterable[Any], codec: Codec) -> Any:

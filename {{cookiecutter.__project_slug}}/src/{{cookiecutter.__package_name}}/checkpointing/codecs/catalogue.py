@@ -178,7 +178,7 @@ PUBLISHED: dict[tuple[str, str], Format] = {
         *(("json", suffix, f"text {suffix}", "texts", "write_text") for suffix in _TEXTS),
     )
 }
-NEEDED = {".xlsx": ("xlsxwriter", "excel")}  # a module, and the extra of pyproject.toml with it
+NEEDED = {".xlsx": "xlsxwriter"}  # a library that no project has unless it adds it
 
 PUBLIC_NAMES = {
     "polars.dataframe.frame.DataFrame": "polars.DataFrame",

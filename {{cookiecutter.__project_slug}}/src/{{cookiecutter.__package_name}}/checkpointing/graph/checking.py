@@ -9,7 +9,7 @@ from pathlib import Path
 from ..base.errors import ConfigurationError, nearest
 from ..base.names import LONGEST, is_too_long
 from ..base.settings import Settings, find_root, load_settings
-from ..codecs import codec_named, missing_extra, output_suffixes, suffix_of
+from ..codecs import codec_named, missing_library, output_suffixes, suffix_of
 from ..codecs.several import ItemType, key_of, value_of
 from .batches import problem_of_input, problems_of_rows
 from .bodies import undeclared_uses
@@ -265,10 +265,11 @@ def _problems_of_publishing(name: str, step: Step, suffix: str) -> Iterator[str]
             f"{suffix or 'without a suffix'}. For another format, write the file in a step that "
             f"takes `workdir: Path` and returns its path."
         )
-    elif extra := missing_extra(suffix):
+    elif library := missing_library(suffix):
         yield (
-            f"{where}: {suffix} needs the project's extra `{extra}`. Install it: "
-            f"`uv sync --extra {extra}`, or `pip install -e '.[{extra}]'`."
+            f"{where}: {suffix} needs the library `{library}`. Add it to the project: "
+            f"`uv add {library}`, or a line in `dependencies` of pyproject.toml and "
+            f"`pip install -e .`."
         )
 
 

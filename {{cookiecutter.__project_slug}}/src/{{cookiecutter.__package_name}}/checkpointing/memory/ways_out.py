@@ -241,8 +241,8 @@ _TITLES = {
     "polars": "polars, which reads only the columns and rows that it needs",
 }
 _PARTLY_ON_DISK = (
-    "Whether that fits is not known: it puts on disk a part of what a sort or a group holds, and of "
-    "a join hardly anything"
+    "Whether that fits is not known: it puts on disk a part of what a sort or a group holds, and "
+    "of a join hardly anything"
 )
 
 

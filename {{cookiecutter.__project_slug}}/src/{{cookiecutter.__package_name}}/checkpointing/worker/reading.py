@@ -12,9 +12,12 @@ from typing import Any
 from ..codecs.readable import kind_of, suffix_of
 
 PARQUET = "parquet"
-TABLE = "Table"
+"""The format of a checkpoint's file, or of an input, that is decoded slice by slice."""
 
-_CSV_SAMPLE = 1 << 16  # bytes of a text that tell how long its lines are
+ARROW_TABLE = "Table"
+"""The codec of `pyarrow.Table`, which a `RecordBatchReader` is made of."""
+
+_SAMPLE_BYTES = 1 << 16  # of a CSV file, from its begin: they tell how long a line is
 
 
 def slices(frozen: Any, rows: Callable[[], int]) -> Iterator[Any]:
@@ -85,7 +88,7 @@ def input_row_bytes(files: Sequence[Path]) -> float:
             return stored_row_bytes(path, PARQUET, None)
         if suffix_of(path) in (".csv", ".tsv"):
             with open(path, "rb") as file:
-                sample = file.read(_CSV_SAMPLE)
+                sample = file.read(_SAMPLE_BYTES)
             return len(sample) / max(1, sample.count(b"\n"))
     except (OSError, IndexError, pa.ArrowException):
         pass

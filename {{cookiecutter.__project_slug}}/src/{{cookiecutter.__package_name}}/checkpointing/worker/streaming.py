@@ -17,7 +17,7 @@ from ..memory.batching import Allotment, Pace, PeakWatch
 from ..memory.gauge import Gauge
 from .forks import children_end_here
 from .freezing import thaw_as
-from .reading import TABLE, reader
+from .reading import ARROW_TABLE, reader
 
 _END = object()
 
@@ -137,7 +137,7 @@ class StepStreams:
             columns: to select of each slice; None: it has the right ones.
         """
         assert parameter.codec is not None, "the pipeline refused a value without a codec"
-        codec = TABLE if parameter.codec == READER else parameter.codec
+        codec = ARROW_TABLE if parameter.codec == READER else parameter.codec
         thaw = partial(thaw_as, codec, False, columns=columns)
         if parameter.rows is not None:
             rows_of_next = partial(self._fixed_rows, parameter.rows)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import arrow, parquet
-from .parts import as_part, as_whole
+from .parts import as_part, with_nulls_noted
 
 Rows = Callable[[], int]
 """How many rows the next slice is to have, at most; it is asked before each slice."""
@@ -38,7 +38,7 @@ def stored_row_bytes(path: Path, form: str, columns: tuple[str, ...] | None) -> 
 def slices(frozen: Any, rows: Rows) -> Iterator[Any]:
     """The rows of a frozen table, in order; one slice without rows if it has none."""
     is_foreign = arrow.raw_recipe_of(frozen) is None
-    whole = as_whole(frozen) if is_foreign else frozen
+    whole = with_nulls_noted(frozen) if is_foreign else frozen
     if not frozen.num_rows:
         yield whole
     start = 0

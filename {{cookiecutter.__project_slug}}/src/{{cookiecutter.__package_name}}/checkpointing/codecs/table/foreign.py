@@ -13,7 +13,7 @@ from ...base.errors import InexactValue
 from ..zones import zone_to_plain
 from .buffers import Recipe, one_chunk
 from .indexes import pack_index
-from .parts import note_of, require_one_missing
+from .parts import note_of, refuse_nan_beside_nulls
 from .sentinels import NAT, as_sentinels
 
 _TEXT: Any = pd.StringDtype("pyarrow", na_value=np.nan)  # "str" would depend on pandas' options
@@ -30,7 +30,7 @@ def adopt(table: Any) -> tuple[Any, Recipe]:
     nulls, start = [bool(column.null_count) for column in table.columns], 0
     if (note := note_of(table)) is not None:
         nulls, start = note["nulls"], note["start"]
-        if note["is_one_missing"]:
+        if note["is_null_nan"]:
             table = _with_nan(table)
     pairs = [
         _adopt_column(column, f"column {name!r}", has_nulls)
@@ -77,7 +77,7 @@ def _adopt_numbers(array: Any, where: str, has_nulls: bool) -> tuple[Any, Recipe
         nullable = "boolean" if dtype == "bool" else dtype.replace("i", "I").replace("u", "U")
         return array, {"as": "nullable", "dtype": nullable}
     if array.null_count:
-        require_one_missing(array, where)
+        refuse_nan_beside_nulls(array, where)
     recipe = {"as": "numpy", "dtype": dtype}
     return as_sentinels(array, recipe), recipe
 

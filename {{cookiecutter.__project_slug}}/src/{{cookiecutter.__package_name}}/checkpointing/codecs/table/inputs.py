@@ -72,7 +72,7 @@ def _arrow_slices(
 
     start = 0
     for part in divided(tables(), rows):
-        yield with_note(part, nulls, start, is_one_missing=True)
+        yield with_note(part, nulls, start, is_null_nan=True)
         start += part.num_rows
 
 

@@ -17,7 +17,7 @@ from ...base.errors import InexactValue
 _NOTE = b"checkpointing.part"
 
 
-def as_whole(table: Any) -> Any:
+def with_nulls_noted(table: Any) -> Any:
     """The table with a note of which of its columns have nulls.
 
     Raises InexactValue if a column holds both NaN and nulls.
@@ -25,21 +25,21 @@ def as_whole(table: Any) -> Any:
     nulls = [bool(column.null_count) for column in table.columns]
     for name, column, has_nulls in zip(table.column_names, table.columns, nulls, strict=True):
         if has_nulls and pa.types.is_floating(column.type):
-            require_one_missing(column, f"column {name!r}")
+            refuse_nan_beside_nulls(column, f"column {name!r}")
     return with_note(table, nulls, 0)
 
 
-def with_note(table: Any, nulls: list[bool], start: int, *, is_one_missing: bool = False) -> Any:
+def with_note(table: Any, nulls: list[bool], start: int, *, is_null_nan: bool = False) -> Any:
     """A part that begins at a row's number, of a table of which some columns have nulls.
 
-    With `is_one_missing`, nulls and NaN of floats are the same.
+    With `is_null_nan`, a null among floats is read as NaN; without, both in one column are refused.
     """
-    note = json.dumps({"nulls": nulls, "start": start, "is_one_missing": is_one_missing}).encode()
+    note = json.dumps({"nulls": nulls, "start": start, "is_null_nan": is_null_nan}).encode()
     return table.replace_schema_metadata((table.schema.metadata or {}) | {_NOTE: note})
 
 
 def as_part(part: Any, start: int) -> Any:
-    """Some rows of what `as_whole` returned, from a row's number on."""
+    """Some rows of what `with_nulls_noted` returned, from a row's number on."""
     return with_note(part, json.loads(part.schema.metadata[_NOTE])["nulls"], start)
 
 
@@ -57,8 +57,8 @@ def without_note(table: Any) -> Any:
     return table.replace_schema_metadata(metadata or None)
 
 
-def require_one_missing(column: Any, where: str) -> None:
-    """Refuse floats of which some are NaN and some null. Raises InexactValue."""
+def refuse_nan_beside_nulls(column: Any, where: str) -> None:
+    """Refuse floats with nulls if some of them are NaN. Raises InexactValue."""
     if pc.any(pc.is_nan(column)).as_py():
         raise InexactValue(
             f"{where} holds both NaN and nulls, which are one in a DataFrame; "

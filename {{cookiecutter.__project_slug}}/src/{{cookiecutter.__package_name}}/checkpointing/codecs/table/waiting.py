@@ -116,8 +116,8 @@ def _joined(chunks: list[Any]) -> Any:
         return pa.DictionaryArray.from_arrays(
             codes, first.dictionary, ordered=first.type.ordered, safe=False
         )
-    joined = pa.concat_arrays(chunks)
+    array = pa.concat_arrays(chunks)
     for is_view, plain in _VIEWS:
-        if is_view(joined.type):  # joined views keep all buffers of their sources
-            joined = joined.cast(plain).cast(joined.type)
-    return read_only(own(joined))
+        if is_view(array.type):  # joined views keep all buffers of their sources
+            array = array.cast(plain).cast(array.type)
+    return read_only(own(array))

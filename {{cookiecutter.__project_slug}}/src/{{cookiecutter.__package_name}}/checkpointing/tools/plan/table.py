@@ -190,9 +190,9 @@ def _notes(outlook: Outlook, outdated: Sequence[str], refused: Collection[str]) 
     yield from _misfits(outlook, refused)
     if outlook.elastic:
         yield (
-            f"A step in batches or in an engine takes the memory that is free, so what it took says "
-            f"little of what it needs. On top of what is held when it begins, the plan counts at "
-            f"most {size(ELASTIC_BYTES)} for each of these: {', '.join(outlook.elastic)}."
+            f"A step in batches or in an engine takes the memory that is free, so what it took "
+            f"says little of what it needs. On top of what is held when it begins, the plan counts "
+            f"at most {size(ELASTIC_BYTES)} for each of these: {', '.join(outlook.elastic)}."
         )
     yield f"{size(outlook.fixed)} of every peak is held before any step: Python and its libraries."
     if outlook.budget >= outlook.peak > outlook.usable:

@@ -402,32 +402,30 @@ _WORDS = {
             "another engine than that of the step that made it: each row is a type that one engine "
             "writes, each column what a step of another engine receives. Values are always the "
             "same; where an engine would change one, the column is *refused* with an error that "
-            "names it and says what to write instead. A star says that the type is another one "
-            "after a way there and back, with the same values. The rows of a table keep their "
-            "order."
+            "names it and says what to write instead. *Not kept* says that the step that makes "
+            "such a column is refused already, because no file gives back its values. A star says "
+            "that the type is another one after a way there and back, with the same values. The "
+            "rows of a table keep their order."
         ),
         "written by": "written by",
-        "type": "type",
-        "read as": "read by",
         REFUSED: "*refused*",
-        "not kept": "not kept",
+        "not kept": "*not kept*",
     },
     "es": {
         "title": "# Qué lee cada motor de lo que escribió cada motor",
         "opening": (
-            "Un checkpoint es el mismo fichero para todos los motores. Un paso puede tomar una "
-            "tabla como un tipo de otro motor que el del paso que la hizo: cada fila es un tipo "
-            "que escribe un motor, cada columna lo que recibe un paso de otro motor. Los valores "
-            "son siempre los mismos; donde un motor cambiaría uno, la columna se *rechaza* con un "
-            "error que la nombra y dice qué escribir en su lugar. Un asterisco dice que el tipo es "
-            "otro después de ida y vuelta, con los mismos valores. Las filas de una tabla "
-            "conservan su orden."
+            "Un punto de control es el mismo fichero para todos los motores. Un paso puede tomar "
+            "una tabla como un tipo de otro motor que el del paso que la hizo: cada fila es un "
+            "tipo que escribe un motor, cada columna lo que recibe un paso de otro motor. Los "
+            "valores son siempre los mismos; donde un motor cambiaría uno, la columna aparece como "
+            "*rechazado*: un error la nombra y dice qué escribir en su lugar. *No se guarda* dice "
+            "que ya se rechaza el paso que crea una columna así, porque ningún fichero devuelve "
+            "sus valores. Un asterisco dice que el tipo es otro después de ida y vuelta, con los "
+            "mismos valores. Las filas de una tabla conservan su orden."
         ),
         "written by": "escrito por",
-        "type": "tipo",
-        "read as": "leído por",
         REFUSED: "*rechazado*",
-        "not kept": "no se guarda",
+        "not kept": "*no se guarda*",
     },
 }
 

@@ -42,7 +42,7 @@ KEPT = (
             *("polars.DataFrame", "polars.LazyFrame", "duckdb.DuckDBPyRelation"),
         ),
         "a table, with dtypes and index; sparse columns keep the values that they store; lazy ones "
-        "are written batch by batch; those of polars and DuckDB need the extra of that name",
+        "are written batch by batch; for those of polars and DuckDB `uv add` the library first",
     ),
     Kept(
         (
@@ -59,7 +59,7 @@ KEPT = (
     ),
     Kept(
         ("sklearn.base.BaseEstimator", "sklearn.*"),
-        "a .skops file, where skops is installed: the extra `models`; never a pickle",
+        "a .skops file, after `uv add skops`; never a pickle",
     ),
     Kept(("pathlib.Path",), "the file or folder that the step made in its `workdir`"),
     Kept(("bool", "int", "float", "str", "None", "dict", "list"), "JSON"),

@@ -117,6 +117,21 @@ def test_files_that_are_not_one_table_are_refused_by_file_and_column(tmp_path: P
         read([tmp_path / "x.xlsx"], 5)
 
 
+def test_an_index_that_pandas_wrote_is_a_column_of_the_batches(tmp_path: Path) -> None:
+    gaps, plain = tmp_path / "gaps.parquet", tmp_path / "plain.parquet"
+    TABLE[TABLE["n"] % 3 > 0].to_parquet(gaps)
+    TABLE.to_parquet(plain)
+
+    rows = read([gaps], 7)
+    assert list(rows.columns) == [*TABLE.columns, "__index_level_0__"]
+    assert rows["__index_level_0__"].tolist() == rows["n"].tolist()
+    assert rows.index.equals(pd.RangeIndex(len(rows)))
+
+    with pytest.raises(ConfigurationError, match="has no column '__index_level_0__'"):
+        read([gaps, plain], 7)
+    assert read([gaps, plain], 7, ("n", "t")).index.equals(pd.RangeIndex(len(rows) + ROWS))
+
+
 def test_text_has_the_columns_of_its_first_file_in_their_order(tmp_path: Path) -> None:
     files = [tmp_path / "a.csv", tmp_path / "b.csv"]
     files[0].write_text("x,y\n1,2\n")

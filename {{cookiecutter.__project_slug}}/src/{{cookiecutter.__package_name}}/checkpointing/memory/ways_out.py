@@ -237,7 +237,7 @@ def _engines(
 
 
 _TITLES = {
-    "duckdb": "DuckDB, which puts on disk what a sort, a join or a group does not fit in memory",
+    "duckdb": "DuckDB, which puts on disk what a sort, a join or a group cannot hold in memory",
     "polars": "polars, which reads only the columns and rows that it needs",
 }
 _PARTLY_ON_DISK = (

@@ -36,7 +36,7 @@ from ...worker.forks import children_end_here
 from ...worker.freezing import NONE, Frozen, freeze, thaw, thaw_as
 from ...worker.main import as_failure, settle_in
 from ...worker.messages import StepEnded, StepStarted
-from ...worker.reading import TABLE, input_slices, reader, slices
+from ...worker.reading import ARROW_TABLE, input_slices, reader, slices
 from ...worker.streaming import TakenBatches
 from ...worker.unchanged import import_unchanged
 
@@ -328,7 +328,7 @@ def _table(codec: Codec, value: Any, *, is_output: bool) -> Any:
 
 def _in_one_batch(parameter: Parameter, slices: Callable[[Callable[[], int]], Any]) -> Any:
     """A table as a step takes it in batches, all of it in one."""
-    codec = TABLE if parameter.codec == READER else str(parameter.codec)
+    codec = ARROW_TABLE if parameter.codec == READER else str(parameter.codec)
     thawed = partial(thaw_as, codec, False)
     taken = TakenBatches(parameter, slices(lambda: sys.maxsize), thawed, contextlib.nullcontext)
     return reader(taken) if parameter.codec == READER else taken

@@ -50,3 +50,18 @@ def test_a_log_is_masked_in_place_from_where_a_part_began(
 def test_a_log_that_is_gone_or_no_file_is_left_alone(tmp_path: Path) -> None:
     mask_file(tmp_path / "none", 0, [Secret("x")])
     mask_file(Path("/dev/null"), 0, [Secret("x")])
+
+
+def test_the_keys_of_shared_storage_are_secret_wherever_they_are_set() -> None:
+    environment = {
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG",
+        "AZURE_STORAGE_ACCOUNT_KEY": "Eby8vdM02xNOcqFlqUwJ==",
+        "AWS_SESSION_TOKEN": "test",
+        "AWS_REGION": "eu-central-1",
+    }
+    known = secrets.of_environment(environment)
+    assert [secret.reveal() for secret in known] == [
+        "wJalrXUtnFEMI/K7MDENG",
+        "Eby8vdM02xNOcqFlqUwJ==",
+    ]
+    assert masked("key=wJalrXUtnFEMI%2FK7MDENG in a test", known) == "key=*** in a test"

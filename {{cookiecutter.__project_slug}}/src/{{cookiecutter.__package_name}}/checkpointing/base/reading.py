@@ -91,7 +91,11 @@ def read_json(path: Path) -> Any:
         Unreadable: there is something else.
         OSError: it does not exist, or cannot be read.
     """
-    text = read_bytes(path, MOST_JSON_BYTES)
+    return parse_json(read_bytes(path, MOST_JSON_BYTES), path)
+
+
+def parse_json(text: bytes, path: Path | None = None) -> Any:
+    """JSON of ours as data, within the same bounds. Raises Unreadable, which names the path."""
     try:
         content = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_no_number)
         _require_shallow(content)

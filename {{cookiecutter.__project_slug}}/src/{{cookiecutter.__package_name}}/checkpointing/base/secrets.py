@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -17,7 +17,17 @@ from .reading import kind_of
 
 MASK = "***"
 
+OF_STORAGE = (
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+    *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_BEARER_TOKEN", "GOOGLE_SERVICE_ACCOUNT_KEY"),
+    *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_MASTER_KEY"),
+    *("AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_KEY", "AZURE_STORAGE_SAS_TOKEN"),
+    *("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_TOKEN", "AZURE_CLIENT_SECRET"),
+)
+"""The variables of the environment that have the keys of shared storage: they are always secret."""
+
 _SHORTEST_LINE = 8  # characters of a line of a key file that is masked by itself
+_SHORTEST_KEY = 8  # characters of a key; stars for "test" would make a log unreadable
 _CHUNK_BYTES = 1 << 20
 
 
@@ -42,6 +52,15 @@ class Secret:
 
     def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
         return Secret, (self._text,)  # it is sent to a worker through a pipe, never to a file
+
+
+def of_environment(environment: Mapping[str, str]) -> tuple[Secret, ...]:
+    """The keys of shared storage that an environment has, whether or not anything uses them.
+
+    What has fewer than 8 characters is no key but a placeholder.
+    """
+    texts = (environment.get(name, "") for name in OF_STORAGE)
+    return tuple(Secret(text) for text in texts if len(text) >= _SHORTEST_KEY)
 
 
 def masked(text: str, secrets: Collection[Secret]) -> str:

@@ -1,0 +1,1 @@
+"""Checkpoints on shared storage: objects at a URL, who may write them, and the local cache."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import resource
@@ -14,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from flight_delays.checkpointing.base.errors import StorageError
 from flight_delays.checkpointing.base.files import checksum
 from flight_delays.checkpointing.base.names import is_value_name
 from flight_delays.checkpointing.codecs import codec_named, format_named
-from flight_delays.checkpointing.disk.commit import Commit, Files, sure_bytes
+from flight_delays.checkpointing.disk.commit import Commit
 from flight_delays.checkpointing.disk.manifest import (
     MANIFEST,
     FileRecord,
@@ -28,6 +30,7 @@ from flight_delays.checkpointing.disk.manifest import (
 )
 from flight_delays.checkpointing.disk.store import Store, is_sound
 from flight_delays.checkpointing.disk.sweeping import discard
+from flight_delays.checkpointing.disk.value_files import Files, files_of, sure_bytes
 
 from ..builders import JSON, PLENTY, TABLE, commit, table, write
 
@@ -379,3 +382,42 @@ def test_where_there_are_no_hard_links_it_is_a_copy_that_counts(
     assert Store(tmp_path).used_bytes() == 2 * (value.bytes + pages.bytes)
     with pytest.raises(StorageError, match="max_disk"):
         adopt(tmp_path / "other", allowance=10)
+
+
+def test_a_value_that_its_library_writes_is_a_folder_that_commits_share(tmp_path: Path) -> None:
+    def stored(made: list[int], folder: Path) -> None:
+        folder.mkdir()
+        for number in made:
+            name = f"part-{number:05}.parquet"
+            pq.write_table(pa.table({"x": [number]}), folder / name)
+
+    codec = dataclasses.replace(codec_named("Table"), name="many", store=stored)
+    first, second = (Commit(tmp_path / "s01" / key, PLENTY) for key in "ab")
+    (tmp_path / "s01").mkdir()
+    record = first.store("value", [0, 1], codec)
+    adopted = second.adopt("value", first.folder, record)
+
+    assert record.format == "parquets"
+    assert record.description == {"rows": 2, "schema": {"x": "int64"}, "files": 2}
+    assert adopted.checksum == record.checksum
+    assert is_value_name(second.folder, adopted.file)
+    files = files_of(codec, "arrow", kept=True, output=True, suffix=".parquet")
+    assert (files.kept, files.output) == (format_named("parquets"),) * 2
+    assert format_named("parquets").read(second.folder / adopted.file, None)["x"].to_pylist() == [
+        0,
+        1,
+    ]
+    (first.folder / record.file / "part-00001.parquet").write_bytes(b"")
+    assert not is_sound(first.folder, record)
+    first.discard(record)
+    assert list(first.folder.iterdir()) == []
+
+
+def test_what_a_library_wrote_and_nobody_reads_is_an_error_of_storage(tmp_path: Path) -> None:
+    def stored(made: str, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "part-00000.parquet").write_text(made)
+
+    codec = dataclasses.replace(codec_named("Table"), name="many", store=stored)
+    with pytest.raises(StorageError, match=r"of `value` to .* cannot be read back"):
+        Commit(tmp_path / "a", PLENTY).store("value", "no Parquet", codec)

@@ -1,4 +1,4 @@
-"""Published outputs: a run replaces a target only if a run of this project published it.
+"""Outputs in a folder: a run replaces a target only if a run of this project published it.
 
 A hidden file beside the target, its claim, says so. It does not lie with the checkpoints, because
 these may be deleted at any time, and a published output is a result all the same.
@@ -7,14 +7,25 @@ these may be deleted at any time, and a published output is a result all the sam
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..base.errors import ConfigurationError
-from ..base.files import obstacle_to, replace_text
-from ..base.settings import PIPELINE_FILE, Settings
+from ..base.files import checksum, obstacle_to, publish, replace_text, storage_errors
+from ..base.settings import PIPELINE_FILE
 from ..codecs import suffix_of
+from .manifest import FileRecord
 from .owner import Note, Owner, read_note
+from .sweeping import sweep_temporaries
+
+Content = Literal["published", "missing", "changed"]
+"""What is at a target: the bytes of the checkpoint, nothing, or other bytes."""
+
+Checksum = Callable[[Path], str]
+"""xxh3_128 of a file; one that was hashed before need not be read again."""
 
 _FILE = "."  # the only entry of a published file: the file itself
 
@@ -33,9 +44,43 @@ class Target:
         return suffix_of(self.path.name)
 
     @property
+    def text(self) -> str:
+        """The path for people, and in records."""
+        return str(self.path)
+
+    @property
+    def place(self) -> str:
+        """What is out of reach with this target: itself alone."""
+        return self.text
+
+    @property
     def claim(self) -> Path:
         """The file that lists what was published at the target."""
         return self.path.with_name(f".{self.path.name}.published")
+
+    def failures(self, doing: str) -> AbstractContextManager[None]:
+        """What the system refuses while `doing` something here, as a StorageError."""
+        return storage_errors(doing, self.path.parent)
+
+    def content(self, record: FileRecord, hashed: Checksum) -> Content:
+        """What is at the target, beside what a checkpoint has. Raises as `require_ours`."""
+        self.require_ours()
+        if not self.path.exists():
+            return "missing"
+        current = checksum if self.path.is_dir() else hashed
+        is_file_or_folder = self.path.is_dir() or self.path.is_file()
+        is_same = is_file_or_folder and current(self.path) == record.checksum
+        return "published" if is_same else "changed"
+
+    def publish(self, source: Path, record: FileRecord) -> None:
+        """Put a file or folder there, at once, and claim it. Raises as `require_ours`."""
+        publish(source, self.path, self.announce)
+        self.settle()
+
+    def sweep(self) -> None:
+        """Remove the temporary files of a run that was killed while it published."""
+        for path in (self.path, self.claim):
+            sweep_temporaries(path.parent, path.name)
 
     def require_ours(self) -> Note | None:
         """Refuse a target that contains anything that no run of the project has published.
@@ -92,24 +137,6 @@ class Target:
         note = self.owner.note(self.path.parent, self.value, tuple(sorted(entries)))
         if read_note(self.claim) != note:
             replace_text(self.claim, note.text())
-
-
-def targets(settings: Settings) -> dict[str, Target]:
-    """The target of each published value, by the value's name.
-
-    `[outputs]` belongs to the project, so a pipeline that is renamed or cut in two publishes to the
-    targets of the former one.
-    """
-    owner = Owner(settings.root, None)
-    return {
-        value: Target(value, settings.root / text, owner)
-        for value, text in settings.wiring.outputs.items()
-    }
-
-
-def suffixes(settings: Settings) -> dict[str, str]:
-    """The suffix of each path where a value is published, by the value's name."""
-    return {value: target.suffix for value, target in targets(settings).items()}
 
 
 def entries_of(path: Path) -> set[str]:

@@ -29,34 +29,21 @@ from ..base.files import (
 from ..base.names import new_number, value_name
 from ..base.units import size
 from ..codecs import (
+    PARQUETS,
     Codec,
     Format,
+    OnDisk,
     describe,
     exactly,
-    file_bytes,
     format_named,
-    output_format,
     require_same,
     require_same_start,
-    working_format,
     write_stream,
 )
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, note_of, read_manifest
 from .streaming import StreamFile
 from .sweeping import discard
-
-
-@dataclass(frozen=True)
-class Files:
-    """The files that a value gets: one for later steps, one as an output.
-
-    A value of the family `path` is already files, which are kept as they are and have no format.
-    """
-
-    is_kept: bool
-    is_output: bool
-    kept: Format | None
-    output: Format | None
+from .value_files import Files
 
 
 @dataclass(frozen=True)
@@ -182,6 +169,28 @@ class Commit:
             for opened in files:
                 opened.close()
 
+    def store(self, value: str, made: Any, codec: Codec, stem: str | None = None) -> FileRecord:
+        """Have the library of a type write a value to a folder of its own, durably.
+
+        `stem` is as for `write`.
+
+        Raises StorageError, also if the folder cannot be read back, and unchanged what the library
+        raises.
+        """
+        assert codec.store is not None, "the library writes its values itself"
+        self._require_folder()
+        form = format_named(PARQUETS)
+        path = self.folder / value_name(self.folder, stem or value, self._number, form.suffix)
+        self._written.append(path)
+        codec.store(made, path)
+        with storage_errors(f"Writing `{value}`", self.folder):
+            sync_tree(path)
+            sync_folder(self.folder)
+            count = total_bytes(path)
+            self._spend(count)
+            about = _described(value, OnDisk(path, form.name))
+            return self._record(path, codec, form.name, count, checksum(path), about)
+
     def workdir(self, value: str) -> Path:
         """Make an empty folder for a step that makes files, within the checkpoint's own folder."""
         self._require_folder()
@@ -203,10 +212,13 @@ class Commit:
             self._spend(total_bytes(path))
             return self._record(path, codec, "path", total_bytes(path), checksum(path), {})
 
-    def adopt(self, value: str, folder: Path, record: FileRecord) -> FileRecord:
+    def adopt(
+        self, value: str, folder: Path, record: FileRecord, *, is_here: bool = True
+    ) -> FileRecord:
         """Take over a value's file from another checkpoint of the segment, which keeps it too.
 
-        It is a link, or a copy where there can be no link. Raises StorageError.
+        It is a link, or a copy where there can be none. Of a file that only shared storage has,
+        just the name is made. Raises StorageError.
         """
         if folder == self.folder:
             return record
@@ -220,16 +232,14 @@ class Commit:
         path = own / inside if inside else own
         with storage_errors(f"Taking over `{value}`", self.folder):
             self._written.append(own)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._spend(link_durably(folder / record.file, path))
-            sync_folder(own.parent if path == own else own)
-            mtime_ns, inode = stamp(path)
-        adopted = replace(
-            record,
-            file=path.relative_to(self.folder).as_posix(),
-            mtime_ns=mtime_ns,
-            inode=inode,
-        )
+            mtime_ns = inode = 0
+            if is_here:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._spend(link_durably(folder / record.file, path))
+                sync_folder(own.parent if path == own else own)
+                mtime_ns, inode = stamp(path)
+        file = path.relative_to(self.folder).as_posix()
+        adopted = replace(record, file=file, mtime_ns=mtime_ns, inode=inode)
         self._adopted[folder, record.file] = adopted
         return adopted
 
@@ -269,7 +279,7 @@ class Commit:
     def discard(self, record: FileRecord) -> None:
         """Remove a file that was written and that no manifest names."""
         with contextlib.suppress(OSError):  # where a file that is mapped cannot be removed
-            (self.folder / record.file).unlink()
+            remove(self.folder / record.file)
             self._spent -= record.bytes
 
     @property
@@ -369,31 +379,16 @@ class Commit:
         return FileRecord(file, codec.name, form, count, digest, mtime_ns, inode, about)
 
 
-def files_of(codec: Codec, preferred: str, *, kept: bool, output: bool, suffix: str = "") -> Files:
-    """The files that a value of this codec gets, when checkpoints have the preferred format.
-
-    `suffix` is that of the path where an output is published. An output of a format that is not
-    exact is kept as any value is, and converted when it is published.
-    """
-    if codec.family == "path":
-        return Files(kept, output, None, None)
-    working, published = (
-        working_format(codec.family, preferred),
-        output_format(codec.family, suffix),
-    )
-    if published is None or not published.is_exact:
-        published = working
-    return Files(kept, output, working if kept else None, published if output else None)
-
-
-def sure_bytes(frozen: Any, files: Files) -> int:
-    """The bytes that a value takes on disk at least; compressed files may be of any size."""
-    formats = {files.kept, files.output} - {None}
-    return sum(likely_bytes(frozen) for form in formats if form and form.name != "parquet")
-
-
-def likely_bytes(frozen: Any) -> int:
-    """The approximate size of a value's file: its own part of the memory that it may only view."""
-    if isinstance(frozen, Path):
-        return total_bytes(frozen)
-    return file_bytes(frozen)
+def _described(value: str, stored: OnDisk) -> dict[str, Any]:
+    """The description of what a library has written. Raises StorageError if it cannot be read."""
+    try:
+        return describe(stored)
+    except (StorageError, MemoryError):
+        raise
+    except Exception as error:  # readers raise any type
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise StorageError(
+            f"what was written of `{value}` to {stored.path} cannot be read back ({error}). Check "
+            f"the disk, and run again."
+        ) from error

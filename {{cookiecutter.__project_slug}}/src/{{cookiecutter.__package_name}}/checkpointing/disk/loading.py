@@ -19,12 +19,21 @@ from ..base.errors import (
     nearest,
 )
 from ..base.settings import Settings
-from ..codecs import codec_named, format_named, is_own, read_first
+from ..codecs import (
+    PARQUETS,
+    Codec,
+    codec_named,
+    format_named,
+    is_own,
+    read_first,
+    read_lazily,
+)
 from ..codecs.several import INDEX, assemble, item_name, key_of, value_of
 from ..graph.graph import Graph
-from .manifest import FileRecord
+from .manifest import FileRecord, Manifest
 from .place import checkpoints_place
-from .store import Damaged, Store, is_sound
+from .store import Damaged, Store
+from .stores import open_store
 
 
 @contextlib.contextmanager
@@ -50,6 +59,18 @@ def restoring(value: str, *, is_stored: bool) -> Iterator[None]:
         ) from error
 
 
+def _whole(codec: Codec, path: Path) -> Any:
+    """A table that a library has written itself, for a person.
+
+    Of the library if it runs in this process; to start it would take seconds, and memory. Else a
+    `pyarrow.dataset.Dataset` of the files, which are read when it is asked for rows.
+    """
+    is_running = codec.running is not None and codec.running()
+    if is_running and codec.open is not None:
+        return codec.open(path, None)
+    return read_lazily(path)
+
+
 @dataclass(frozen=True)
 class Head:
     """The first rows of a table, to be printed.
@@ -58,11 +79,16 @@ class Head:
         kind: the name of the whole's class.
         rows: how many the whole has.
         value: the first of them; those of an engine as a DataFrame.
+        note: what to know about their order, if it is none that the step has given.
     """
 
     kind: str
     rows: int
     value: Any
+    note: str = ""
+
+
+_NO_ORDER = "Spark keeps no order: these are the first rows of its first file."
 
 
 def load_value(
@@ -94,14 +120,15 @@ def load_value(
         items = [item_name(n, key) for n, s in made.items() if s.shape for key in s.shape.keys]
         raise ConfigurationError(f"no step makes `{value}`{nearest(value, [*made, *items])}")
     place = checkpoints_place(settings, graph.name)
+    store = open_store(settings, graph.name)
+    store.refresh()
     place.is_ours()
-    store = Store(place.folder)
     segment = graph.producer(value).name
     newest = next(iter(store.all_of(segment)), None)  # an older one is of other code or inputs
     kept = dict(newest.outputs | newest.values) if newest is not None else {}
     if newest is None or value not in kept:
         raise StorageError(_absence(value, kept, segment))
-    load = _Loading(store.path(segment, newest.key), segment, adapters_edited, first)
+    load = _Loading(store, newest, adapters_edited, first)
     if kept[value].codec != INDEX or shape is None:
         return load.value(value, kept[value])
     keys: list[str] = load.value(value, kept[value])["keys"]
@@ -126,16 +153,22 @@ def _absence(value: str, kept: Mapping[str, Any], segment: str) -> str:
 class _Loading:
     """Loads values from the folder of one checkpoint."""
 
-    folder: Path
-    segment: str
+    store: Store
+    manifest: Manifest
     adapters_edited: bool
     first: int | None
+
+    @property
+    def folder(self) -> Path:
+        return self.store.path(self.manifest.segment, self.manifest.key)
 
     def value(self, value: str, record: FileRecord) -> Any:
         """One value, as its codec thaws it. Raises ConfigurationError, StorageError."""
         path = self.folder / record.file
-        if not is_sound(self.folder, record):
-            raise StorageError(f"{path} is damaged; `run` will rebuild it.")
+        try:
+            self.store.bring(self.manifest, {value: record}, verify=True)
+        except Damaged:
+            raise StorageError(f"{path} is damaged; `run` will rebuild it.") from None
         if self.adapters_edited and is_own(record.codec):
             raise ConfigurationError(
                 f"`{value}` is kept by the codec {record.codec} of adapters.py, whose code was "
@@ -150,10 +183,13 @@ class _Loading:
                     rows, frozen = read_first(path, record.format, self.first)
                     shown = codec_named("DataFrame") if codec.prepare or codec.batches else codec
                     kind = codec.type_name.rpartition(".")[2]
-                    return Head(kind, rows, shown.thaw(frozen))
+                    note = _NO_ORDER if codec.store is not None else ""
+                    return Head(kind, rows, shown.thaw(frozen), note)
+                if record.format == PARQUETS:
+                    return _whole(codec, path)
                 return codec.thaw(format_named(record.format).read(path, None))
         except Damaged as damage:
             raise StorageError(
                 f"{path} cannot be read ({damage.__cause__}), though it is as it was committed. "
-                f"Make it anew with `run --rerun-from {self.segment}`."
+                f"Make it anew with `run --rerun-from {self.manifest.segment}`."
             ) from damage

@@ -7,7 +7,8 @@ runs in several parts, a partial manifest lists the values of its finished parts
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ class FileRecord:
     `file` is relative to the checkpoint's folder. `bytes` is the size on disk; `checksum` is
     xxh3_128. While `bytes`, `mtime_ns` and `inode` are what `stat` gives, the file was not touched
     since the commit and need not be hashed again.
+
+    `sha256` is there once the file lies on shared storage; that of a folder is made of the names
+    and the sha256 of its files. `folders` and `executable` are what objects lack: the folders in
+    it that contain nothing, and the files that may be executed, `.` for the file or folder itself.
     """
 
     file: str
@@ -40,6 +45,9 @@ class FileRecord:
     mtime_ns: int
     inode: int
     description: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+    folders: tuple[str, ...] = ()
+    executable: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -158,12 +166,22 @@ class Manifest:
         """Bytes on disk; a file that is both a value's and an output's counts once."""
         return sum({record.file: record.bytes for _, record in self.records()}.values())
 
+    def with_records(self, change: Callable[[FileRecord], FileRecord]) -> Manifest:
+        """The same with each record changed; the file of several values has several records."""
+        values, outputs, published = (
+            {name: change(record) for name, record in kept.items()}
+            for kept in (self.values, self.outputs, self.published)
+        )
+        return replace(self, values=values, outputs=outputs, published=published)
+
+    def text(self) -> str:
+        """The manifest as it is written."""
+        content = asdict(self)
+        return json.dumps({"checksum": _checksum(content), **content}, indent=1)
+
     def write(self, folder: Path, name: str = MANIFEST) -> None:
         """Make the checkpoint exist, durably, and at once or not at all."""
-        content = asdict(self)
-        replace_text(
-            folder / name, json.dumps({"checksum": _checksum(content), **content}, indent=1)
-        )
+        replace_text(folder / name, self.text())
 
 
 def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
@@ -174,13 +192,27 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
         OSError: the system does not let this process read it now.
     """
     try:
-        content = read_json(folder / name)
+        manifest = parse_manifest(read_json(folder / name))
+        return with_noted(folder, manifest) if manifest.journal else manifest
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if is_passing(error):
+            raise
+        raise StorageError(f"{folder / name} is damaged: {error.strerror}") from None
+    except ValueError as error:
+        raise StorageError(f"{folder / name} is damaged: {error}") from None
+
+
+def parse_manifest(content: Any) -> Manifest:
+    """A manifest from its JSON. Raises ValueError when that is not as it was written."""
+    try:
         stated = content.pop("checksum")
         if stated != _checksum(content):
             raise ValueError("its checksum does not match")
         for kind in ("values", "outputs", "published"):
             records = content.get(kind, {}) if kind == "published" else content[kind]
-            content[kind] = {name: FileRecord(**r) for name, r in records.items()}
+            content[kind] = {name: _file_record(each) for name, each in records.items()}
         further = {
             name: (file, digest) for name, (file, digest) in content.get("further", {}).items()
         }
@@ -194,16 +226,15 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest | None:
             "accepted": accepted,
             "ran": {name: (number, at) for name, (number, at) in content.get("ran", {}).items()},
         }
-        manifest = Manifest(**content | whole)
-        return with_noted(folder, manifest) if manifest.journal else manifest
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        if is_passing(error):
-            raise
-        raise StorageError(f"{folder / name} is damaged: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StorageError(f"{folder / name} is damaged: {error}") from None
+        return Manifest(**_known(Manifest, content | whole))
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _known(kind: Any, content: dict[str, Any]) -> dict[str, Any]:
+    """What this runtime knows of it: a later one may write more, which changes no value."""
+    names = {field.name for field in fields(kind)}
+    return {name: own for name, own in content.items() if name in names}
 
 
 def note_of(name: str, key: str, kept: FileRecord | None, output: FileRecord | None) -> str:
@@ -233,13 +264,19 @@ def with_noted(folder: Path, manifest: Manifest) -> Manifest:
             note = json.loads(line)
             if note.pop("checksum") != _checksum(note):
                 break
-            kept, output = (r and FileRecord(**r) for r in (note["kept"], note["output"]))
+            kept, output = (r and _file_record(r) for r in (note["kept"], note["output"]))
         except (ValueError, TypeError, KeyError, AttributeError):
             break
         keys[note["name"]] = note["key"]
         values |= {note["name"]: kept} if kept else {}
         outputs |= {note["name"]: output} if output else {}
     return replace(manifest, values=values, outputs=outputs, item_keys=keys)
+
+
+def _file_record(content: dict[str, Any]) -> FileRecord:
+    """A record from its JSON; a former runtime left out what shared storage needs."""
+    lists = {name: tuple(content.get(name, ())) for name in ("folders", "executable")}
+    return FileRecord(**_known(FileRecord, content | lists))
 
 
 def _checksum(content: dict[str, Any]) -> str:

@@ -94,12 +94,13 @@ class Place:
 
 
 def checkpoints_place(settings: Settings, pipeline: str) -> Place:
-    """The place of a pipeline's checkpoints."""
+    """The place, on this machine, of a pipeline's checkpoints."""
+    setting = "path" if settings.checkpoints_url is None else "cache"
     return Place(
         settings.checkpoints / pipeline,
         "checkpoints",
         Owner(settings.root, pipeline),
-        f"Name another [checkpoints] path in {MEMORY_BUDGET_FILE}.",
+        f"Name another [checkpoints] {setting} in {MEMORY_BUDGET_FILE}.",
     )
 
 

@@ -12,25 +12,27 @@ import json
 import os
 import socket
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..base.errors import ConfigurationError, Locked, StorageError
+from ..base.errors import Locked, StorageError
 from ..base.files import checksum, replace_text, storage_errors
 from ..base.names import aside_name, is_aside_name
 from ..base.reading import kind_of, read_json
 from ..base.refusals import Unreadable, is_passing
 from ..base.settings import Settings
+from .commit import Commit
+from .folders import bytes_in, folders_in, own_folders, used_bytes
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
-from .place import checkpoints_place
 from .sweeping import Cleared, discard, ours_in, sweep_temporaries
 
 RUN_NOTE = "run.json"
 HASHES = "hashes.json"
-FILES = (RUN_NOTE, HASHES)
+SEEN = "shared.json"
+FILES = (RUN_NOTE, HASHES, SEEN)
 """Files of ours beside the checkpoints, but for the mark and the locks."""
 
 _GLANCE_SECONDS = 0.2  # `is_in_use` of another process has a lock for less
@@ -50,15 +52,25 @@ class Store:
     runs, not people: they may put files between the checkpoints, and these stay.
     """
 
+    url: str | None = None
+    """Where others see the checkpoints; None if they are in the folder alone."""
+
+    pushed_bytes = fetched_bytes = 0
+    """What came to a URL and from there, since this object was made."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.announce: Callable[[str], None] = lambda message: None
+        """Tells people of what takes long."""
         self.verified: set[Path] = set()
         """Files that were hashed since this object was made, and were as they were committed. Names
         are never used again, so a file that was made anew is not among them."""
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, to_remove: bool = False) -> Iterator[None]:
         """Lock the pipeline's checkpoints for one run. Raises Locked when another run has them.
+
+        With `to_remove` they are locked in order to be removed.
 
         The lock is `flock`, which the kernel releases when the process dies, and which a network
         file system may not support. When a run is killed, its worker may still commit for a moment:
@@ -79,6 +91,9 @@ class Store:
             yield
         finally:
             lock.release()
+
+    def refresh(self) -> None:
+        """See what others have made; a reader does this first. Raises StorageError."""
 
     @contextlib.contextmanager
     def worker_lock(self) -> Iterator[None]:
@@ -130,7 +145,7 @@ class Store:
 
     def partials(self, segment: str) -> list[Manifest]:
         """What unfinished runs of a segment have made, of any key."""
-        folders = _folders(self.folder / segment)
+        folders = folders_in(self.folder / segment)
         known = (self.find_partial(segment, folder.name) for folder in folders)
         return [partial for partial in known if partial is not None]
 
@@ -147,7 +162,7 @@ class Store:
         of another name does not count.
         """
         dated = []
-        for folder in _folders(self.folder / segment):
+        for folder in folders_in(self.folder / segment):
             with contextlib.suppress(StorageError, FileNotFoundError):  # a run may remove it
                 manifest = read_manifest(folder)
                 if manifest and (manifest.segment, manifest.key) == (segment, folder.name):
@@ -159,7 +174,7 @@ class Store:
     def last_ran(self, segment: str, step: str) -> tuple[Manifest, str] | None:
         """The checkpoint, or the finished parts, of the last run that ran a step, and its time."""
         ran = []
-        for folder in _folders(self.folder / segment):
+        for folder in folders_in(self.folder / segment):
             for name in (MANIFEST, PARTIAL):
                 with contextlib.suppress(StorageError, FileNotFoundError):
                     manifest = read_manifest(folder, name)
@@ -189,20 +204,70 @@ class Store:
 
         A file is hashed when its stat has changed, or always with `hash_all`.
         """
-        folder = self.path(manifest.segment, manifest.key)
-        return [
-            value
-            for value, record in manifest.records()
-            if (hash_all or not record.untouched(folder)) and not is_sound(folder, record)
-        ]
+        records = manifest.records()
+        return [v for v, record in records if not self.holds(manifest, record, hash_all=hash_all)]
 
-    def set_aside(self, segment: str, key: str) -> Path:
+    def holds(self, manifest: Manifest, record: FileRecord, *, hash_all: bool = False) -> bool:
+        """Whether a file of a checkpoint is as it was committed; hashed as `damaged` says."""
+        folder = self.path(manifest.segment, manifest.key)
+        return (not hash_all and record.untouched(folder)) or is_sound(folder, record)
+
+    def is_intact(self, manifest: Manifest, record: FileRecord) -> bool:
+        """The same; the file is hashed if that was not done since this object was made."""
+        folder = self.path(manifest.segment, manifest.key)
+        is_known = folder / record.file in self.verified and record.untouched(folder)
+        return is_known or is_sound(folder, record)
+
+    def bring(
+        self, manifest: Manifest, records: Mapping[str, FileRecord], *, verify: bool = False
+    ) -> dict[str, FileRecord]:
+        """Have the files of some values here, to be read; their records as they are now.
+
+        With `verify` each is hashed. Raises Damaged, with the name of the value.
+        """
+        for value, record in records.items():
+            if verify and not is_sound(self.path(manifest.segment, manifest.key), record):
+                raise Damaged(value)
+        return dict(records)
+
+    def push(self, manifest: Manifest) -> Manifest:
+        """Have others see a checkpoint that was just committed; the manifest as it is then.
+
+        Raises StorageError; the commit holds all the same.
+        """
+        return manifest
+
+    def adopt(
+        self, commit: Commit, value: str, manifest: Manifest, record: FileRecord
+    ) -> FileRecord:
+        """Take over a value's file from another checkpoint, for a commit. Raises StorageError."""
+        return commit.adopt(value, self.path(manifest.segment, manifest.key), record)
+
+    def where(self, manifest: Manifest, record: FileRecord) -> str:
+        """Where a person finds a file of a checkpoint: its path, or its URL if it is not here."""
+        return str(self.path(manifest.segment, manifest.key) / record.file)
+
+    def begin(self) -> None:
+        """Begin something for which files are brought; what was brought before is done with.
+
+        Raises StorageError if somebody else may have the lock by now.
+        """
+
+    def remarks(self) -> list[str]:
+        """What `status` says of the checkpoints as a whole, in sentences."""
+        return []
+
+    def allowance(self, settings: Settings) -> int:
+        """The bytes that the checkpoints of the project may still take."""
+        return max(0, settings.memory.checkpoints.max_disk - used_bytes(settings))
+
+    def set_aside(self, segment: str, key: str, name: str = "") -> Path:
         """Move a damaged checkpoint aside, for a person to look at; keep only the last one.
 
-        Other files in its folder stay there.
+        Other files in its folder stay there. `name` is that of the folder, if it has one already.
         """
         folder = self.path(segment, key)
-        aside = folder.with_name(aside_name(segment, key))
+        aside = folder.with_name(name or aside_name(segment, key))
         with storage_errors("Setting a damaged checkpoint aside", folder.parent):
             ours = ours_in(folder)
             aside.mkdir()
@@ -220,8 +285,8 @@ class Store:
 
         The files of the finished parts of an unfinished segment stay: a run resumes from them.
         """
-        for segment in _own_folders(self.folder):
-            for folder in _own_folders(segment):
+        for segment in own_folders(self.folder):
+            for folder in own_folders(segment):
                 if not is_aside_name(segment.name, folder.name):
                     self.tidy(segment.name, folder.name)
         sweep_temporaries(self.folder)
@@ -254,10 +319,10 @@ class Store:
             for manifest in manifests[keep:]:
                 self.remove(manifest)
         now = self.find(segment, current)
-        for folder in _own_folders(self.folder / segment):
+        for folder in own_folders(self.folder / segment):
             partial = self.find_partial(segment, folder.name)
             if partial and now and partial.params == now.params:
-                discard(folder)  # made from former code or inputs
+                self.remove(partial)  # made from former code or inputs
 
     def remove(self, manifest: Manifest) -> None:
         """Remove one checkpoint, its manifest first, so that half a checkpoint never counts."""
@@ -266,18 +331,18 @@ class Store:
     def clear(self, *, spare: set[tuple[str, str]] | None = None) -> Cleared:
         """Remove all checkpoints but the (segment, key) pairs to spare; returns what it freed."""
         cleared = sweep_temporaries(self.folder)
-        for segment in _own_folders(self.folder):
-            for folder in _own_folders(segment):
+        for segment in own_folders(self.folder):
+            for folder in own_folders(segment):
                 if (segment.name, folder.name) not in (spare or set()):
                     cleared += discard(folder)
         return cleared
 
     def used_bytes(self) -> int:
         """Bytes of all checkpoints of the pipeline on disk; other processes may change them now."""
-        return _bytes_in(self.folder)
+        return bytes_in(self.folder)
 
     def _set_aside(self, segment: Path) -> list[Path]:
-        return [f for f in _own_folders(segment) if is_aside_name(segment.name, f.name)]
+        return [f for f in own_folders(segment) if is_aside_name(segment.name, f.name)]
 
     def _holder(self) -> str:
         try:
@@ -316,38 +381,3 @@ def acquired(path: Path, seconds: float) -> FileLock | None:
         except Timeout:
             return None
     return lock
-
-
-def used_bytes(settings: Settings) -> int:
-    """Bytes of the checkpoints of all pipelines of a project on disk."""
-    total = 0
-    for folder in _own_folders(settings.checkpoints):
-        with contextlib.suppress(ConfigurationError, StorageError):  # it is somebody else's
-            if checkpoints_place(settings, folder.name).is_ours():
-                total += _bytes_in(folder)
-    return total
-
-
-def _bytes_in(top: Path) -> int:
-    """Bytes of all files below a folder; a file with several names there counts once."""
-    total, seen = 0, set[tuple[int, int]]()
-    for folder, _, names in os.walk(top):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                stat = os.lstat(os.path.join(folder, name))
-                if (stat.st_dev, stat.st_ino) not in seen or stat.st_nlink == 1:
-                    total += stat.st_size
-                seen.add((stat.st_dev, stat.st_ino))
-    return total
-
-
-def _folders(parent: Path) -> list[Path]:
-    try:
-        return sorted(path for path in parent.iterdir() if path.is_dir())
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
-
-
-def _own_folders(parent: Path) -> list[Path]:
-    """The folders that may contain files of ours: behind a link nothing is ours."""
-    return [path for path in _folders(parent) if not path.is_symlink()]

@@ -12,12 +12,13 @@ from ..base.errors import ConfigurationError
 from ..base.litter import in_packages
 from ..base.location import RUNTIME
 from ..base.refusals import refusal_of, remedy_of
-from ..base.secrets import Secret
+from ..base.secrets import Secret, of_environment
 from ..base.settings import Settings
 from ..codecs import is_own
 from ..disk.manifest import FileRecord, Manifest
 from ..disk.place import checkpoints_place
 from ..disk.store import HASHES, Store
+from ..disk.stores import open_store
 from ..graph.checking import require_sound, settings_of
 from ..graph.graph import Graph
 from ..graph.steps import Segment
@@ -66,8 +67,8 @@ class Bound:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The secrets that are set, whichever steps take them."""
-        return tuple(self.variables.secrets.values())
+        """The secrets that are set, whichever steps take them, and the keys of shared storage."""
+        return (*self.variables.secrets.values(), *of_environment(os.environ))
 
 
 def describe(declared: Graph) -> Project:
@@ -83,11 +84,20 @@ def describe(declared: Graph) -> Project:
     return Project(graph, settings, code, adapters_code() if is_adapted else {})
 
 
-def bind(project: Project, changed: Mapping[str, Any], *, hash_all: bool = False) -> Bound:
+def bind(
+    project: Project,
+    changed: Mapping[str, Any],
+    *,
+    hash_all: bool = False,
+    store: Store | None = None,
+) -> Bound:
     """Find inputs, params, variables and data files; `changed` replaces the configured ones.
 
     Checksums are saved for later if a run has claimed the place of the checkpoints. With `hash_all`
     no saved checksum is trusted.
+
+    Args:
+        store: of the checkpoints, if it is locked; else what others have made is looked for first.
 
     Raises:
         ConfigurationError: an input is missing, a param does not fit its annotation, or the place
@@ -95,6 +105,9 @@ def bind(project: Project, changed: Mapping[str, Any], *, hash_all: bool = False
     """
     graph, settings = project.graph, project.settings
     place = checkpoints_place(settings, graph.name)
+    if store is None:
+        store = open_store(settings, graph.name)
+        store.refresh()
     is_claimed = place.is_ours()
     params = check_params(graph, settings.wiring, changed)
     variables = read_variables(graph, settings.wiring, changed)
@@ -104,7 +117,6 @@ def bind(project: Project, changed: Mapping[str, Any], *, hash_all: bool = False
     data = {folder: data_files(folder, settings, cache) for folder in folders}
     if is_claimed:
         cache.save()
-    store = Store(place.folder)
     return Bound(graph, settings, project.code, data, inputs, params, variables, store, cache)
 
 

@@ -44,7 +44,7 @@ def each_items(
         values: the identities of the values of earlier segments.
         keys: of the steps of the segment, as far as they are known.
 
-    Raises ConfigurationError if two items have the same name.
+    Raises ConfigurationError if two items have the same name, and Damaged.
     """
     base = item_base(bound, segment, step, values, keys)
     contents = _contents(bound, step, holders)
@@ -85,9 +85,9 @@ def _made(bound: Bound, holder: Manifest, value: str) -> list[tuple[str, str]] |
     kept = holder.items(value)
     if value not in kept:
         return None
-    folder = bound.store.path(holder.segment, holder.key)
-    content = _json(kept[value], folder / kept[value].file)
-    if kept[value].codec != INDEX:
+    record = bound.store.bring(holder, {value: kept[value]})[value]
+    content = _json(record, bound.store.path(holder.segment, holder.key) / record.file)
+    if record.codec != INDEX:
         return list(_named(content))
     names = [item_name(value, key) for key in content["keys"]]
     if any(name not in kept for name in names):

@@ -6,6 +6,7 @@ ninja. The checkpoint is reused only while their code is the same.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from ..base.errors import ConfigurationError
 from .key import digest_of
 
 FurtherCode = dict[str, tuple[str, str]]
-"""By the name of a module: its file, from the project's folder if it lies in it, and its digest."""
+"""By the name of a module: its file, from the project's folder, and its digest."""
 
 
 def place_of(file: Path, root: Path) -> str:
-    """A file as a manifest names it: the same after the whole project was moved."""
-    is_inside = file.is_relative_to(root)
-    return (file.relative_to(root) if is_inside else file).as_posix()
+    """A file as a manifest names it: the same in each clone, with what lies beside it."""
+    try:
+        return Path(os.path.relpath(file, root)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return file.as_posix()
 
 
 def changed_code(further: Mapping[str, tuple[str, str]], root: Path) -> list[str]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from ..codecs.several import value_of
 from ..disk.manifest import FileRecord, Manifest
-from ..disk.store import is_sound
 from ..graph.graph import Graph
 from ..graph.steps import Segment, Step
 from .bound import Bound
@@ -120,7 +119,6 @@ def held_items(
         if item.key not in known:
             continue
         manifest, name = known[item.key]
-        folder = bound.store.path(manifest.segment, manifest.key)
         is_read = takes.get(item.name, takes[step.name]) > graph.number(step.name)
         is_output = item.name in outputs or (item.name not in takes and step.name in outputs)
         value = manifest.record(name) if is_read else None
@@ -128,7 +126,7 @@ def held_items(
         records = [record for record in (value, output) if record]
         if not step.is_sink and len(records) < is_read + is_output:
             continue
-        if all(record.untouched(folder) or is_sound(folder, record) for record in records):
+        if all(bound.store.holds(manifest, record) for record in records):
             holds = (Held(manifest, r) if r else None for r in (value, output))
             held.append(HeldItem(item.name, item.key, manifest, *holds))
     return held
@@ -186,7 +184,6 @@ def _inheritance(
     values: dict[str, Held] = {}
     outputs: dict[str, Held] = {}
     for manifest in manifests:
-        folder = bound.store.path(manifest.segment, manifest.key)
         for step in segment.steps:
             name, is_made = step.name, manifest is made and step.name in manifest.steps
             holds = name in keys and manifest.step_keys.get(name) == keys[name]
@@ -201,7 +198,7 @@ def _inheritance(
                     for item, record in kept.items()
                     if value_of(item) == name
                     and item not in spoilt
-                    and (is_made or record.untouched(folder) or is_sound(folder, record))
+                    and (is_made or bound.store.holds(manifest, record))
                 }
                 if len(sound) < sum(value_of(item) == name for item in kept):
                     sound.pop(name, None)  # a value is whole with all of its items only

@@ -15,9 +15,10 @@ from ..base.errors import ConfigurationError
 from ..base.litter import Ignore, in_inputs
 from ..base.refusals import refusal_of, remedy_of
 from ..base.settings import PIPELINE_FILE, Settings
+from ..base.urls import without_user
 from ..graph.batches import problem_of_input
 from ..graph.graph import Graph
-from ..graph.places import is_url, needed_annotation, problem_of_place
+from ..graph.places import is_url, needed_annotation, place_of, problem_of_place
 from ..graph.signatures import admits_none, without_none
 from .hashes import HashCache
 from .trees import Scope, Tree, read_tree
@@ -85,20 +86,21 @@ def _require_fitting(name: str, text: Any, graph: Graph, root: Path) -> None:
     """Refuse a changed input as pipeline.toml would be. Raises ConfigurationError."""
     if not isinstance(text, str | Path):
         raise ConfigurationError(f"input `{name}` is {text!r}, not a path or a URL as text.")
+    shown = without_user(str(text))
     if problem := problem_of_place(str(text), root):
-        raise ConfigurationError(f"input `{name}` = {str(text)!r} {problem}.")
+        raise ConfigurationError(f"input `{name}` = {shown!r} {problem}.")
     for step in graph.steps:
         for parameter in (p for p in step.parameters if p.name == name != step.each):
             if parameter.in_batches:
                 if problem := problem_of_input(str(text), root):
                     raise ConfigurationError(
-                        f"input `{name}` = {str(text)!r}: {step.place} takes it in batches, and it "
+                        f"input `{name}` = {shown!r}: {step.place} takes it in batches, and it "
                         f"{problem}.",
                         step=step.name,
                     )
             elif needed := needed_annotation(str(text), root, parameter.annotation):
                 raise ConfigurationError(
-                    f"input `{name}` = {str(text)!r}: {step.place} takes "
+                    f"input `{name}` = {shown!r}: {step.place} takes "
                     f"`{name}: {parameter.type_name}`; annotate it {needed}, or name another.",
                     step=step.name,
                 )
@@ -107,7 +109,11 @@ def _require_fitting(name: str, text: Any, graph: Graph, root: Path) -> None:
 def _find(name: str, text: str, settings: Settings, cache: HashCache, may_lack: bool) -> Input:
     if is_url(text):
         return Input(text, text, (), xxhash.xxh3_128_hexdigest(text.encode()))
-    targets = {os.path.realpath(settings.root / t): v for v, t in settings.wiring.outputs.items()}
+    targets = {
+        os.path.realpath(place_of(t, settings.root)): v
+        for v, t in settings.wiring.outputs.items()
+        if not is_url(t) or t.startswith("file:")
+    }
     ours = {os.path.realpath(folder) for folder in (settings.checkpoints, settings.runs)}
     is_glob = glob.has_magic(text) and not (settings.root / text).exists()
     ignore = in_inputs(settings.wiring.reuse.ignore)

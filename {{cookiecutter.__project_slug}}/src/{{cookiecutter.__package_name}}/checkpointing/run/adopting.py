@@ -13,7 +13,6 @@ from ..base.interrupts import held
 from ..codecs.several import value_of
 from ..disk.commit import Commit
 from ..disk.manifest import FileRecord, Manifest
-from ..disk.store import is_sound, used_bytes
 from ..graph.steps import Segment, Step
 from ..reuse.bound import Bound, as_json
 from ..reuse.each import EachItem, each_items
@@ -120,14 +119,12 @@ class Adopting:
         """Write the checkpoint of all that is taken over, or what there is without any step."""
         bound, store = self.bound, self.bound.store
         folder = store.path(self.segment.name, self.key)
-        checkpoints = bound.settings.memory.checkpoints
-        commit = Commit(folder, max(0, checkpoints.max_disk - used_bytes(bound.settings)))
+        commit = Commit(folder, store.allowance(bound.settings))
 
         def taken(named: Mapping[str, Held]) -> dict[str, FileRecord]:
             records = {}
             for name, each in named.items():
-                source = store.path(each.manifest.segment, each.manifest.key)
-                records[name] = commit.adopt(name, source, each.record)
+                records[name] = store.adopt(commit, name, each.manifest, each.record)
                 if self._is_foreign(each):
                     store.verified.add(folder / records[name].file)
             return records
@@ -171,6 +168,7 @@ class Adopting:
         if is_taken or not now.left:
             with held():  # what a manifest names must not be abandoned
                 commit.finish(manifest, partial=bool(now.left))
+            return store.push(manifest)
         return manifest
 
     def _needed(self, now: Inheritance) -> tuple[dict[str, Held], dict[str, Held]]:
@@ -262,11 +260,7 @@ class Adopting:
         return held.manifest.key != self.key
 
     def _is_sound(self, held: Held) -> bool:
-        folder = self.bound.store.path(held.manifest.segment, held.manifest.key)
-        path, verified = folder / held.record.file, self.bound.store.verified
-        if path in verified and held.record.untouched(folder):
-            return True
-        return is_sound(folder, held.record)
+        return self.bound.store.is_intact(held.manifest, held.record)
 
     def _number(self, step: str) -> int:
         return self.bound.graph.number(step)

@@ -13,9 +13,9 @@ from ..base.errors import ConfigurationError, StorageError, nearest
 from ..base.interrupts import held
 from ..base.texts import one_line
 from ..disk.commit import Commit
-from ..disk.manifest import Acceptance, Manifest
+from ..disk.manifest import Acceptance, FileRecord, Manifest
 from ..disk.place import checkpoints_place
-from ..disk.store import Store, used_bytes
+from ..disk.stores import open_store
 from ..graph.steps import Segment
 from ..reuse.bound import Bound, as_json, bind
 from ..reuse.further import present_code
@@ -48,10 +48,12 @@ def accept_command(
             f"{', '.join(names)}"
         )
     place = checkpoints_place(project.settings, project.graph.name)
+    store = open_store(project.settings, project.graph.name)
+    store.refresh()
     if not place.is_ours():
         raise ConfigurationError(f"segment `{segment}` has not run yet. Run it.")
-    with Store(place.folder).lock():
-        bound = bind(project, parse_changes(project, changes))
+    with store.lock():
+        bound = bind(project, parse_changes(project, changes), store=store)
         accepted = _accept(bound, segment, why)
     print(f"{segment}: {accepted.sentence}")
     return 0
@@ -137,18 +139,19 @@ def _take_over(
     """Write the checkpoint of the present key, with the files of a former one."""
     store = bound.store
     adopting = Adopting(bound, now.segment, now.key, now.ingredients, former.params, upstream)
-    source = store.path(former.segment, former.key)
-    folder = store.path(former.segment, now.key)
-    room = bound.settings.memory.checkpoints.max_disk - used_bytes(bound.settings)
-    commit = Commit(folder, max(0, room))
+    commit = Commit(store.path(former.segment, now.key), store.allowance(bound.settings))
+
+    def taken(records: Mapping[str, FileRecord]) -> dict[str, FileRecord]:
+        return {n: store.adopt(commit, n, former, record) for n, record in records.items()}
+
     try:
         manifest = replace(
             former,
             key=now.key,
             ingredients=as_json(now.ingredients),
-            values={n: commit.adopt(n, source, r) for n, r in former.values.items()},
-            outputs={n: commit.adopt(n, source, r) for n, r in former.outputs.items()},
-            published={n: commit.adopt(n, source, r) for n, r in former.published.items()},
+            values=taken(former.values),
+            outputs=taken(former.outputs),
+            published=taken(former.published),
             use=store.next_use(former.segment),
             further=present_code(former.further, bound.settings.root),
             step_keys=_keys(bound, now.segment, now.ingredients.values, former),
@@ -161,6 +164,7 @@ def _take_over(
         raise
     with held():  # what a manifest names must not be abandoned
         commit.finish(manifest)
+    store.push(manifest)
 
 
 def _keys(

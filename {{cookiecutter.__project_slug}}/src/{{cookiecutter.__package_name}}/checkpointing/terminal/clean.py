@@ -5,7 +5,8 @@ from __future__ import annotations
 from ..base.errors import Locked
 from ..base.units import size
 from ..disk.place import checkpoints_place, runs_place
-from ..disk.store import FILES, Store
+from ..disk.store import FILES
+from ..disk.stores import open_store
 from ..disk.sweeping import Cleared, obstacles
 from ..memory.profile import PROFILE
 from ..reuse.bound import bind
@@ -31,18 +32,20 @@ def clean_command(package: str, pipeline: str | None, old: bool, runs: bool) -> 
         names = " and ".join(run.name for run in others)
         raise Locked(f"{names} still writes records. Wait for it, or clean without --runs.")
     cleared = Cleared()
+    store = open_store(settings, project.graph.name)
+    store.refresh()
     if checkpoints.is_ours():
-        store = Store(checkpoints.folder)
-        with store.lock():
+        with store.lock(to_remove=True):
             spare = None
             if old:
-                kept = reusable(standings(bind(project, {})))
+                kept = reusable(standings(bind(project, {}, store=store)))
                 spare = {(segment, manifest.key) for segment, manifest in kept.items()}
             cleared += store.clear(spare=spare)
     if has_records:
         cleared += clear_runs(records.folder)
         records.give_up()
-    print(f"freed {size(cleared.bytes)}")
+    where = f" at {store.url}, for all who use it" if store.url else ""
+    print(f"freed {size(cleared.bytes)}{where}")
     files = [checkpoints.folder / name for name in FILES] + [records.folder / PROFILE]
     folders = [checkpoints.folder / segment.name for segment in project.graph.segments]
     for sentence in obstacles(files, folders):

@@ -26,6 +26,7 @@ from ..reuse.standing import (
 )
 from ..run.describing import describe_pipelines, describe_project
 from ..run.ledger import Entry, runs_at_work
+from ..run.outputs import Lookout
 from .changes import parse_changes
 from .ending import ended
 from .items import item_lines
@@ -41,19 +42,22 @@ def status_command(
         describe_pipelines(package) if pipeline is None else [describe_project(package, pipeline)]
     )
     all_bound = [bind(p, parse_changes(p, changes), hash_all=verify) for p in projects]
-    shown = [(bound, standings(bound, hash_all=verify)) for bound in all_bound]
+    shown = [(bound, standings(bound, hash_all=verify), Lookout(bound)) for bound in all_bound]
     settings = projects[0].settings
     budget = effective_budget(settings.memory, machine_limits())
     runs_place(settings).is_ours()
     at_work = runs_at_work(settings)
     if as_json:
         pipelines = [
-            {"name": bound.graph.name, "segments": [_as_json(bound, item) for item in stand]}
-            for bound, stand in shown
+            {
+                "name": bound.graph.name,
+                "segments": [_as_json(bound, lookout, item) for item in stand],
+            }
+            for bound, stand, lookout in shown
         ]
         content = {
             "budget_bytes": budget.bytes,
-            "limits": [asdict(limit) for limit in budget.limits],
+            "limits": [{"bytes": each.bytes, "source": each.source} for each in budget.limits],
             "segments": pipelines[0]["segments"],
             "pipelines": pipelines,
             "at_work": [asdict(entry) for entry in at_work],
@@ -61,14 +65,18 @@ def status_command(
         print(json.dumps(content))
         return 0
     console = Console()
-    for bound, stand in shown:
+    for bound, stand, _ in shown:
         console.print(_standing_table(bound, stand))
     binding, *others = (f"{size(limit.bytes)} ({limit.source})" for limit in budget.limits)
     lines = [f"memory budget: {binding}; other limits: {', '.join(others)}"]
     lines += [f"{entry.name} is at work: {_doing(entry)}" for entry in at_work]
-    lines += [line for bound, stand in shown for line in item_lines(bound, stand)]
+    lines += [line for bound in all_bound for line in bound.store.remarks()]
+    lines += [line for bound, stand, _ in shown for line in item_lines(bound, stand)]
     lines += [
-        line for bound, stand in shown for item in stand for line in outside_lines(bound, item)
+        line
+        for bound, stand, lookout in shown
+        for item in stand
+        for line in outside_lines(bound, lookout, item)
     ]
     lines += [
         f"input {name} is a URL; changes behind it are not noticed"
@@ -81,7 +89,7 @@ def status_command(
     return 0
 
 
-def _as_json(bound: Bound, item: Standing) -> dict[str, Any]:
+def _as_json(bound: Bound, lookout: Lookout, item: Standing) -> dict[str, Any]:
     """How a segment stands; `runs` are the steps that a run runs for certain."""
     return {
         "name": item.segment.name,
@@ -89,7 +97,7 @@ def _as_json(bound: Bound, item: Standing) -> dict[str, Any]:
         "reasons": list(_reasons(bound, item)),
         "runs": list(certain_steps(bound, item)),
         "accepted": [acceptance.sentence for acceptance in _accepted(item)],
-        **outside_json(bound, item),
+        **outside_json(bound, lookout, item),
     }
 
 

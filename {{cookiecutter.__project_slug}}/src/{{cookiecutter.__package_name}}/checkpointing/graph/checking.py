@@ -9,6 +9,7 @@ from pathlib import Path
 from ..base.errors import ConfigurationError, nearest
 from ..base.names import LONGEST, is_too_long
 from ..base.settings import Settings, find_root, load_settings
+from ..base.urls import without_user
 from ..codecs import codec_named, missing_library, output_suffixes, suffix_of
 from ..codecs.several import ItemType, key_of, value_of
 from .batches import problem_of_input, problems_of_rows
@@ -16,7 +17,7 @@ from .bodies import undeclared_uses
 from .fitting import problems_of_each, problems_of_item, problems_of_loading
 from .graph import Graph
 from .marking import is_step
-from .places import is_url, needed_annotation, problem_of_place
+from .places import is_url, needed_annotation, place_of, problem_of_place, problem_of_target
 from .signatures import admits_none
 from .steps import WORKDIR, Parameter, Segment, Step
 
@@ -174,14 +175,19 @@ def _problems_of_parameter(
 def _problems_of_outputs(graph: Graph, settings: Settings) -> Iterator[str]:
     wiring, root = settings.wiring, settings.root
     steps = {step.name: step for step in graph.steps}
-    taken = {root / text: f"[inputs] `{name}`" for name, text in wiring.inputs.items()}
+    taken = {place_of(text, root): f"[inputs] `{name}`" for name, text in wiring.inputs.items()}
     taken |= {
         settings.checkpoints: "the checkpoints",
         settings.runs: "the run records",
         root / "src": "the project's code",
     }
+    if url := settings.checkpoints_url:
+        taken[place_of(url, root)] = "the checkpoints"
     for name, text in wiring.outputs.items():
-        target = root / text
+        if problem := problem_of_target(text):
+            yield f"pipeline.toml: [outputs] `{name}` cannot be published at this URL: {problem}."
+            continue
+        target = place_of(text, root)
         for other, usage in taken.items():
             if target.is_relative_to(other) or other.is_relative_to(target):
                 yield f"pipeline.toml: [outputs] `{name}` = {text!r} would overwrite {usage}."
@@ -212,8 +218,8 @@ def _problems_of_sinks(graph: Graph, settings: Settings) -> Iterator[str]:
             yield f"{where} names nothing; write the file, folder or glob that the sink writes."
         elif is_url(text):
             yield (
-                f"{where} = {text!r} is a URL, behind which nothing can be looked for. Name a "
-                f"file, a folder or a glob, or leave the entry out."
+                f"{where} = {without_user(text)!r} is a URL, behind which nothing can be looked "
+                f"for. Name a file, a folder or a glob, or leave the entry out."
             )
 
 

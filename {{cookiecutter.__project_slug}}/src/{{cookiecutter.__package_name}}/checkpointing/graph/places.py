@@ -9,7 +9,10 @@ import glob
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+from ..base.urls import checked_url, is_half_a_url
+from ..base.urls import is_url as is_storage
 from .signatures import without_none
 
 
@@ -37,6 +40,37 @@ def problem_of_place(text: str, root: Path) -> str | None:
         return (
             f"is the whole project or a folder around it ({place}); name a file or a folder within"
         )
+    return None
+
+
+def place_of(text: str, root: Path) -> Path:
+    """A path or a URL as a path, so that one can be seen to lie within another.
+
+    A URL of shared storage becomes a relative path, which no path of the project is.
+    """
+    if not is_url(text):
+        return root / text
+    scheme, _, rest = text.partition("://")
+    scheme = {"s3a": "s3", "abfs": "abfss"}.get(scheme.lower(), scheme.lower())
+    if scheme == "file":
+        return Path("/", unquote(rest.removeprefix("localhost")))
+    return Path(f"{scheme}:", rest)
+
+
+def problem_of_target(text: str) -> str | None:
+    """Why nothing can be published at a URL, if so: a text that does not repeat the URL."""
+    if is_half_a_url(text):
+        return "write two slashes after the colon of a URL, as in s3://bucket/delays.parquet"
+    if not is_storage(text):
+        return None
+    try:
+        folder = checked_url(text).rpartition("/")[0]
+    except ValueError as error:
+        return str(error)
+    try:
+        checked_url(folder)
+    except ValueError:
+        return "name an object in a folder, as in s3://bucket/reports/delays.parquet"
     return None
 
 

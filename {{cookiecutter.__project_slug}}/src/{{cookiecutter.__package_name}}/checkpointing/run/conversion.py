@@ -13,9 +13,9 @@ from typing import Any
 from ..base.errors import BY_KIND, BudgetExceeded, StepFailed
 from ..base.units import size
 from ..codecs import format_known, output_format
-from ..disk.claims import suffixes
 from ..disk.manifest import FileRecord, Manifest
-from ..disk.store import Damaged, used_bytes
+from ..disk.store import Damaged
+from ..disk.targets import suffixes
 from ..memory.budget import EffectiveBudget
 from ..memory.limits import oom_kills
 from ..reuse.bound import Bound
@@ -61,13 +61,14 @@ def converted(
     }
     if not lacking:
         return manifest
-    checkpoints = bound.settings.memory.checkpoints
+    bound.store.begin()
+    bound.store.bring(manifest, {value: manifest.outputs[value] for value in lacking})
     order = ConvertOrder(
         root=bound.settings.root,
         store=bound.store.folder,
         manifest=manifest,
         suffixes=lacking,
-        allowance=max(0, checkpoints.max_disk - used_bytes(bound.settings)),
+        allowance=bound.store.allowance(bound.settings),
         count=budget.count,
         log=log,
         secrets=bound.secrets,
@@ -94,7 +95,7 @@ def converted(
         )
     match ending:
         case Finished(Converted(after)):
-            return after
+            return bound.store.push(after)
         case Finished(DamageFound(value)):
             raise Damaged(value)
     suffix = lacking[current]

@@ -44,6 +44,9 @@ def test_what_is_not_written_has_a_default(tmp_path: Path) -> None:
     assert memory.checkpoints.format == "arrow"
     assert memory.checkpoints.keep == 2
     assert memory.checkpoints.max_disk == 500 * 10**9
+    assert memory.checkpoints.cache == Path("checkpoints")
+    assert memory.checkpoints.cache_max == 50 * 10**9
+    assert memory.checkpoints.lease == 60
 
 
 def test_everything_that_is_written_counts(tmp_path: Path) -> None:
@@ -75,6 +78,96 @@ def test_everything_that_is_written_counts(tmp_path: Path) -> None:
     assert memory.checkpoints.format == "parquet"
     assert (memory.checkpoints.keep, memory.checkpoints.max_disk) == (0, 10**12)
     assert memory.runs.path == Path("/var/log/demo")
+
+
+def checkpoints(**settings: str) -> str:
+    lines = (f"{key} = {text}\n" for key, text in settings.items())
+    return f"{cluster()}[checkpoints]\n{''.join(lines)}"
+
+
+def test_checkpoints_at_a_url_have_a_local_folder_too(tmp_path: Path) -> None:
+    memory = checkpoints(path='"s3://lake/delays/"', cache='"cached"', cache_max='"2 TB"')
+    settings = settings_of(tmp_path, memory=memory)
+
+    assert settings.checkpoints_url == "s3://lake/delays"
+    assert settings.checkpoints == tmp_path / "cached"
+    assert settings.memory.checkpoints.cache_max == 2 * 10**12
+
+
+def test_checkpoints_in_a_folder_have_no_url_and_no_other_folder(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, memory=checkpoints(path='"s3"', cache='"cached"'))
+
+    assert settings.checkpoints_url is None
+    assert settings.checkpoints == tmp_path / "s3"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://AKIA:hunter2@lake/delays",
+        "s3://hunter2@lake/delays",
+        "abfss://lake:hunter2@account.dfs.core.windows.net/delays",
+        "s3://lake/delays?secret=hunter2",
+        "gs://lake/delays#hunter2",
+        "ftp://me:hunter2@host/delays",
+        "s3://[hunter2",
+        "s3:/AKIA:hunter2@lake/delays",
+        r"s3:\\\\AKIA:hunter2@lake/delays",
+    ],
+)
+def test_a_url_with_a_secret_in_it_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
+    message = refusal(tmp_path, memory=checkpoints(path=f'"{url}"'))
+
+    assert "`checkpoints.path`: " in message
+    assert "hunter2" not in message
+
+
+def test_a_password_in_any_other_setting_is_not_repeated_either(tmp_path: Path) -> None:
+    for setting in ("format", "keep", "cache_max", "lease", "pth"):
+        text = checkpoints(**{setting: '"s3://AKIA:hunter2@lake/delays"'})
+        assert "hunter2" not in refusal(tmp_path, memory=text)
+    for place in ("s3://AKIA:hunter2@lake/delays", "s3://lake/delays?secret=hunter2"):
+        text = checkpoints(path=f'["{place}"]')
+        assert "hunter2" not in refusal(tmp_path, memory=text)
+
+
+@pytest.mark.parametrize("url", ["s3://AKIA:hunter2@lake/delays", "s3:/lake/hunter2", "az://x/y"])
+def test_a_folder_of_this_machine_is_no_url(tmp_path: Path, url: str) -> None:
+    for memory in (
+        checkpoints(path='"s3://lake/delays"', cache=f'"{url}"'),
+        f'{cluster()}[runs]\npath = "{url}"\n',
+    ):
+        message = refusal(tmp_path, memory=memory)
+        assert "write the path of a folder on this machine" in message
+        assert "hunter2" not in message
+
+
+@pytest.mark.parametrize("place", ["", "/checkpoints", "/checkpoints/shared"])
+def test_a_folder_is_not_its_own_cache(tmp_path: Path, place: str) -> None:
+    message = refusal(tmp_path, memory=checkpoints(path=f'"file://{tmp_path}{place}"'))
+
+    assert "[checkpoints] path and cache are one folder, or one lies in the other" in message
+
+
+def test_a_folder_beside_its_cache_is_shared(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, memory=checkpoints(path=f'"file://{tmp_path}/shared"'))
+
+    assert settings.checkpoints == tmp_path / "checkpoints"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [('"60 s"', 60), ('"61s"', 61), ('"1.5 min"', 90), ('" 24 h "', 86_400), ('"none"', None)],
+)
+def test_a_lease_is_a_time_or_none(tmp_path: Path, text: str, seconds: float | None) -> None:
+    assert memory_of(tmp_path, checkpoints(lease=text)).checkpoints.lease == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ['"59 s"', '"25 h"', '"60"', "60", '"1 d"', '"None"', "true", "[]"]
+)
+def test_what_is_no_such_time_is_refused(tmp_path: Path, text: str) -> None:
+    assert "`checkpoints.lease` = " in refusal(tmp_path, memory=checkpoints(lease=text))
 
 
 def test_a_pipeline_file_may_be_empty(tmp_path: Path) -> None:

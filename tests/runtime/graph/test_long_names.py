@@ -8,11 +8,11 @@ import pytest
 from flight_delays.checkpointing import Pipeline, Segment
 from flight_delays.checkpointing.base import names
 from flight_delays.checkpointing.base.errors import ConfigurationError
-from flight_delays.checkpointing.base.files import publish
-from flight_delays.checkpointing.base.settings import Settings
+from flight_delays.checkpointing.base.files import checksum
 from flight_delays.checkpointing.codecs import format_named
-from flight_delays.checkpointing.disk.claims import targets
 from flight_delays.checkpointing.disk.commit import Commit
+from flight_delays.checkpointing.disk.manifest import FileRecord
+from flight_delays.checkpointing.disk.targets import targets
 
 from ..builders import PLENTY, TABLE, module, pipeline, problems, table, write
 
@@ -58,12 +58,12 @@ def test_segments_and_pipelines_have_names_that_folders_can_have(tmp_path: Path)
 def test_a_published_file_has_a_name_with_room_for_its_claim(tmp_path: Path, name: str) -> None:
     target = name[:-8] + ".parquet"
     wiring = '[outputs]\none = "out/{}"'.format
-    settings: Settings = pipeline(tmp_path, a_step("one"), wiring=wiring(target)).settings
-    [published] = targets(settings).values()
-    publish(write(tmp_path / "source", "one"), published.path, published.announce)
-    published.settle()
+    made = pipeline(tmp_path, a_step("one"), wiring=wiring(target))
+    [published] = targets(made.settings).values()
+    source = write(tmp_path / "source", "one")
+    published.publish(source, FileRecord("source", "", "", 3, checksum(source), 0, 0))
 
-    assert published.path.read_text() == "one"
+    assert Path(published.text).read_text() == "one"
     assert "the file's name is longer than 200 bytes" in problems(
         tmp_path, a_step("one"), wiring=wiring("éé" * 50 + target)
     )

@@ -121,3 +121,9 @@ def test_a_file_is_taken_in_batches_in_place_of_its_path() -> None:
     file = Parameter("flights_file", "pathlib.Path", None, "Path", None)
     [batches, *_] = advised(replace(step(2, ()), parameters=(file,)))
     assert batches.code[0] == "flights_file: Iterator[pd.DataFrame]"
+
+
+def test_an_engine_that_did_not_start_is_helped_by_a_larger_budget_alone() -> None:
+    excess = Excess(600 * MB, 0.2, needed=1320 * MB, is_start=True, in_engine=True)
+    [budget] = advised(step(2, (1, 0)), excess=excess)
+    assert (budget.kind, budget.command) == ("budget", "plan --budget 1.65GB")

@@ -8,7 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 from flight_delays.checkpointing.base import files
+from flight_delays.checkpointing.codecs.engines.spark_errors import SparkFailed
+from flight_delays.checkpointing.codecs.room import NoRoom
+from flight_delays.checkpointing.worker.main import as_failure, import_remedy
 from flight_delays.checkpointing.worker.traces import headline, user_traceback
+from pyspark.errors import PySparkRuntimeError
 
 from ..builders import module
 
@@ -51,6 +55,19 @@ def trace(folder: Path, function: str, *arguments: object, root: Path | None = N
     except Exception as error:
         return user_traceback(error, root or folder)
     raise AssertionError("nothing was raised")
+
+
+def test_an_engine_that_cannot_start_is_told_without_the_name_of_a_class(tmp_path: Path) -> None:
+    failure = as_failure(NoRoom("Spark needs 1 GB", 10**9), "counted", tmp_path)
+    assert (failure.message, failure.in_engine, failure.least) == ("Spark needs 1 GB", True, 10**9)
+    assert headline(SparkFailed("java.io.IOException: gone")) == "java.io.IOException: gone"
+
+
+def test_what_needs_a_session_of_spark_in_a_module_is_told_with_the_way_out() -> None:
+    error = PySparkRuntimeError(errorClass="SESSION_OR_CONTEXT_NOT_EXISTS", messageParameters={})
+    assert "`@F.udf(returnType=LongType())`" in import_remedy(error)
+    assert "uv add polars" in import_remedy(ModuleNotFoundError("no", name="polars"))
+    assert import_remedy(ValueError("no")) == ""
 
 
 def test_only_frames_of_the_project_are_shown(tmp_path: Path) -> None:

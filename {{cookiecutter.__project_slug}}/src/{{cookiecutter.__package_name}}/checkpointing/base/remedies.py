@@ -40,9 +40,11 @@ KEPT = (
         (
             *("pandas.DataFrame", "pandas.Series", "pyarrow.Table", "pyarrow.RecordBatchReader"),
             *("polars.DataFrame", "polars.LazyFrame", "duckdb.DuckDBPyRelation"),
+            "pyspark.sql.DataFrame",
         ),
         "a table, with dtypes and index; sparse columns keep the values that they store; lazy ones "
-        "are written batch by batch; for those of polars and DuckDB `uv add` the library first",
+        "are written batch by batch, those of Spark by Spark itself, without an order of rows; for "
+        "those of polars, DuckDB and Spark `uv add` the library first",
     ),
     Kept(
         (
@@ -162,9 +164,9 @@ REFUSED = (
         "return a duckdb.DuckDBPyRelation; duckdb.sql(\"ATTACH 'FILE'\") opens a file in a step",
     ),
     Refused(
-        "a frame of Spark",
+        "another type of Spark",
         ("pyspark.*",),
-        "return frame.toArrow() as pyarrow.Table, or write Parquet to `workdir` and return a Path",
+        "return a pyspark.sql.DataFrame: groups.agg(...), frame.select(column), rdd.toDF(schema)",
     ),
     Refused("a frame of Dask", ("dask.*",), "return frame.compute() as pandas.DataFrame"),
     Refused("a frame of Modin", ("modin.*",), "return modin.utils.to_pandas(frame)"),
@@ -357,6 +359,7 @@ REFUSED = (
             *("numpy.ndarray", "polars.DataFrame", "polars.dataframe.frame.DataFrame"),
             *("polars.LazyFrame", "polars.lazyframe.frame.LazyFrame"),
             *("duckdb.DuckDBPyRelation", "duckdb._relation.DuckDBPyRelation"),
+            *("pyspark.sql.DataFrame", "pyspark.sql.dataframe.DataFrame"),
         ),
         "return each table and array from a step of its own; of a subclass return "
         "pandas.DataFrame(frame), say, and annotate that",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ByteSize,
@@ -22,78 +21,32 @@ from pydantic import (
 )
 
 from .errors import ConfigurationError, nearest
+from .forms import (
+    UNREPEATED,
+    FolderPath,
+    Headroom,
+    LeaseTime,
+    MasterText,
+    PathText,
+    Seconds,
+    Share,
+    SharedFolder,
+    Size,
+    SparkConf,
+    VariableName,
+)
+from .masters import parse_master
 from .reading import read_toml
 from .refusals import NotAFile, Unreadable, refusal_of, remedy_of
 from .texts import shown
 from .units import Count
+from .urls import folder_of, without_user
 
 MEMORY_BUDGET_FILE = "memory_budget.toml"
 PIPELINE_FILE = "pipeline.toml"
+SPARK_MASTER = "SPARK_MASTER"
 
 Model = TypeVar("Model", bound=BaseModel)
-
-_SHARE = 'write a share like "2 %" or 0.02'
-
-
-def _fraction(value: object) -> object:
-    """A share as TOML gives it, "2 %" or 0.02, as a fraction of one."""
-    if isinstance(value, bool):  # true would be all of the cluster
-        raise ValueError(_SHARE)
-    if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d*\.?\d+)\s*(%?)\s*", value)
-        if match is None:
-            raise ValueError(_SHARE)
-        value = float(match[1])
-        if match[2]:
-            return value / 100
-    if isinstance(value, int | float) and value > 1:
-        raise ValueError(f'write a share in percent, such as "{value:g} %"')
-    return value
-
-
-def _whole_size(value: object) -> object:
-    """Refuse what ByteSize reads as one byte: true, and "1,5 GB", of which it reads only "1"."""
-    unread = isinstance(value, str) and not re.fullmatch(r"\s*\d*\.?\d+\s*\w*\s*", value)
-    if unread or isinstance(value, bool):
-        raise ValueError("write a size like 2GB or 1.5 GiB")
-    return value
-
-
-def _path(value: str) -> str:
-    """Refuse what no file system takes as a path."""
-    if "\0" in value:
-        raise ValueError("a path has no null character")
-    return value
-
-
-def _variable(value: str) -> str:
-    """Refuse what no environment has as the name of a variable."""
-    if not value or "=" in value or "\0" in value:
-        raise ValueError("write the name of an environment variable, such as REGION")
-    return value
-
-
-def _folder(value: object) -> object:
-    return _path(value) if isinstance(value, str) else value
-
-
-FolderPath = Annotated[Path, BeforeValidator(_folder)]
-"""The path of a folder, relative to the project's."""
-
-VariableName = Annotated[str, AfterValidator(_variable)]
-"""The name of an environment variable."""
-
-PathText = Annotated[str, AfterValidator(_path)]
-"""The path of a file or folder, a glob, or a URL."""
-
-Size = Annotated[ByteSize, BeforeValidator(_whole_size)]
-"""A size such as `"500 GB"` or `"1.5 GiB"`: GB is 10^9 bytes, GiB is 2^30."""
-
-Share = Annotated[float, BeforeValidator(_fraction), Field(gt=0, le=1)]
-"""A share such as `"2 %"` or `0.02`: above 0, up to 100 %."""
-
-Headroom = Annotated[float, BeforeValidator(_fraction), Field(ge=0, lt=1)]
-"""A share such as `"20 %"` or `0.2`: from 0, below 100 %."""
 
 
 class _Table(BaseModel):
@@ -133,8 +86,11 @@ class Segments(_Table):
 class Checkpoints(_Table):
     """Where checkpoints are stored, in which format, and how many stay."""
 
-    path: FolderPath = Path("checkpoints")
-    """Their folder, relative to the project's."""
+    path: SharedFolder = Path("checkpoints")
+    """Where they are: a folder, relative to the project's, or a URL that several machines share."""
+
+    cache: FolderPath = Path("checkpoints")
+    """The local folder of what is read and written here, if `path` is a URL."""
 
     format: Literal["arrow", "parquet"] = "arrow"
     """`parquet` is smaller on disk, and slower."""
@@ -144,6 +100,12 @@ class Checkpoints(_Table):
 
     max_disk: Size = ByteSize(500 * 10**9)
     """The most disk that all checkpoints of the project may take."""
+
+    cache_max: Size = Field(default="50 GB", validate_default=True)
+    """The most disk that `cache` may take; files that are at the URL too go first."""
+
+    lease: LeaseTime = Field(default="60 s", validate_default=True)
+    """How long after its last sign of life a run that uses the URL counts as dead."""
 
     keep_all: bool = False
     """Whether segments that run keep all of their values, as `run --keep-all` does for one run."""
@@ -156,6 +118,32 @@ class Runs(_Table):
     """Their folder, relative to the project's."""
 
 
+class Spark(_Table):
+    """Where the steps of Spark run, and how the budget of a part is divided there."""
+
+    master: MasterText = "local[*]"
+    """The environment variable SPARK_MASTER comes before it."""
+
+    master_ui: Annotated[str, Field(pattern=r"^(https?://[^\s@]+)?$")] = ""
+    """The address of the web page of a `spark://` master, if it is not port 8080 of its host."""
+
+    executors: PositiveInt = 2
+    """How many executors a part has on a cluster."""
+
+    cores: PositiveInt = 2
+    """How many cores each of them has; `local[n]` says that itself."""
+
+    python_memory: Size = ByteSize(0)
+    """What a Python worker of each core may take, where steps have Python functions of their own.
+    """
+
+    wait: Seconds = 120
+    """How long a part waits for the cluster to give it its first executor."""
+
+    conf: SparkConf = {}
+    """Further settings of Spark, which only the place knows."""
+
+
 class MemoryBudget(_Table):
     """memory_budget.toml, owned by the architects."""
 
@@ -164,6 +152,7 @@ class MemoryBudget(_Table):
     segment: Segments = Segments()
     checkpoints: Checkpoints = Checkpoints()
     runs: Runs = Runs()
+    spark: Spark = Spark()
 
 
 class Reuse(_Table):
@@ -265,11 +254,33 @@ class Settings:
 
     @property
     def checkpoints(self) -> Path:
-        return self.root / self.memory.checkpoints.path
+        """The local folder of checkpoints: all of them, or what is cached of those at the URL."""
+        place = self.memory.checkpoints.path
+        return self.root / (self.memory.checkpoints.cache if isinstance(place, str) else place)
+
+    @property
+    def checkpoints_url(self) -> str | None:
+        """The URL where checkpoints are shared; None if they are on this machine alone."""
+        place = self.memory.checkpoints.path
+        return place if isinstance(place, str) else None
 
     @property
     def runs(self) -> Path:
         return self.root / self.memory.runs.path
+
+    @property
+    def spark(self) -> Spark:
+        """[spark], where SPARK_MASTER of the environment comes before its `master`.
+
+        Raises ConfigurationError.
+        """
+        spark = self.memory.spark
+        if not (text := os.environ.get(SPARK_MASTER, "").strip()):
+            return spark
+        try:
+            return spark.model_copy(update={"master": parse_master(text).text})
+        except ValueError as error:
+            raise ConfigurationError(f"the environment's {SPARK_MASTER}: {error}.") from None
 
     def keeping_all(self) -> Settings:
         """These settings with `keep_all = true`."""
@@ -282,11 +293,28 @@ def load_settings(root: Path) -> Settings:
 
     Raises:
         ConfigurationError: a file is missing, is not TOML, or contains a wrong or unknown key; the
-            message names the file, the key, and for an unknown key the nearest known one.
+            message names the file, the key, and for an unknown key the nearest known one. Or the
+            cache lies where it is the cache of.
     """
     memory = _read(root / MEMORY_BUDGET_FILE, MemoryBudget)
     wiring = _read(root / PIPELINE_FILE, Wiring)
-    return Settings(root, memory, wiring)
+    settings = Settings(root, memory, wiring)
+    _require_apart(settings)
+    return settings
+
+
+def _require_apart(settings: Settings) -> None:
+    """Refuse a file URL whose folder has the cache in it, or lies in it."""
+    folder = settings.checkpoints_url and folder_of(settings.checkpoints_url)
+    if not folder:
+        return
+    shared, cache = folder.resolve(), settings.checkpoints.resolve()
+    if shared.is_relative_to(cache) or cache.is_relative_to(shared):
+        raise ConfigurationError(
+            f"{MEMORY_BUDGET_FILE}: [checkpoints] path and cache are one folder, or one lies in "
+            f"the other ({shared} and {cache}). Name two folders; or write the path without "
+            f"file://, then there is no cache."
+        )
 
 
 def find_root(*places: Path) -> Path | None:
@@ -329,7 +357,9 @@ def _explain(item: Any, model: type[BaseModel]) -> str:
         return f"`{place}` is not a setting{nearest(where[-1], _keys_beside(where, model))}"
     if item["type"] == "missing":
         return f"`{place}` is missing"
-    return f"`{place}` = {shown(item['input'])}: {item['msg']}"
+    if item["type"] == UNREPEATED:
+        return f"`{place}`: {item['msg']}"
+    return f"`{place}` = {without_user(shown(item['input']))}: {item['msg']}"
 
 
 def _keys_beside(where: list[str], model: type[BaseModel]) -> list[str]:

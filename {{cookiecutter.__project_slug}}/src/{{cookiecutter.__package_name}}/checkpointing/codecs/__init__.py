@@ -10,6 +10,7 @@ value gets that form *thawed*. A value that would not come back exactly is refus
 | table  | DataFrame, Series, Index, Table | `pyarrow.Table`                    | Arrow, Parquet |
 |        | DataFrame, LazyFrame of polars  |                                    |                |
 |        | DuckDBPyRelation of DuckDB      |                                    |                |
+|        | DataFrame of Spark              | `OnDisk`: a path                   | many Parquet   |
 | array  | ndarray                         | `numpy.ndarray`, read-only         | .npy           |
 | sparse | matrices of scipy.sparse        | `bytes`                            | .npz           |
 | model  | models of scikit-learn          | `bytes`                            | .skops         |
@@ -51,6 +52,9 @@ from .catalogue import (
 )
 from .catalogue import Codec as Codec
 from .catalogue import Format as Format
+from .on_disk import PARQUET as PARQUET
+from .on_disk import PARQUETS as PARQUETS
+from .on_disk import OnDisk as OnDisk
 from .room import Room as Room
 
 if TYPE_CHECKING:
@@ -257,8 +261,22 @@ def read_first(path: Path, form: str, rows: int) -> tuple[int, Any]:
     return first
 
 
+def read_lazily(path: Path) -> Any:
+    """A `pyarrow.dataset.Dataset` of a folder of Parquet files; see `table.parquets`."""
+    return late("table.parquets", "dataset")(path)
+
+
+def have_same_rows(left: Path, right: Path) -> bool:
+    """Whether two folders of Parquet files have the same rows, in any order."""
+    same: bool = late("table.parquets", "have_same_rows")(left, right)
+    return same
+
+
 def frozen_bytes(frozen: Any) -> int:
-    """The size of a frozen form in memory, in bytes; buffers that columns share count once."""
+    """The size of a frozen form in memory, in bytes; buffers that columns share count once.
+
+    A table on disk takes none.
+    """
     if _library(frozen) == "pyarrow":
         return int(frozen.get_total_buffer_size())
     if isinstance(frozen, bytes):
@@ -268,6 +286,8 @@ def frozen_bytes(frozen: Any) -> int:
 
 def file_bytes(frozen: Any) -> int:
     """The approximate size of the file of a frozen form: of a slice, that of the slice only."""
+    if isinstance(frozen, OnDisk):
+        return frozen.bytes
     if _library(frozen) == "pyarrow":
         return int(late("table.arrow", "own_bytes")(frozen))
     return frozen_bytes(frozen)
@@ -301,6 +321,9 @@ def require_same_start(path: Path, written: Written, codec: Codec, form: Format)
 
 def describe(frozen: Any) -> dict[str, Any]:
     """The description of a value in a manifest, JSON-able: rows and schema, or shape and dtype."""
+    if isinstance(frozen, OnDisk):
+        described: dict[str, Any] = late("table.parquets", "describe")(frozen.path)
+        return described
     if _library(frozen) == "pyarrow":
         schema = {field.name: str(field.type) for field in frozen.schema}
         return {"rows": frozen.num_rows, "schema": schema}

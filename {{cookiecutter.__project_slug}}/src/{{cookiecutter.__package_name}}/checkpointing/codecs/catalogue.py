@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .applications import Application
+from .on_disk import PARQUETS
 from .room import Room
 
 
@@ -44,6 +46,31 @@ class Codec:
 
     release: Callable[[], None] | None = None
     """Has the library let go of what it holds, after such a step: its value is on disk by then."""
+
+    store: Callable[[Any, Path], None] | None = None
+    """Of a type whose library writes its values itself: has it write what `freeze` returned to a
+    new folder, as Parquet files of one table, named in the order of its rows. What it raises, the
+    step has raised. Such a type reads the values of others from Parquet, too."""
+
+    open: Callable[[Path, tuple[str, ...] | None], Any] | None = None
+    """Of a type that reads a table from its files: the value that a step may change, of a file of
+    the format `parquet` or a folder of the format `parquets`, or the named columns of it."""
+
+    running: Callable[[], bool] | None = None
+    """Whether the library runs in this process already, so that `open` costs next to nothing."""
+
+    close: Callable[[], None] | None = None
+    """Ends what the library runs. It is called when all steps of a process have ended, however."""
+
+    check: Callable[[Room], None] | None = None
+    """Refuses, before any step runs, what the place where the library works cannot give. It is
+    called in the process of the command, and imports no library."""
+
+    figures: Callable[[], Application | None] | None = None
+    """What the library says that it has taken until now, where it works in other processes."""
+
+    meant: Callable[[Exception], Exception] | None = None
+    """The error to raise in place of one that a step has raised, of the library or of another."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +155,7 @@ CODECS |= {
         late("engines.polars", "thaw_lazy"),
         batches=late("engines.polars", "batches"),
         prepare=_prepare_polars,
+        open=late("engines.polars", "open_lazy"),
     ),
     "DuckDBPyRelation": Codec(
         "DuckDBPyRelation",
@@ -138,6 +166,23 @@ CODECS |= {
         batches=late("engines.duckdb", "batches"),
         prepare=late("engines.duckdb", "prepare"),
         release=late("engines.duckdb", "release"),
+        open=late("engines.duckdb", "open_relation"),
+    ),
+    "pyspark.sql.DataFrame": Codec(
+        "pyspark.sql.DataFrame",
+        "pyspark.sql.DataFrame",
+        "table",
+        late("engines.spark", "freeze"),
+        late("engines.spark", "thaw"),
+        prepare=late("engines.spark", "prepare"),
+        release=late("engines.spark", "release"),
+        store=late("engines.spark", "store"),
+        open=late("engines.spark", "open_frame"),
+        running=late("engines.spark", "is_running"),
+        close=late("engines.spark", "close"),
+        check=late("engines.spark_place", "check"),
+        figures=late("engines.spark_session", "figures"),
+        meant=late("engines.spark_errors", "meant"),
     ),
 }
 FORMATS: dict[str, Format] = {
@@ -152,6 +197,15 @@ FORMATS: dict[str, Format] = {
         ("index", ".json", "index", "several"),
     )
 }
+
+
+def _stored(frozen: Any, file: BinaryIO) -> None:
+    raise AssertionError("the library of the type writes the folder itself")
+
+
+FORMATS[PARQUETS] = Format(
+    PARQUETS, ".parquet", "table", _stored, late("table.parquets", "read"), is_exact=True
+)
 
 
 def _unread(path: Path, columns: tuple[str, ...] | None) -> Any:
@@ -182,6 +236,10 @@ NEEDED = {".xlsx": "xlsxwriter"}  # a library that no project has unless it adds
 
 PUBLIC_NAMES = {
     "polars.dataframe.frame.DataFrame": "polars.DataFrame",
+    **{
+        f"pyspark.sql.{module}.DataFrame": "pyspark.sql.DataFrame"
+        for module in ("dataframe", "classic.dataframe", "connect.dataframe")
+    },
     "polars.lazyframe.frame.LazyFrame": "polars.LazyFrame",
     **{
         f"{module}.DuckDBPyRelation": "duckdb.DuckDBPyRelation"

@@ -37,7 +37,13 @@ def codec_of_batches(annotation: Any, *, is_returned: bool) -> Codec | None:
     if is_generator and any(other not in (None, types.NoneType) for other in arguments[1:]):
         return None
     codec = codec_of(arguments[0])
-    if codec is None or codec.family != "table" or codec.batches or codec.name in _WHOLE:
+    if (
+        codec is None
+        or codec.family != "table"
+        or codec.batches
+        or codec.store
+        or codec.name in _WHOLE
+    ):
         return None
     return codec
 

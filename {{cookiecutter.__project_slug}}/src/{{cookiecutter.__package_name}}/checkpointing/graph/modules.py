@@ -26,9 +26,9 @@ from ..base.litter import in_inputs
 from ..base.location import RUNTIME, RUNTIME_NAME
 
 RUNTIME_LIBRARIES = frozenset({"altair", "duckdb", "filelock", "jinja2", "markupsafe", "numpy"})
-RUNTIME_LIBRARIES |= {"pandas", "polars", "psutil", "pyarrow", "pydantic", "pydantic_core", "rich"}
-RUNTIME_LIBRARIES |= {"scipy", "sklearn", "skops", "typer", "typing_extensions", "xlsxwriter"}
-RUNTIME_LIBRARIES |= {"xxhash"}
+RUNTIME_LIBRARIES |= {"obstore", "pandas", "polars", "psutil", "py4j", "pyarrow", "pydantic"}
+RUNTIME_LIBRARIES |= {"pydantic_core", "pyspark", "rich", "scipy", "sklearn", "skops", "typer"}
+RUNTIME_LIBRARIES |= {"typing_extensions", "xlsxwriter", "xxhash"}
 """What the runtime itself imports, and shares with the steps: it counts by its version, always."""
 
 _AT_START = frozenset({"__main__", "__mp_main__", "_virtualenv", "sitecustomize", "usercustomize"})

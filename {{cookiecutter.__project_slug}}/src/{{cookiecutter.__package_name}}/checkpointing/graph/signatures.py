@@ -20,7 +20,7 @@ _LIBRARIES = tuple(
     Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 _WRAPPERS = (Required, NotRequired)
-_LARGE = ("numpy", "pandas", "pyarrow", "polars", "duckdb", "_duckdb")
+_LARGE = ("numpy", "pandas", "pyarrow", "polars", "duckdb", "_duckdb", "pyspark")
 
 
 def problems_of_form(function: types.FunctionType) -> Iterator[str]:

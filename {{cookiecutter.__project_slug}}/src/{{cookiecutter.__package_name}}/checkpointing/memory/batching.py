@@ -38,12 +38,15 @@ class Allotment:
         row_bytes: by step, what a row of its batches took in a former run.
         shrunk: how many times less than usual batches and engines get: the part exceeded its budget
             before.
+        granted: bytes that the part may hold on all machines together: its share of what was
+            granted, as `budget` is of what this machine has.
     """
 
     budget: int
     headroom: float = 0.0
     row_bytes: Mapping[str, float] = field(default_factory=dict)
     shrunk: int = 1
+    granted: int = 0
 
     def free(self, held: int) -> int:
         """The bytes that may come to be held on top of `held`; none if that is negative."""

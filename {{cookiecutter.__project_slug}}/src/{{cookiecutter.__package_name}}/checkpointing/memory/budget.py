@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..base.settings import MEMORY_BUDGET_FILE, MemoryBudget, parse_size
 from ..base.units import Count, size
@@ -23,6 +23,11 @@ class EffectiveBudget:
     @property
     def bytes(self) -> int:
         return self.limits[0].bytes
+
+    @property
+    def granted(self) -> int:
+        """The bytes that the run may hold on all machines together, where an engine uses others."""
+        return next((each.bytes for each in self.limits if not each.of_machine), self.bytes)
 
     @property
     def source(self) -> str:
@@ -45,7 +50,8 @@ def effective_budget(
     """
     cluster = settings.cluster
     share = f"{cluster.quota * 100:g} % of {size(cluster.ram)}, {MEMORY_BUDGET_FILE}"
-    limits = [Limit(round(cluster.ram * cluster.quota), share), *machine]
+    limits = [Limit(round(cluster.ram * cluster.quota), share)]
+    limits += [replace(limit, of_machine=True) for limit in machine]
     if option is not None:
         limits.append(Limit(parse_size(option, "--budget"), "--budget"))
     elif VARIABLE in os.environ:

@@ -30,6 +30,9 @@ class Limit:
     bytes: int
     source: str
 
+    of_machine: bool = False
+    """Whether it is of this machine alone: an engine that works on others may take more there."""
+
 
 @dataclass(frozen=True)
 class _Version:

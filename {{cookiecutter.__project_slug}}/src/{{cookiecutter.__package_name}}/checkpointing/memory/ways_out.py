@@ -25,7 +25,8 @@ _ENGINES = (("duckdb", "DuckDBPyRelation", 100 * 10**6), ("polars", "polars.Lazy
 """The package of an engine, its codec for a table that is not held, and the bytes with which it can
 sort, join and group any number of rows; None: it puts only a part of what it holds on disk."""
 
-_LAZY_CODECS = {codec for _, codec, _ in _ENGINES}
+_SPARK = "pyspark.sql.DataFrame"
+_LAZY_CODECS = {_SPARK, *(codec for _, codec, _ in _ENGINES)}
 _WITH_COLUMNS = ("DataFrame", "Table", "polars.DataFrame")
 _ALIASES = {"pandas": "pd", "polars": "pl", "pyarrow": "pa"}
 _LISTED_TABLES = 3
@@ -42,6 +43,9 @@ class Excess:
 
     needed: int = 0
     """What it held in a process of its own, from its begin to its end; 0: it was stopped before."""
+
+    is_start: bool = False
+    """Whether an engine did not start: then `needed` is what it held, and what that takes."""
 
     is_writing: bool = False
     """Whether it had ended, and memory ran out while its value was written."""
@@ -86,13 +90,16 @@ def ways_out(step: Step, forecast: Forecast, excess: Excess) -> tuple[WayOut, ..
 
 
 def _ways(step: Step, forecast: Forecast, excess: Excess) -> Iterator[WayOut]:
+    if excess.is_start:  # less to work on does not help
+        yield _budget(excess)
+        return
     tables = _tables(step, forecast)
     if not excess.is_writing:
         yield from _columns(tables, excess)
         yield from _less_at_once(step, excess)
         yield from _batches(step, tables, forecast, excess)
         yield from _engines(step, tables, forecast, excess)
-    elif not step.streams and family_known(step.codec) == "table":
+    elif _holds_its_table(step):
         yield WayOut(
             "batches",
             f"make its table in batches, each of which is written at once: `{_yielded(step)}`",
@@ -111,6 +118,7 @@ def _tables(step: Step, forecast: Forecast) -> list[Parameter]:
         and not parameter.in_batches
         and parameter.codec is not None
         and codec_named(parameter.codec).batches is None
+        and parameter.codec not in _LAZY_CODECS
     ]
     return sorted(whole, key=lambda p: _bytes_of(p, forecast), reverse=True)
 
@@ -189,7 +197,7 @@ def _batches(
     elif files:
         batched = files[0]
         code = [f"{batched.name}: Iterator[pd.DataFrame]"]
-    elif family_known(step.codec) == "table" and not (step.streams or _takes_batches(step)):
+    elif _holds_its_table(step) and not _takes_batches(step):
         yield WayOut(
             "batches",
             f"make its table in batches, each of which is written at once: `{_yielded(step)}`. "
@@ -199,7 +207,7 @@ def _batches(
         return
     else:
         return
-    if family_known(step.codec) == "table" and not step.streams:
+    if _holds_its_table(step):
         code.append(_yielded(step))
     held = _elastic(step, {batched.taken}, forecast)
     written = " and ".join(f"`{each}`" for each in code)
@@ -282,6 +290,12 @@ def _figure(held: int | None, excess: Excess) -> str:
 
 def _fits(held: int | None, excess: Excess) -> bool | None:
     return None if held is None else held <= usable(excess.budget, excess.headroom)
+
+
+def _holds_its_table(step: Step) -> bool:
+    """Whether the process of a step holds all of the table that the step makes."""
+    is_held = not step.streams and step.codec not in _LAZY_CODECS
+    return is_held and family_known(step.codec) == "table"
 
 
 def _takes_batches(step: Step) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from ..graph.steps import Step
 from ..memory.batching import Allotment
+from ..memory.budget import EffectiveBudget
 from ..memory.forecast import PartForecast
 from ..memory.profile import StepMeasure
 from ..worker.engines import is_elastic
@@ -25,12 +26,13 @@ class Allotting:
     the same, with a process of its own, it is tried again with a part of that.
 
     Args:
-        budget: of the run, in bytes.
+        budget: of the run.
         headroom: the share of it to leave free.
     """
 
-    def __init__(self, budget: int, headroom: float) -> None:
-        self._budget = budget
+    def __init__(self, budget: EffectiveBudget, headroom: float) -> None:
+        self._budget = budget.bytes
+        self._granted = budget.granted
         self._headroom = headroom
         self._shrunk: dict[str, int] = {}
 
@@ -51,6 +53,7 @@ class Allotting:
             self._headroom,
             {s.name: measures[s.name].row_bytes for s in steps if s.name in measures},
             max((self._shrunk.get(step.name, 1) for step in steps), default=1),
+            self._granted * grant.bytes // self._budget,
         )
 
     def shrink(self, watch: PartWatch, exceeded: Exceeded) -> bool:

@@ -16,6 +16,7 @@ import psutil
 
 from ..base.files import replace_text, storage_errors
 from ..base.names import is_run_name, moment_of, new_number, run_name
+from ..codecs.applications import Application
 from ..disk.sweeping import Cleared, sweep_temporaries
 from ..memory.profile import PROFILE
 
@@ -123,6 +124,9 @@ class SegmentRecord:
     steps: list[StepRecord] = field(default_factory=list)
     writes: list[WriteRecord] = field(default_factory=list)
 
+    applications: list[Application] = field(default_factory=list)
+    """What the engines of its parts say that they have taken, on other machines too."""
+
     reused_steps: list[str] = field(default_factory=list)
     """Of a segment that ran: the steps that did not, as former checkpoints had their values."""
 
@@ -146,10 +150,18 @@ class RunRecord:
     peak_bytes: int = 0
     seconds: float = 0.0
     bytes_written: int = 0
+
+    bytes_pushed: int = 0
+    """The size of the files that went to a URL where checkpoints are shared."""
+
+    bytes_fetched: int = 0
+    """The size of those that came from there."""
+
     segments: list[SegmentRecord] = field(default_factory=list)
 
     outputs: dict[str, str] = field(default_factory=dict)
-    """The path of each published file; of an output that is not published, its checkpoint's."""
+    """The path of each published file; of an output that is not published, its checkpoint's, or
+    the URL of that if the file is not on this machine."""
 
     environment: dict[str, Any] = field(default_factory=dict)
     """The machine, and the versions that the run worked with."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigurationError, Interrupted, StorageError, nearest, recorded
 from ..base.interrupts import ending_later, held
-from ..disk.claims import suffixes
 from ..disk.manifest import Manifest
 from ..disk.place import claim_places
-from ..disk.store import Damaged, Store
+from ..disk.store import Damaged
+from ..disk.stores import open_store
+from ..disk.targets import suffixes
 from ..graph.graph import Graph
-from ..graph.steps import Segment
+from ..graph.steps import Segment, Step
 from ..memory.budget import EffectiveBudget, effective_budget
 from ..memory.forecast import forecast_of
 from ..memory.limits import machine_limits
@@ -37,13 +37,16 @@ from ..reuse.standing import (
 )
 from ..reuse.variables import require_secrets
 from .conversion import converted, notes
+from .damage import note_damage
 from .describing import describe_again
 from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
 from .job import Job
 from .ledger import Ledger
-from .outputs import publish_outputs, require_targets, sweep_outputs
+from .outputs import publish_outputs, require_targets
+from .places import require_places
 from .record import LOG, RunRecord, SegmentRecord, environment, new_run, retire_runs, write_record
-from .segment import SegmentRun, note_damage
+from .segment import SegmentRun
+from .tidying import counted, swept
 from .timeline import Timeline
 from .verdicts import require_fit
 
@@ -107,7 +110,8 @@ def run(
                 record.budget_bytes, record.budget_source = budget.bytes, budget.source
                 record.count, record.environment = budget.count, environment()
                 forced = _forced(project.graph, options)
-                store = Store(settings.checkpoints / project.graph.name)
+                store = open_store(settings, project.graph.name)
+                store.announce = lambda message: observe(Noticed(message))
                 require_targets(settings)
                 claim_places(settings, project.graph.name)
                 ledger = Ledger(settings, project.graph.name, budget, timeline.observe)
@@ -116,8 +120,8 @@ def run(
                     with ledger.alone() as is_alone:
                         if is_alone:
                             retire_runs(settings.runs)
-                    with _swept(store, project):
-                        bound = bind(project, options.params)
+                    with swept(store, project), counted(store, record):
+                        bound = bind(project, options.params, store=store)
                         log = folder / LOG
                         job = Run(bound, budget, forced, record, log, timeline.observe, ledger)
                         job.go(options.only)
@@ -176,7 +180,7 @@ class Run:
         """
         graph, memory = self.bound.graph, self.bound.settings.memory
         headroom = memory.segment.headroom
-        upstream: dict[str, Manifest] = {}
+        upstream, to_run = dict[str, Manifest](), list[Step]()
         for segment in graph.segments:
             now = self.foreseen[segment.name] = standing(self.bound, segment, upstream)
             is_forced = segment.name in self.forced
@@ -194,6 +198,8 @@ class Run:
             forecast = forecast_of(running, self.profile, memory)
             planned = plan(forecast, range(min(left), steps.stop), self.budget.bytes, headroom)
             require_fit(planned, forecast, segment, self.identities[segment.name], self.budget)
+            to_run += [graph.steps[number] for number in sorted(left)]
+        require_places(to_run, self.bound.settings, self.budget)
 
     def _require_secrets(self) -> None:
         """Refuse, before anything runs, what lacks a secret; what is reused needs none."""
@@ -378,20 +384,3 @@ def _forced(graph: Graph, options: RunOptions) -> set[str]:
 
 def _open(record: RunRecord) -> str | None:
     return next((s.name for s in record.segments if s.status == "failed"), None)
-
-
-@contextlib.contextmanager
-def _swept(store: Store, project: Project) -> Iterator[None]:
-    """Remove the leftovers of killed runs first, and of this run if it fails."""
-
-    def sweep() -> None:
-        store.sweep()
-        sweep_outputs(project.settings, project.graph)
-
-    sweep()
-    try:
-        yield
-    except BaseException:
-        with held(), contextlib.suppress(OSError, StorageError):  # the first failure is shown
-            sweep()
-        raise

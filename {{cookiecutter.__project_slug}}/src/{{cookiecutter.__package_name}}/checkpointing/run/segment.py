@@ -11,9 +11,9 @@ from typing import Any
 
 from ..base.errors import CheckpointingError, StorageError
 from ..codecs.several import value_of
-from ..disk.claims import suffixes
 from ..disk.manifest import MANIFEST, PARTIAL, Manifest, read_manifest
-from ..disk.store import Damaged, used_bytes
+from ..disk.store import Damaged
+from ..disk.targets import suffixes
 from ..memory.batching import Allotment
 from ..memory.forecast import Forecast, forecast_of
 from ..memory.limits import oom_kills
@@ -21,11 +21,13 @@ from ..memory.plan import plan
 from ..memory.profile import write_profile
 from ..reuse.bound import arguments, as_json, input_bytes, trees
 from ..reuse.step_keys import own_keys, wirings
+from ..worker.engines import last_as_files
 from ..worker.main import run_part
 from ..worker.messages import DamageFound, Next, Order, PartCommitted, PartFailed, Source, StepEnded
 from . import verdicts
 from .adopting import Adopting
 from .allotting import Allotting
+from .damage import note_damage
 from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
 from .job import Job
 from .ledger import Grant
@@ -60,7 +62,7 @@ class SegmentRun:
         self.left: frozenset[int] = frozenset(self.span)
         self.cuts: dict[int, str] = {}
         self.sunk: frozenset[str] = frozenset()
-        self.allotting = Allotting(job.budget.bytes, self.settings.memory.segment.headroom)
+        self.allotting = Allotting(job.budget, self.settings.memory.segment.headroom)
         self.outgrew: int | None = None
         """The number of a step that alone exceeded its share of the budget, but not all of it."""
 
@@ -186,13 +188,17 @@ class SegmentRun:
                     order.sources[value].path for value in watch.loaded
                 }
                 self.observe(PartEnded(self.segment.name))
-                return manifest
+                return self.job.bound.store.push(manifest)
             case Finished(DamageFound(value)):
                 raise Damaged(value)
         exceeded = verdicts.exceedance(ending, log, struck=oom_kills() > kills)
         if exceeded is None:
             raise self._failure(verdicts.failure(ending, self.segment, watch, log), ending, before)
         cut = self._cut_in(part, watch)
+        if cut is not None and (kept := verdicts.kept_by(ending)) is not None:
+            self.record.parts += 1
+            self._cut_again(cut, exceeded, kept)
+            return self.job.bound.store.push(kept)
         if cut is None and watch.items:
             self._notice(f"{exceeded.phrase} after {watch.items} items; a new process runs others")
             return self._noted(before)
@@ -236,6 +242,8 @@ class SegmentRun:
         match ending:
             case Finished(PartFailed(kept=manifest)) if manifest is not None:
                 kept = manifest
+                with suppress(StorageError):  # the next run does it again
+                    self.job.bound.store.push(manifest)
         store = self.job.bound.store
         with suppress(StorageError):  # the step's failure is what there is to speak of
             kept = read_manifest(store.path(self.segment.name, self.job.key), PARTIAL) or kept
@@ -330,6 +338,7 @@ class SegmentRun:
 
     def _order(self, part: range, before: Manifest | None) -> Order:
         job, bound, graph = self.job, self.job.bound, self.graph
+        bound.store.begin()
         checkpoints = bound.settings.memory.checkpoints
         return Order(
             root=bound.settings.root,
@@ -365,11 +374,14 @@ class SegmentRun:
             code=bound.code[self.segment.name],
             trees=trees(bound, self.segment),
             format=checkpoints.format,
-            allowance=max(0, checkpoints.max_disk - used_bytes(bound.settings)),
+            allowance=bound.store.allowance(bound.settings),
             count=job.budget.count,
             log=job.log,
             allotment=Allotment(job.budget.bytes),
             spill=spill_of(bound.store.path(self.segment.name, job.key)),
+            as_files=last_as_files(graph.steps),
+            number_of_part=self.record.parts + 1,
+            spark=bound.settings.spark,
             keep_all=checkpoints.keep_all,
         )
 
@@ -378,23 +390,8 @@ class SegmentRun:
         store, manifest = self.job.bound.store, self.job.upstream.get(taken, before)
         assert manifest is not None, "an earlier part made it"
         folder = store.path(manifest.segment, manifest.key)
+        records = store.bring(manifest, manifest.taken(taken))
         return {
             name: Source(folder, record, verify=folder / record.file not in store.verified)
-            for name, record in manifest.taken(taken).items()
+            for name, record in records.items()
         }
-
-
-def note_damage(value: str, damaged: set[str], segment: str) -> None:
-    """Record that a value is damaged; rebuilding it helps at most once in a run.
-
-    Raises:
-        StorageError: the value was damaged before in this run.
-    """
-    if value in damaged:
-        raise StorageError(
-            f"segment `{segment}`: the checkpoint of `{value}` was damaged twice in one run.\n"
-            f"  What to do: see whether a step writes to a file that it was given, and have it "
-            f"work on a copy in its workdir; if none does, check the disk.",
-            segment=segment,
-        )
-    damaged.add(value)

@@ -17,6 +17,7 @@ from ..base.reading import open_file
 from ..base.secrets import Secret, mask_file, masked
 from ..base.texts import VALUE_CHARACTERS, cut
 from ..base.units import size
+from ..disk.manifest import Manifest
 from ..graph.steps import Segment, Step
 from ..memory import meter
 from ..memory.budget import EffectiveBudget
@@ -53,6 +54,9 @@ class Exceeded:
 
     in_engine: bool = False
     """Whether an engine could not do with the memory that it was allowed; less would not help."""
+
+    least: int = 0
+    """The bytes with which that engine would start, on top of what was held; 0 if it did start."""
 
 
 class LogTail:
@@ -93,7 +97,7 @@ def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None
             return Exceeded("over budget", f"{size(held)} held", held)
         case Finished(PartFailed(kind=BudgetExceeded.kind, in_engine=True) as failed):
             phrase = f"out of memory in the engine ({failed.message})"
-            return Exceeded("out of memory", phrase, in_engine=True)
+            return Exceeded("out of memory", phrase, in_engine=True, least=failed.least)
         case Finished(PartFailed(kind=BudgetExceeded.kind) as failed):
             return Exceeded("out of memory", f"an allocation failed ({failed.message})")
         case Died(exit_code) if exit_code == -_SIGKILL and struck:
@@ -106,6 +110,14 @@ def exceedance(ending: Ending, log: LogTail, *, struck: bool) -> Exceeded | None
             said = next((line for line in log.text().splitlines() if _REFUSED.search(line)), None)
             aborted = f"aborted ({cut(said.strip(), VALUE_CHARACTERS)})" if said else ""
             return Exceeded("out of memory", aborted) if said else None
+    return None
+
+
+def kept_by(ending: Ending) -> Manifest | None:
+    """The checkpoint of what a part had finished before one of its steps failed, if it has one."""
+    match ending:
+        case Finished(PartFailed(kept=manifest)):
+            return manifest
     return None
 
 
@@ -136,6 +148,8 @@ def over_budget(
         excess = Excess(
             budget.bytes,
             forecast.settings.segment.headroom,
+            needed=held + exceeded.least if exceeded.least else 0,
+            is_start=exceeded.least > 0,
             is_writing=watch.writing,
             in_engine=exceeded.in_engine,
             tables=tables,

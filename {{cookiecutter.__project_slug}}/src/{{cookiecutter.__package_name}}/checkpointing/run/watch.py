@@ -13,6 +13,7 @@ from ..memory import meter
 from ..memory.profile import ELASTIC_BYTES, SegmentProfile, StepMeasure
 from ..memory.residency import Shared
 from ..worker.messages import (
+    ApplicationSeen,
     CommitStarted,
     PartFailed,
     StepEnded,
@@ -103,6 +104,9 @@ class PartWatch:
             case StepRaised(failure):
                 self.raised = failure
                 self._measures |= self._stopped()
+            case ApplicationSeen(application):
+                others = [a for a in self._record.applications if a.name != application.name]
+                self._record.applications = [*others, application]
             case CommitStarted():
                 self._current, self.live, self.committing = None, message.live, True
                 self.on_sample(message.held_bytes)

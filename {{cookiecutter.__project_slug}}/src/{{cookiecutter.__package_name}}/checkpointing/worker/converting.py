@@ -16,7 +16,7 @@ from ..base.errors import CheckpointingError, InexactValue
 from ..base.files import storage_errors
 from ..base.secrets import Secret
 from ..base.units import Count
-from ..codecs import Format, codec_named, format_named, output_format
+from ..codecs import PARQUETS, Format, OnDisk, codec_named, format_named, output_format
 from ..codecs.several import value_of
 from ..disk.commit import Commit
 from ..disk.loading import restoring
@@ -101,7 +101,11 @@ def _converted(
         if not is_sound(commit.folder, record):
             raise Damaged(value)
     with restoring(value, is_stored=True):
-        frozen = format_named(record.format).read(commit.folder / record.file, None)
+        path = commit.folder / record.file
+        is_folder = record.format == PARQUETS  # of which a writer takes some rows at a time
+        frozen = (
+            OnDisk(path, PARQUETS) if is_folder else format_named(record.format).read(path, None)
+        )
     with _publishing(value, form):
         return commit.write(value, frozen, codec, form, stem)
 

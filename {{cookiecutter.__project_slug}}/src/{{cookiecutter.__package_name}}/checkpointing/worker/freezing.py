@@ -10,8 +10,19 @@ from typing import Any
 
 from ..base.errors import InexactValue
 from ..base.names import LONGEST
-from ..codecs import Codec, codec_named, require_whole, select
+from ..codecs import (
+    PARQUETS,
+    Codec,
+    OnDisk,
+    codec_named,
+    file_bytes,
+    format_named,
+    frozen_bytes,
+    require_whole,
+    select,
+)
 from ..codecs.several import Shape, index_of, item_name, key_of, unpack, value_of
+from ..disk.manifest import FileRecord
 from ..graph.signatures import annotation_of
 from ..graph.steps import Parameter, Step
 from ..reuse.each import EachItem
@@ -89,7 +100,12 @@ def thaw_as(
     known = codec_named(codec)
     if is_optional and known.family != "json" and frozen == NONE:
         return None
-    if columns is not None:
+    if isinstance(frozen, OnDisk):
+        if known.open is not None:
+            with children_end_here():
+                return known.open(frozen.path, columns)
+        frozen = format_named(frozen.form).read(frozen.path, columns)
+    elif columns is not None:
         frozen = select(frozen, columns)
     with children_end_here():
         return known.thaw(frozen)
@@ -141,3 +157,16 @@ def naming(name: str, step: Step) -> Iterator[None]:
         yield
     except InexactValue as error:
         raise InexactValue(f"`{name}`: {error.message}", step=step.name) from None
+
+
+def written_form(folder: Path, record: FileRecord) -> Any:
+    """The frozen form of a value that was written as it was made."""
+    path = folder / record.file
+    if record.format == PARQUETS:
+        return OnDisk(path, record.format)
+    return format_named(record.format).read(path, None)
+
+
+def argument_bytes(frozen: Any) -> int:
+    """The size of what a step takes: in memory, or of a table on disk there."""
+    return file_bytes(frozen) if isinstance(frozen, OnDisk) else frozen_bytes(frozen)

@@ -13,8 +13,9 @@ from typing import Any
 
 from ..codecs import codec_named
 from ..codecs.several import INDEX, index_of, item_name, key_of
-from ..disk.commit import Kept, files_of, sure_bytes
+from ..disk.commit import Kept
 from ..disk.manifest import Manifest
+from ..disk.value_files import files_of, sure_bytes
 from ..graph.steps import Parameter, Step
 from ..memory import meter
 from ..reuse.each import EachItem
@@ -66,7 +67,7 @@ class ItemPart(Part):
         return self._commit(order.part.stop)
 
     def _run_item(self, step: Step, item: EachItem) -> None:
-        self.current, self.item = step.name, item
+        self.current, self.item, self.is_in_step = step.name, item, True
         key, started = key_of(item.name), time.perf_counter()
         held, elastic = self.gauge.sample(), is_elastic(step)
         self.send(StepStarted(step.name, self._sizes(), self.residency.bytes, held, key, elastic))
@@ -86,6 +87,7 @@ class ItemPart(Part):
             seconds = time.perf_counter() - started
         del result
         self._end_step(step)
+        self.is_in_step = False
         gone = [name for name in {*taken, *self.live} if self._is_done_with(name)]
         self._let_go(gone)
         meter.give_back_memory()
@@ -113,7 +115,8 @@ class ItemPart(Part):
         assert step.shape is not None, "a sink has no value"
         is_none = result is None and step.shape.types[0].is_optional
         if not step.streams or is_none:
-            return freeze_item(step, item, result, self.commit.workdir_path(self._stem(step)))
+            workdir = self.commit.workdir_path(self._stem(step))
+            return self._stored(item.name, freeze_item(step, item, result, workdir))
         codec, stem = step.shape.types[0].codec, self._stem(step)
         return self._stream(step, item.name, codec, result, stem)
 
@@ -122,7 +125,7 @@ class ItemPart(Part):
         order, stop = self.order, self.number + 1
         files = files_of(
             frozen.codec,
-            order.format,
+            order.format_of(item.name, stop),
             kept=order.is_kept(item.name, stop),
             output=order.is_output(item.name),
             suffix=order.suffixes.get(item.name, ""),

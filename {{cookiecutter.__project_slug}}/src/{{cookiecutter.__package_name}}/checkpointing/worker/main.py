@@ -30,12 +30,14 @@ from ..base.interrupts import SIGNALS
 from ..base.location import PACKAGE_NAME
 from ..base.secrets import Secret, masked
 from ..base.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, cut
+from ..codecs.room import NoRoom
 from ..disk.store import Damaged, Store
 from ..graph.graph import Graph
 from ..graph.sources import Home, import_afresh, read_once
 from ..memory import meter
 from ..reuse.bound import describe
 from ..reuse.key import modules_behind
+from .engines import close, figures, meant
 from .forks import children_end_here, children_go_without, close_file
 from .items import ItemPart
 from .masking import mask_streams
@@ -43,10 +45,12 @@ from .messages import DamageFound, Order, PartCommitted, PartFailed, StepRaised
 from .part import Part
 from .traces import headline, release, user_traceback
 
+_ENGINES = ("duckdb", "polars", "pyspark")  # packages that a project adds when it uses them
 _IN_LOG = "; see the log"
 _LACKS_MEMORY = {("duckdb", "OutOfMemoryException"), ("_duckdb", "OutOfMemoryException")}
 _DISK_LIMIT = "max_temp_directory_size"  # of DuckDB, which has no error of its own for that
 _MORE_DISK = "It is what `max_disk` in memory_budget.toml leaves: raise that, or free some room."
+_NO_SESSION = "SESSION_OR_CONTEXT_NOT_EXISTS"  # of pyspark
 _PANIC = ("pyo3_runtime", "PanicException")  # of a library in Rust, such as polars
 _REFUSED = re.compile(r"memory allocation|alloc(ation)? error|[Oo]ut of memory")
 
@@ -69,7 +73,13 @@ def run_part(connection: Connection, order: Order) -> None:
         store = Store(order.store)
         children_go_without(lambda: close_file(store.worker_lock_file))
         with store.worker_lock():
-            connection.send(_ending(connection, part))
+            try:
+                ending = _ending(connection, part)
+            finally:
+                for seen in figures(order.steps):
+                    connection.send(seen)
+                close(order.steps)
+            connection.send(ending)
     except BaseException as error:
         connection.send(as_failure(error, None, order.root, order.secrets))
 
@@ -82,17 +92,29 @@ def _ending(connection: Connection, part: Part) -> PartCommitted | DamageFound |
         part.abandon()
         return DamageFound(str(damage))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
+        error = meant(part.order.steps, error)
         failure = as_failure(error, part.current, part.order.root, part.order.secrets)
         if isinstance(part, ItemPart) and part.item is not None:
             failure = replace(failure, message=f"item `{part.key}`: {failure.message}")
-        is_step = part.current is not None and failure.kind in (StepFailed.kind, InexactValue.kind)
-        if not is_step or not part.finished:
+        if not part.finished or not _is_of_step(part, error, failure.kind):
             part.abandon()
             return failure
         part.take_back()
         release(error)
     connection.send(StepRaised(failure))
     return replace(failure, kept=part.rescue())
+
+
+def _is_of_step(part: Part, error: BaseException, kind: str) -> bool:
+    """Whether a step has failed by itself, so that what was finished before it can be committed.
+
+    What is on disk already, or fits into memory besides, is worth it also where the place of an
+    engine gives nothing, or the disk is full for what the step makes.
+    """
+    if part.current is not None and kind in (StepFailed.kind, InexactValue.kind):
+        return True
+    in_step = kind in (ConfigurationError.kind, StorageError.kind) or isinstance(error, NoRoom)
+    return part.is_in_step and in_step
 
 
 def as_failure(
@@ -111,7 +133,9 @@ def as_failure(
     if in_engine and _DISK_LIMIT in said:
         return PartFailed(StorageError.kind, f"{message}\n  {_MORE_DISK}", step)
     if isinstance(error, MemoryError) or in_engine:
-        return PartFailed(BudgetExceeded.kind, message, step, in_engine=in_engine)
+        least = error.least if isinstance(error, NoRoom) else 0
+        kind = BudgetExceeded.kind
+        return PartFailed(kind, message, step, in_engine=in_engine, least=least)
     shown = cut(trace, TRACEBACK_CHARACTERS, _IN_LOG)
     if (message, shown) != (said, trace):
         with contextlib.suppress(OSError):  # the disk is full
@@ -121,6 +145,8 @@ def as_failure(
 
 def _is_refusal(error: BaseException) -> bool:
     """Whether an engine has said that it lacks memory: what it raises is no MemoryError."""
+    if isinstance(error, NoRoom):
+        return True
     kind = type(error)
     name = kind.__module__.partition(".")[0], kind.__name__
     if name in _LACKS_MEMORY:
@@ -151,9 +177,24 @@ def describe_pipeline(
     except CheckpointingError as error:
         connection.send(PartFailed(error.kind, error.message, error.step))
     except BaseException as error:  # importing runs the project's code, which may raise anything
-        message = cut(f"the pipeline cannot be imported: {headline(error)}", MESSAGE_CHARACTERS)
+        said = f"the pipeline cannot be imported: {headline(error)}{import_remedy(error)}"
+        message = cut(said, MESSAGE_CHARACTERS)
         trace = cut(user_traceback(error, root), TRACEBACK_CHARACTERS)
         connection.send(PartFailed("configuration", message, None, trace))
+
+
+def import_remedy(error: BaseException) -> str:
+    """What to do about an error that a library raises while a module is imported, if we know."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing in _ENGINES:
+        return f". Install it: `uv add {missing}`"
+    if _NO_SESSION in str(error):
+        return (
+            "\n  Spark runs in steps alone. In a module give a function its type as an object, "
+            "`@F.udf(returnType=LongType())`; make columns (`F.col(…)`), and functions of pandas "
+            "(`pandas_udf`), within a step. Do not start a session in a module"
+        )
+    return ""
 
 
 def _imported(source: Declared | Graph) -> list[Graph]:

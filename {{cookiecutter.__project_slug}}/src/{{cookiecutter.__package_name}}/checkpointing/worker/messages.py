@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..base.secrets import Secret
+from ..base.settings import Spark
 from ..base.units import Count
+from ..codecs import PARQUET
+from ..codecs.applications import Application
 from ..codecs.several import value_of
 from ..disk.manifest import FileRecord, Manifest
 from ..graph.steps import Segment, Step
@@ -57,6 +60,10 @@ class Order:
         allowance: the most bytes that may be written.
         allotment: what the part may hold, for batches and for engines.
         spill: the folder for what an engine does not hold in memory.
+        number_of_part: the number of the part in its segment, counted from 1.
+        spark: where Spark runs.
+        as_files: for each of the segment's values the last step that takes it as a type which reads
+            Parquet alone; only for those that there are.
         keep_all: whether values stay on disk that no later part reads.
     """
 
@@ -90,6 +97,9 @@ class Order:
     log: Path
     allotment: Allotment
     spill: Path
+    as_files: dict[str, int]
+    number_of_part: int = 1
+    spark: Spark | None = None
     keep_all: bool = False
 
     @property
@@ -98,6 +108,16 @@ class Order:
         named = self.segment.steps[self.part.start - self.first : self.part.stop - self.first]
         return tuple(step for step in named if step.name in self.runs)
 
+    @property
+    def step_spill(self) -> Path:
+        """The folder for what the engine of one step does not hold; it goes with the step."""
+        return self.spill / "step"
+
+    @property
+    def part_spill(self) -> Path:
+        """The folder of an engine that goes on until the part ends."""
+        return self.spill / "part"
+
     def number(self, step: Step) -> int:
         """The number of one of the segment's steps."""
         return self.first + self.segment.steps.index(step)
@@ -105,6 +125,10 @@ class Order:
     def is_kept(self, value: str, stop: int) -> bool:
         """Whether the segment's checkpoint keeps a value when the part ends before step `stop`."""
         return self.keep_all or self.last_take(value) >= stop
+
+    def format_of(self, name: str, stop: int) -> str:
+        """The format of a value or an item, if the part ends before step `stop`."""
+        return PARQUET if self.as_files.get(value_of(name), -1) >= stop else self.format
 
     def last_take(self, name: str) -> int:
         """The number of the last step that takes a value of the segment, itself or in the whole."""
@@ -246,6 +270,13 @@ class StepEnded:
 
 
 @dataclass(frozen=True)
+class ApplicationSeen:
+    """What an engine says that its application has taken until now."""
+
+    application: Application
+
+
+@dataclass(frozen=True)
 class CommitStarted:
     """The part's steps are done, and its live values are about to be written. Sizes are bytes."""
 
@@ -308,6 +339,9 @@ class PartFailed:
 
     in_engine: bool = False
     """Whether an engine refused to take more memory than it was allowed."""
+
+    least: int = 0
+    """The bytes with which that engine would start, on top of what was held; 0 if it did start."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ class Part(Values):
     Attributes:
         current: the step that is running.
         finished: the steps that have ended.
+        is_in_step: whether a step is at work: its engine starts, or it computes, or its value is
+            frozen, but no checkpoint is written.
     """
 
     def __init__(self, order: Order, send: Callable[[Any], None], ask: Callable[[], Next]) -> None:
@@ -44,6 +46,7 @@ class Part(Values):
         self.ask = ask
         self.current: str | None = None
         self.finished: list[Step] = []
+        self.is_in_step = False
         self.began = time.perf_counter()
         self.item_keys: dict[str, str] = {}
 
@@ -104,6 +107,7 @@ class Part(Values):
 
     def _run_step(self, step: Step, following: Step | None) -> None:
         self.current, self.number = step.name, self.order.number(step)
+        self.is_in_step = True
         started = time.perf_counter()
         live, held = self.residency.bytes, self.gauge.sample()
         elastic = is_elastic(step)
@@ -119,6 +123,7 @@ class Part(Values):
             own, likely = self._keep(step, result, self.commit.workdir_path(step.name))
         del result
         self._end_step(step)
+        self.is_in_step = False
         gone = [name for name in {*taken, *self.live} if self._is_over(name, self.number)]
         self._let_go(gone)
         self.lent.clear()

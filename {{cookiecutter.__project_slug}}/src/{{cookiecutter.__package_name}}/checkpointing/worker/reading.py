@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..codecs import PARQUET
 from ..codecs.readable import kind_of, suffix_of
-
-PARQUET = "parquet"
-"""The format of a checkpoint's file, or of an input, that is decoded slice by slice."""
 
 ARROW_TABLE = "Table"
 """The codec of `pyarrow.Table`, which a `RecordBatchReader` is made of."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from ..base.location import RUNTIME
 
 _RUNTIME = str(RUNTIME)
+_ENGINES = f"{__name__.rpartition('.worker.')[0]}.codecs."
+"""Where errors are from that stand for those of an engine: their class says nothing to people."""
 
 
 def user_traceback(error: BaseException, root: Path) -> str:
@@ -37,6 +39,8 @@ def headline(error: BaseException) -> str:
     polars = sys.modules.get("polars")
     is_panic = polars is not None and isinstance(error, polars.exceptions.PanicException)
     try:
+        if type(error).__module__.startswith(_ENGINES):
+            return str(error)
         return f"{'polars panicked' if is_panic else type(error).__name__}: {error}"
     except BaseException as failure:  # it may even call sys.exit
         return f"{type(error).__name__}, whose message raises {type(failure).__name__}"

@@ -14,24 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import InexactValue
-from ..base.files import remove, storage_errors, total_bytes
-from ..codecs import codec_named, format_named, frozen_bytes
+from ..base.files import storage_errors, total_bytes
+from ..codecs import PARQUET, PARQUETS, OnDisk, codec_named, format_named, frozen_bytes
 from ..codecs.several import Shape, assemble, item_name, keys_in, value_of
-from ..disk.commit import Commit, Kept, files_of, likely_bytes, sure_bytes
+from ..disk.commit import Commit, Kept
 from ..disk.loading import restoring
 from ..disk.manifest import FileRecord
 from ..disk.store import Damaged, Store, is_sound
+from ..disk.value_files import files_of, likely_bytes, sure_bytes
 from ..graph.signatures import annotation_of
 from ..graph.steps import WORKDIR, Parameter, Step
 from ..memory import meter
 from ..memory.gauge import Gauge
 from ..memory.residency import Residency
 from .calling import columns_read, given, lend
-from .engines import prepare, release
-from .freezing import Frozen, freeze, is_none, naming, thaw, thaw_as
+from .engines import prepare, release, taken_as_files
+from .forks import children_end_here
+from .freezing import Frozen, argument_bytes, freeze, is_none, naming, thaw, thaw_as, written_form
 from .messages import Order, ValueLoaded, WriteEnded, WriteStarted
 from .reading import (
-    PARQUET,
     input_row_bytes,
     input_slices,
     row_bytes,
@@ -84,6 +85,7 @@ class Values:
         self.number = order.part.start
         self.last_read = {p.taken: order.number(s) for s in order.steps for p in s.parameters}
         self.columns = columns_read(order.steps)
+        self.as_files = taken_as_files(order.steps)
         self.streams = StepStreams("", order.allotment, self.gauge, order.count)
 
     def take_back(self) -> None:
@@ -94,8 +96,7 @@ class Values:
         self.lent.clear()
         for name, record in self.streamed.items():
             if name in self.made and name not in self.live:
-                path = self.commit.folder / record.file
-                self.live[name] = format_named(record.format).read(path, None)
+                self.live[name] = written_form(self.commit.folder, record)
 
     def _begin_step(self, step: Step) -> None:
         """What goes before the call of a step: room for its batches and for its engine."""
@@ -108,9 +109,7 @@ class Values:
     def _end_step(self, step: Step) -> None:
         """What goes after it: no table in batches is held any more, nor anything by an engine."""
         self.streams.close()
-        release(step)
-        if self.order.spill.exists():
-            remove(self.order.spill)
+        release(step, self.order, self.send)
 
     def _is_written(self, name: str, stop: int) -> bool:
         """Whether a value is live or an output, if the part ends before step `stop`.
@@ -132,7 +131,8 @@ class Values:
             forms = {step.name: self._stream(step, step.name, step.codec, result, step.name)}
         else:
             forms = freeze(step, result, workdir, self.order.last_use)
-        for name, frozen in forms.items():
+        for name, made in forms.items():
+            frozen = self._stored(name, made)
             own += self.residency.add(name, frozen.form, in_batches=name in self.streamed)
             likely += likely_bytes(frozen.form)
             self.live[name] = frozen.form
@@ -159,9 +159,21 @@ class Values:
             raise
         batches.close()
         self.streamed[name] = record
-        form = format_named(record.format).read(self.commit.folder / record.file, None)
+        form = written_form(self.commit.folder, record)
         self.streams.made_rows = form.num_rows
         return Frozen(known, form, stem)
+
+    def _stored(self, name: str, made: Frozen) -> Frozen:
+        """A value or an item; one whose library writes it itself is written now.
+
+        Raises what the library raises: that is what the step computes.
+        """
+        if made.codec.store is None:
+            return made
+        with children_end_here():
+            record = self.commit.store(name, made.form, made.codec, made.stem)
+        self.streamed[name] = record
+        return Frozen(made.codec, written_form(self.commit.folder, record), made.stem)
 
     def _between_batches(self) -> None:
         """Refuse what an engine has spilled, if that and the checkpoint exceed `max_disk`.
@@ -244,7 +256,7 @@ class Values:
         """A value or an item for the current step, which is dropped if no other one needs it."""
         if name not in self.live:
             self._load(name)
-        taken[name] = frozen_bytes(self.live[name])
+        taken[name] = argument_bytes(self.live[name])
         is_last = may_drop and self._is_over(name, self.number)
         frozen = self.live.pop(name) if is_last else self.live[name]
         is_stored = name in self.order.sources
@@ -259,19 +271,16 @@ class Values:
         name = parameter.taken
         is_stored = name in self.order.sources
         source = self.order.sources.get(name)
-        if source is not None and name not in self.live and source.record.format == PARQUET:
+        form = source.record.format if source is not None else ""
+        if source is not None and name not in self.live and form in (PARQUET, PARQUETS):
             self._require_sound(name)
-            taken[name] = source.record.bytes
             self.send(ValueLoaded(name, source.record.bytes))
-            return self.streams.take(
-                parameter,
-                partial(stored_slices, source.path, PARQUET, parameter.columns),
-                partial(restoring, name, is_stored=True),
-                stored_row_bytes(source.path, PARQUET, parameter.columns),
-            )
+            return self._stored_batches(parameter, OnDisk(source.path, form), taken)
         if name not in self.live:
             self._load(name, in_batches=True)
         frozen = self._take(name, lambda frozen: frozen, taken, may_drop=may_drop)
+        if isinstance(frozen, OnDisk):
+            return self._stored_batches(parameter, frozen, taken)
         if parameter.is_optional and is_none(frozen):
             return None
         return self.streams.take(
@@ -280,6 +289,17 @@ class Values:
             partial(restoring, name, is_stored=is_stored),
             row_bytes(frozen),
             columns=parameter.columns,
+        )
+
+    def _stored_batches(self, parameter: Parameter, stored: OnDisk, taken: dict[str, int]) -> Any:
+        """A table that lies on disk as Parquet, in batches of which no more is decoded."""
+        name, columns = parameter.taken, parameter.columns
+        taken[name] = stored.bytes
+        return self.streams.take(
+            parameter,
+            partial(stored_slices, stored.path, stored.form, columns),
+            partial(restoring, name, is_stored=name in self.order.sources),
+            stored_row_bytes(stored.path, stored.form, columns),
         )
 
     def _read_input(self, parameter: Parameter, files: list[Path] | None) -> Any:
@@ -307,16 +327,19 @@ class Values:
         source = self.order.sources[name]
         self._require_sound(name)
         path = source.path
-        if source.record.format == "path":
+        known = source.record.format
+        if known == "path":
             self.live[name] = path
+        elif known == PARQUETS or (known == PARQUET and value_of(name) in self.as_files):
+            self.live[name] = OnDisk(path, known)  # each step reads of it what it needs
         else:
             with restoring(name, is_stored=True):
-                form = format_named(source.record.format)
+                form = format_named(known)
                 columns = None if source.record.codec == "json" else self._columns(name)
                 self.live[name] = form.read(path, columns)
         held = self.residency.add(name, self.live[name], in_batches=in_batches)
         seconds = time.perf_counter() - started
-        self.send(ValueLoaded(name, frozen_bytes(self.live[name]), held, seconds))
+        self.send(ValueLoaded(name, argument_bytes(self.live[name]), held, seconds))
 
     def _require_sound(self, name: str) -> None:
         """Hash the file of a value of an earlier part, if that is still to be done.
@@ -335,7 +358,7 @@ class Values:
         files = {
             name: files_of(
                 self.made[name].codec,
-                order.format,
+                order.format_of(name, stop),
                 kept=order.is_kept(name, stop),
                 output=order.is_output(name),
                 suffix=order.suffixes.get(name, ""),

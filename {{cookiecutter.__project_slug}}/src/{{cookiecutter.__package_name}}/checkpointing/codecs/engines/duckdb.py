@@ -11,7 +11,9 @@ aggregates have none of their own, so order them where it matters.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,7 +22,7 @@ import pyarrow as pa
 from ...base.errors import InexactValue, StorageError
 from ...base.units import size
 from ..room import Room
-from ..table import arrow
+from ..table import arrow, parquet, parquets
 from . import duckdb_types as types
 
 _VECTOR = 2048  # rows that DuckDB works on at once
@@ -30,6 +32,7 @@ _LEAST = 40 * 10**6  # of a limit with which DuckDB sorts, joins and groups what
 _OVER = (60 * 10**6, 150 * 10**6)  # for what it takes above its limit: 50 to 80 MB were measured
 _OVER_SHARE = 0.4  # of the room, between these two
 _THREAD_BYTES = 125 * 10**6  # DuckDB's guide to performance asks for that much for each
+_GLOB = re.compile(r"[*?\[]")  # in a path
 _ITS_FOLDER = "current_setting('temp_directory')"
 
 
@@ -77,6 +80,22 @@ def thaw(frozen: Any) -> duckdb.DuckDBPyRelation:
     if not any(pa.types.is_dictionary(field.type) for field in table.schema):
         return relation
     return relation.project(", ".join(map(types.as_read, table.column_names, table.columns)))
+
+
+def open_relation(path: Path, columns: tuple[str, ...] | None) -> duckdb.DuckDBPyRelation:
+    """A relation over a table on disk as Parquet, or over the named columns of it.
+
+    DuckDB reads a folder of files itself, the columns and rows that a query needs, in order.
+    Raises InexactValue.
+    """
+    if not path.is_dir():
+        return thaw(parquet.read(path, columns))
+    table = parquets.opened(path)
+    empty = table.empty if columns is None else arrow.select(table.empty, columns)
+    types.require_read(empty)
+    files = [_GLOB.sub(r"[\g<0>]", str(file)) for file in table.files]
+    relation = duckdb.default_connection().read_parquet(files, hive_partitioning=False)
+    return relation.project(", ".join(map(types.delimited, empty.column_names)))
 
 
 def batches(value: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...base.errors import InexactValue
-from ..table.arrow_types import within
+from ..table.arrow_types import parts_of, within
 from ..table.buffers import to_numpy, with_type
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
@@ -76,7 +76,7 @@ def require_read(table: Any) -> None:
 
 def as_read(name: str, column: Any) -> str:
     """The expression by which a query gets a column of a table as what it is."""
-    quoted = _delimited(name)
+    quoted = delimited(name)
     if not pa.types.is_dictionary(column.type):
         return quoted
     values = column.chunk(0).dictionary if column.num_chunks else pa.nulls(0, pa.string())
@@ -153,10 +153,10 @@ def _require_unlike_names(names: Sequence[str], remedy: str) -> None:
 
 def _quoted(name: str) -> str:
     """A name as a query has it."""
-    return name if _PLAIN_NAME.fullmatch(name) else _delimited(name)
+    return name if _PLAIN_NAME.fullmatch(name) else delimited(name)
 
 
-def _delimited(name: str) -> str:
+def delimited(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -180,7 +180,7 @@ def _why_not_read(kind: Any) -> str:
 
 def _require_values(name: str, array: Any) -> None:
     """Refuse values of which DuckDB would drop a part. Raises InexactValue."""
-    for part in _parts(array):
+    for part in parts_of(array):
         if pa.types.is_interval(part.type):
             data = np.frombuffer(part.buffers()[1], [("m", "i4"), ("d", "i4"), ("ns", "i8")])
             data = data[part.offset : part.offset + len(part)]["ns"] % 1000
@@ -195,26 +195,6 @@ def _require_values(name: str, array: Any) -> None:
                 f"column {name!r} holds {dropped}, which DuckDB would drop; {remedy}, or leave it "
                 "out with Columns(...)"
             )
-
-
-def _parts(array: Any) -> Iterator[Any]:
-    """An array and all arrays that its values consist of."""
-    yield array
-    kind = array.type
-    if pa.types.is_dictionary(kind):
-        parts = [array.dictionary]
-    elif pa.types.is_run_end_encoded(kind):
-        parts = [array.values]
-    elif pa.types.is_struct(kind):
-        parts = array.flatten()
-    elif pa.types.is_map(kind):
-        parts = [array.keys, array.items]
-    elif kind.num_fields:
-        parts = [array.flatten()]  # of any kind of list
-    else:
-        parts = []
-    for part in parts:
-        yield from _parts(part)
 
 
 def _may_be_hugeint(kind: Any) -> bool:

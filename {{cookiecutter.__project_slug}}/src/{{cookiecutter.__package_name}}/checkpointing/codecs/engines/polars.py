@@ -9,7 +9,7 @@ in order of their first appearance, so that a file depends on the data alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from polars.io.plugins import register_io_source
 
 from ...base.errors import InexactValue
 from ..room import Room
-from ..table import arrow
+from ..table import arrow, parquet, parquets
 from ..table.buffers import no_rows
 from ..table.packing import pack_table, unpack_table
 from .polars_batches import pulled
@@ -63,15 +63,52 @@ def thaw_lazy(frozen: Any) -> Any:
     Raises InexactValue as `thaw_frame` does, at once for a type that polars does not have; for a
     single value while the scan comes to it.
     """
-    columns = _columns(frozen)
+
+    def parts(names: list[str], count: int | None, size: int | None) -> Iterator[Any]:
+        left = frozen.num_rows if count is None else min(count, frozen.num_rows)
+        return _slices(frozen.select(names).slice(0, left), size)
+
+    return _scan(_columns(frozen), parts)
+
+
+def open_lazy(path: Path, names: tuple[str, ...] | None) -> Any:
+    """A `polars.LazyFrame` that scans a table on disk as Parquet, or the named columns of it.
+
+    Raises InexactValue as `thaw_lazy` does.
+    """
+    if not path.is_dir():
+        return thaw_lazy(parquet.read(path, names))
+    table = parquets.opened(path)
+    empty = table.empty if names is None else arrow.select(table.empty, names)
+    columns = _columns(empty)
+    scan = pl.scan_parquet(list(table.files), glob=False, hive_partitioning=False)
+    scan = scan.select(list(columns))
+    if scan.collect_schema() == {name: column.dtype for name, column in columns.items()}:
+        return scan  # polars reads each column as what it would be as a whole
+
+    def parts(names: list[str], count: int | None, size: int | None) -> Iterator[Any]:
+        left = table.rows if count is None else min(count, table.rows)
+        for part in table.parts(tuple(names)):
+            yield from _slices(part.slice(0, left), size)
+            left = max(0, left - part.num_rows)
+
+    return _scan(columns, parts)
+
+
+def _scan(
+    columns: dict[str, Column], parts: Callable[[list[str], int | None, int | None], Iterator[Any]]
+) -> Any:
+    """A lazy frame with these columns.
+
+    Args:
+        parts: gives rows of frozen tables: of these columns, at most so many, and so many at once.
+    """
 
     def scan(
         names: list[str] | None, predicate: Any, count: int | None, size: int | None
     ) -> Iterator[Any]:
         wanted = columns if names is None else {name: columns[name] for name in names}
-        left = frozen.num_rows if count is None else min(count, frozen.num_rows)
-        rows = frozen.select(list(wanted or columns)).slice(0, left)
-        for part in _slices(rows, size):
+        for part in parts(list(wanted or columns), count, size):
             frame = _read(part, wanted)
             yield frame if predicate is None else frame.filter(predicate)
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from ...base.errors import InexactValue
+from ..table.batches import rows_of, whole_of
 from .frames import for_people, plain_labels
 
 MOST_ROWS = 1_048_575  # below the header
@@ -25,12 +26,13 @@ def write(frozen: Any, file: BinaryIO) -> None:
 
     Raises InexactValue, before anything is written, for what a sheet has no place for.
     """
-    if frozen.num_rows > MOST_ROWS:
+    rows = rows_of(frozen)
+    if rows > MOST_ROWS:
         raise InexactValue(
-            f"the table has {frozen.num_rows:,} rows, and a sheet has room for {MOST_ROWS:,}; "
+            f"the table has {rows:,} rows, and a sheet has room for {MOST_ROWS:,}; "
             "publish it as .csv or .parquet, or fewer rows of it"
         )
-    frame = for_people(frozen)
+    frame = for_people(whole_of(frozen))
     labels = plain_labels(frame)
     if len(labels) > MOST_COLUMNS:
         raise InexactValue(

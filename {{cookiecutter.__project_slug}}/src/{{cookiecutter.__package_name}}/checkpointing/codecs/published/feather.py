@@ -7,9 +7,13 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from ..on_disk import OnDisk
 from ..table.arrow import recipe_of, slice_rows, with_nulls
+from ..table.batches import empty_of, parts_of
 from ..table.buffers import Recipe, write_batches
 from ..table.parquet import pandas_metadata
+
+_ROWS = 1 << 16  # of a table on disk that are a record batch
 
 
 def write_feather(frozen: Any, file: BinaryIO) -> None:
@@ -23,7 +27,8 @@ def write_arrow(frozen: Any, file: BinaryIO) -> None:
 
 
 def _write(frozen: Any, file: BinaryIO, compression: str | None) -> None:
-    recipe, schema = recipe_of(frozen), frozen.schema
+    known = empty_of(frozen) if isinstance(frozen, OnDisk) else frozen
+    recipe, schema = recipe_of(known), known.schema
     if recipe is not None:
         schema = with_nulls(slice_rows(frozen, 0), recipe).schema.remove_metadata()
         schema = schema.with_metadata(pandas_metadata(frozen, recipe, schema) or None)
@@ -36,7 +41,9 @@ def _write(frozen: Any, file: BinaryIO, compression: str | None) -> None:
 
 def _parts(frozen: Any, recipe: Recipe | None) -> Iterator[Any]:
     """The table with nulls: a frame in chunks one chunk at a time."""
-    if recipe is None:
+    if isinstance(frozen, OnDisk):
+        yield from parts_of(frozen, _ROWS)
+    elif recipe is None:
         yield frozen
     elif max((column.num_chunks for column in frozen.columns), default=0) <= 1:
         yield with_nulls(frozen, recipe)

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from ...base.errors import InexactValue
+from ..on_disk import OnDisk
 from ..table.arrow import recipe_of
-from ..table.batches import slices
+from ..table.batches import parts_of, slices
 from ..table.frames import thaw_frame
 
 
@@ -37,11 +38,8 @@ def for_people(frozen: Any) -> pd.DataFrame:
 
 def parts_for_people(frozen: Any, rows: int) -> Iterator[pd.DataFrame]:
     """The table in frames of as many rows each, as `for_people` gives it; at least one."""
-    if recipe_of(frozen) is not None:
-        yield from map(for_people, slices(frozen, lambda: rows))
-        return
-    for start in range(0, max(1, frozen.num_rows), rows):
-        yield for_people(frozen.slice(start, rows))
+    is_frame = not isinstance(frozen, OnDisk) and recipe_of(frozen) is not None
+    yield from map(for_people, slices(frozen, lambda: rows) if is_frame else parts_of(frozen, rows))
 
 
 def plain_labels(frame: pd.DataFrame) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ...base.errors import InexactValue
-from ..table.arrow import slice_rows
+from ..table.batches import empty_of
 from .frames import for_people, parts_for_people, plain_labels
 
 _ROWS = 10_000  # that are JSON at a time
@@ -25,7 +25,7 @@ _TIMES = 8  # as many become a frame
 def write_csv(frozen: Any, file: BinaryIO) -> None:
     """A table as `DataFrame.to_csv(index=False)` writes it, in UTF-8 with `\\n` between lines."""
     text: Any = _Text(file.write)
-    width = for_people(slice_rows(frozen, 0)).shape[1]
+    width = for_people(empty_of(frozen)).shape[1]
     rows = max(1, _CELLS // max(1, width))
     is_first = True
     for part in parts_for_people(frozen, rows * _TIMES):

@@ -86,3 +86,23 @@ def way_out_of_cuts(kind: Any) -> str | None:
         if is_view and component is not kind:
             return "cast it to a type without views"
     return None
+
+
+def parts_of(array: Any) -> Iterator[Any]:
+    """An array and all arrays that its values consist of."""
+    yield array
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        parts = [array.dictionary]
+    elif pa.types.is_run_end_encoded(kind):
+        parts = [array.values]
+    elif pa.types.is_struct(kind):
+        parts = array.flatten()
+    elif pa.types.is_map(kind):
+        parts = [array.keys, array.items]
+    elif kind.num_fields:
+        parts = [array.flatten()]  # of any kind of list
+    else:
+        parts = []
+    for part in parts:
+        yield from parts_of(part)

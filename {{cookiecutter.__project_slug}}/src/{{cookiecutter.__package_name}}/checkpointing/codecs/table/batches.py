@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import arrow, parquet
+from ..on_disk import PARQUETS, OnDisk
+from . import arrow, parquet, parquets
 from .parts import as_part, with_nulls_noted
 
 Rows = Callable[[], int]
@@ -27,6 +28,8 @@ def row_bytes(frozen: Any) -> float:
 
 def stored_row_bytes(path: Path, form: str, columns: tuple[str, ...] | None) -> float:
     """The bytes of a row of a table in a file; of Parquet, as it was encoded."""
+    if form == PARQUETS:
+        return parquets.row_bytes(path)
     if form != "parquet":
         return row_bytes(arrow.read(path, columns))
     with pq.ParquetFile(path) as file:
@@ -56,18 +59,54 @@ def stored_slices(
     Of a Parquet file no more rows are decoded at a time than a slice has, and a few thousand more.
     Raises InexactValue for unknown columns.
     """
-    if form != "parquet":
+    if form not in ("parquet", PARQUETS):
         yield from slices(arrow.read(path, columns), rows)
         return
     start = 0
+    if form == PARQUETS:
+        table = parquets.opened(path)
+        whole = table.as_whole(columns)
+        for part in divided(table.parts(columns), rows):
+            yield parquets.noted(part, whole, start)
+            start += part.num_rows
+        return
     with parquet.opened(path, columns) as stored:
         for part in divided(stored.tables(), rows):
             yield arrow.relabelled(stored.restored(part), stored.empty, start)
             start += part.num_rows
 
 
+def parts_of(frozen: Any, rows: int) -> Iterator[Any]:
+    """A frozen table some rows at a time, without a note of the whole; at least one part."""
+    if isinstance(frozen, OnDisk):
+        yield from divided(parquets.opened(frozen.path).parts(None), lambda: rows)
+        return
+    for start in range(0, max(1, frozen.num_rows), rows):
+        yield frozen.slice(start, rows)
+
+
+def rows_of(frozen: Any) -> int:
+    """The number of rows of a frozen table."""
+    return parquets.opened(frozen.path).rows if isinstance(frozen, OnDisk) else frozen.num_rows
+
+
+def whole_of(frozen: Any) -> Any:
+    """A frozen table in memory."""
+    return parquets.read(frozen.path, None) if isinstance(frozen, OnDisk) else frozen
+
+
+def empty_of(frozen: Any) -> Any:
+    """A frozen table without rows, with what it says of its columns."""
+    if isinstance(frozen, OnDisk):
+        return parquets.opened(frozen.path).empty
+    return arrow.slice_rows(frozen, 0)
+
+
 def read_first(path: Path, form: str, rows: int) -> tuple[int, Any]:
     """The number of rows of a table in a checkpoint's file, and the first of them."""
+    if form == PARQUETS:
+        stored = parquets.opened(path)
+        return stored.rows, stored.first(rows)
     if form == "parquet":
         count, first = parquet.read_first(path, rows)
         return count, arrow.relabelled(first, first, 0)

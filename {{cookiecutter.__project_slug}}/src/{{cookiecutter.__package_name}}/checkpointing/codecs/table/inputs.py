@@ -28,7 +28,7 @@ from ..readable import DELIMITERS, READABLE, kind_of, suffix_of
 from .batches import Rows, divided
 from .buffers import no_rows
 from .frames import freeze_frame
-from .parquet import BY_PAGES
+from .parquets import BY_PAGES
 from .parts import with_note
 
 _PARQUET_ROWS = 1 << 13

@@ -23,27 +23,30 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...base.errors import InexactValue
+from ..on_disk import OnDisk
+from . import parquets
 from .arrow import column_recipes, own_bytes, recipe_of, select, with_nulls, with_recipe
 from .arrow_types import has_dictionary, within
 from .buffers import Recipe, no_rows, one_chunk, read_only, with_type
 from .columns import index_from_arrow
 from .frames import ONLY_INDEX, thaw_frame
 from .packing import pack_table, unpack_table
+from .parquets import BATCH_ROWS, BY_PAGES
 from .sentinels import as_sentinels
 
 _KEY = b"checkpointing.parquet"
-_BATCH_ROWS = 1 << 13
 _GROUP_BYTES = 1 << 24
 # With compliant names of list elements, Parquet would give back another Arrow type.
 _OPTIONS = {"use_compliant_nested_type": False}
 # The dictionaries in the metadata may be larger than readers allow by default.
 _LIMITS = {"thrift_string_size_limit": 2**31 - 1}
-BY_PAGES: dict[str, Any] = {"pre_buffer": False, "buffer_size": 1 << 20}
-"""Options to read pages when they are decoded; by default Arrow holds the bytes of all of them."""
 
 
 def write(frozen: Any, file: BinaryIO) -> None:
     """Write a Parquet file, compressed; raises InexactValue, naming a column it cannot keep."""
+    parts = _parts(frozen)
+    if isinstance(frozen, OnDisk):
+        frozen = next(parts)
     names = frozen.column_names
     if len(set(names)) < len(names):
         raise InexactValue(
@@ -52,7 +55,7 @@ def write(frozen: Any, file: BinaryIO) -> None:
         )
     recipe = recipe_of(frozen)
     sink, writer, metadata = pa.PythonFile(file, mode="w"), None, dict[bytes, Any]()
-    for part in _parts(frozen):
+    for part in parts:
         table, dictionaries = _as_written(part, recipe)
         if writer is None:
             schema = pack_table(no_rows(frozen.schema))
@@ -69,7 +72,13 @@ def write(frozen: Any, file: BinaryIO) -> None:
 
 
 def _parts(frozen: Any) -> Iterator[Any]:
-    """The table, or of a large one in chunks a few of them at a time, each for a row group."""
+    """The table, or of a large one in chunks a few of them at a time, each for a row group.
+
+    Of a table on disk the first part has no rows.
+    """
+    if isinstance(frozen, OnDisk):
+        yield from _read_parts(frozen)
+        return
     chunks = max((column.num_chunks for column in frozen.columns), default=0)
     if chunks <= 1 or own_bytes(frozen) <= _GROUP_BYTES:
         yield frozen
@@ -82,6 +91,18 @@ def _parts(frozen: Any) -> Iterator[Any]:
             start, size, rows = start + rows, 0, 0
     if rows:
         yield frozen.slice(start, rows)
+
+
+def _read_parts(frozen: OnDisk) -> Iterator[Any]:
+    waiting, size = list[Any](), 0
+    for part in parquets.opened(frozen.path).parts(None):
+        if not size and not waiting:
+            yield part
+        waiting, size = [*waiting, part], size + own_bytes(part)
+        if size >= _GROUP_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting, size = [part.slice(0, 0)], 0
+    yield pa.concat_tables(waiting)
 
 
 def _as_written(frozen: Any, recipe: Recipe | None) -> tuple[Any, dict[str, str]]:
@@ -131,7 +152,7 @@ class Stored:
         names = self.empty.column_names
         schema = pa.schema([self.file.schema_arrow.field(name) for name in names])
         yield no_rows(schema)
-        for batch in self.file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
+        for batch in self.file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
             yield pa.Table.from_batches([batch]).select(names).replace_schema_metadata(None)
 
     def restored(self, table: Any) -> Any:

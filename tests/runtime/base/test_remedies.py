@@ -35,6 +35,7 @@ WITHIN = {
     *("polars.DataFrame", "polars.dataframe.frame.DataFrame"),
     *("polars.LazyFrame", "polars.lazyframe.frame.LazyFrame"),
     *("duckdb.DuckDBPyRelation", "duckdb._relation.DuckDBPyRelation"),
+    *("pyspark.sql.DataFrame", "pyspark.sql.dataframe.DataFrame"),
 }
 
 

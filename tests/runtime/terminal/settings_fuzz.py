@@ -70,6 +70,9 @@ MEMORY: dict[str, dict[str, Any]] = {
     "segment": {"max_steps": 10, "headroom": "20 %"},
     "checkpoints": {
         "path": "checkpoints",
+        "cache": "checkpoints",
+        "cache_max": "50 GB",
+        "lease": "60 s",
         "format": "arrow",
         "keep": 2,
         "max_disk": "500 GB",

@@ -76,10 +76,12 @@ WRITE = {
 SEGMENT = {
     **{"name": "str", "status": "str", "parts": "int", "peak_bytes": "int"},
     **{"seconds": "float", "bytes_written": "int"},
-    **{"cuts": [], "steps": [STEP], "writes": [WRITE], "reused_steps": [], "accepted": []},
+    **{"cuts": [], "steps": [STEP], "writes": [WRITE], "applications": []},
+    **{"reused_steps": [], "accepted": []},
 }
 RUN = {
     **{"budget_bytes": "int", "peak_bytes": "int", "seconds": "float", "bytes_written": "int"},
+    **{"bytes_pushed": "int", "bytes_fetched": "int"},
     "segments": [SEGMENT],
 }
 
@@ -102,7 +104,7 @@ def test_the_json_of_a_run_keeps_its_contract(done: Project) -> None:
 def test_the_json_of_a_reused_run_has_the_same_shape(done: Project) -> None:
     record = done.run()
     assert [s["status"] for s in record["segments"]] == ["reused", "reused"]
-    names = ("cuts", "steps", "writes", "reused_steps", "accepted")
+    names = ("cuts", "steps", "writes", "applications", "reused_steps", "accepted")
     lists: dict[str, Any] = {name: [] for name in names}
     empty = {"parts": 0, "peak_bytes": 0, "seconds": 0.0, "bytes_written": 0, **lists}
     assert record["segments"] == [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ....java import java_variables
 from ...conftest import Project
 from .comparing import (
     compared,
@@ -361,3 +362,30 @@ def test_tables_in_batches_of_each_item_are_the_same(project: Project) -> None:
     comparison = compared(project)
     assert comparison["exit_code"] == 0, comparison["stderr"]
     assert comparison["same_results"] == dict.fromkeys(("lazy.1", "sums"), True)
+
+
+@pytest.mark.slow
+def test_spark_has_the_same_settings_both_ways(project: Project) -> None:
+    project.segments(
+        s01="""
+        from pyspark.sql import DataFrame
+
+        @step
+        def made() -> pd.DataFrame:
+            return pd.DataFrame({"x": [1]})
+
+        @step
+        def partitions(made: DataFrame) -> int:
+            return int(made.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+        """
+    )
+    project.write("pipeline.toml", '[outputs]\npartitions = "partitions.json"\n')
+    budget = (project.folder / "memory_budget.toml").read_text()
+    settings = '[spark]\nmaster = "local[2]"\nwait = "10 min"\n[spark.conf]\n'
+    settings += '"spark.sql.shuffle.partitions" = 3\n'
+    project.write("memory_budget.toml", f"{budget}\n{settings}")
+
+    comparison = compared(project, MEMORY_BUDGET="2.5GB", **java_variables())
+
+    assert comparison["exit_code"] == 0, comparison
+    assert comparison["same_results"] == {"partitions": True}

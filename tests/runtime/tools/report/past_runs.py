@@ -56,6 +56,17 @@ def write(value: str, **more: Any) -> dict[str, Any]:
     return {"value": value, **known, "bytes": 30 * MB, **more}
 
 
+def application(**more: Any) -> dict[str, Any]:
+    """The record of an application on a cluster, with an executor that was lost."""
+    driver = {"name": "driver", "host": "10.0.0.1", "cores": 0, "heap_bytes": 300 * MB}
+    executor = {"name": "0", "host": "10.0.0.2", "cores": 2, "heap_bytes": 900 * MB}
+    executor |= {"off_heap_bytes": 100 * MB, "tree_bytes": 1100 * MB}
+    known = {"name": "delays/s02 part 1", "master": "spark://10.0.0.1:7077"}
+    shares = {"driver_bytes": 1400 * MB, "executor_bytes": 1700 * MB}
+    lost = {"name": "1", "host": "10.0.0.3", "cores": 2}
+    return {**known, **shares, "executors": [driver, executor, lost], **more}
+
+
 def segment(name: str, status: str = "ran", **more: Any) -> dict[str, Any]:
     """A segment's record."""
     known = {"parts": 1, "peak_bytes": 250 * MB, "seconds": 2.0, "bytes_written": 30 * MB}

@@ -12,7 +12,7 @@ from flight_delays.checkpointing.tools.report.markdown import markdown
 from markdown_it import MarkdownIt
 
 from ...builders import declared, pipeline
-from .past_runs import SOURCES, WIRING, first, leave, record, second, segment, step
+from .past_runs import SOURCES, WIRING, application, first, leave, record, second, segment, step
 
 HOSTILE = "`a``|b|\n# head <b>@team</b> [x](http://y) *z* _w_ ~v~ ![i](j) &amp; $1$"
 
@@ -117,3 +117,22 @@ def test_it_tells_the_batches_of_the_steps_that_have_some(tmp_path: Path) -> Non
 
 def test_a_run_without_batches_has_no_table_of_them(tmp_path: Path) -> None:
     assert "batches" not in written(tmp_path, record())
+
+
+def test_it_tells_what_each_process_of_an_application_took_of_what_it_may(tmp_path: Path) -> None:
+    text = written(tmp_path, record(first(), segment("s02", applications=[application()])))
+
+    assert (
+        "**What engines took in processes of their own**\n"
+        "\n"
+        "| application | process | host | may take | heap | beside it | in all |\n"
+        "| --- | --- | --- | ---: | ---: | ---: | ---: |\n"
+        "| `delays/s02 part 1` | driver | 10.0.0.1 | 1.4 GB | 300 MB |  |  |\n"
+        "| `delays/s02 part 1` | executor 0 | 10.0.0.2 | 1.7 GB | 900 MB | 100 MB | 1.1 GB |\n"
+        "| `delays/s02 part 1` | executor 1 | 10.0.0.3 | 1.7 GB |  |  |  |\n"
+        "\n"
+    ) in text
+
+
+def test_a_run_without_applications_has_no_table_of_them(tmp_path: Path) -> None:
+    assert "of their own" not in written(tmp_path, record())

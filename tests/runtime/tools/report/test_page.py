@@ -17,6 +17,7 @@ from .past_runs import (
     MB,
     SOURCES,
     WIRING,
+    application,
     first,
     leave,
     leave_nothing,
@@ -327,3 +328,15 @@ def test_the_page_shows_batches_where_a_step_had_some(tmp_path: Path, read: Read
     assert ["doubled", "s02", "3", "1,200,000", "4", "0"] in shown.rows
     assert "Tables in batches" in shown.headings
     assert "Tables in batches" not in read.headings
+
+
+def test_the_page_shows_what_the_processes_of_an_application_took(
+    tmp_path: Path, read: Read
+) -> None:
+    applications = [application()]
+    shown = Read(written(tmp_path, record(first(), segment("s02", applications=applications))))
+
+    took = ["1.7 GB", "900 MB", "100 MB", "1.1 GB"]
+    assert ["delays/s02 part 1", "executor 0", "10.0.0.2", *took] in shown.rows
+    assert "What engines took in processes of their own" in shown.headings
+    assert "What engines took in processes of their own" not in read.headings

@@ -34,6 +34,7 @@ def project(tmp_path: Path) -> Reviewed:
         ("[cluster]\nram = 100_000_000_000\nquota = 0.2", "quota", 3),
         (budget(more="[segment]\nmax_steps = 12\n"), "max_steps", 5),
         (budget(more='[checkpoints]\nmax_disk = "1 TB"\n'), "max_disk", 5),
+        (budget(more='[checkpoints]\ncache_max = "1 TB"\n'), "cache_max", 5),
     ],
 )
 def test_a_limit_that_was_raised_without_an_owner_is_reported(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..base.errors import ConfigurationError
 from ..codecs.several import key_of
+from ..disk.store import Damaged
 from ..reuse.bound import Bound
 from ..reuse.standing import Stale, Standing, reusable
 from ..run.adopting import pending_items
@@ -25,6 +26,9 @@ def item_lines(bound: Bound, standings: Sequence[Standing]) -> Iterator[str]:
                 pending = pending_items(bound, item, step, upstream)
             except ConfigurationError as error:
                 yield f"{where}: {error.message}"
+                continue
+            except Damaged as damage:
+                yield f"{where}: damaged on disk: {damage}"
                 continue
             if pending is not None:
                 every, waiting = pending

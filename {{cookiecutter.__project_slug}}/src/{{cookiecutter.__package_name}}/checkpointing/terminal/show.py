@@ -33,11 +33,14 @@ def show_command(package: str, pipeline: str | None, value: str, rows: int) -> i
 
 def _show(name: str, value: Any, rows: int) -> None:
     print(f"{name}: {_kind(value)}")
+    note = value.note if isinstance(value, Head) else ""
     if isinstance(value, Head):
         value = value.value
     elif hasattr(value, "head"):
         value = value.head(rows)
     print(_as_text(value))
+    if note:
+        print(note)
 
 
 def _kind(value: Any) -> str:

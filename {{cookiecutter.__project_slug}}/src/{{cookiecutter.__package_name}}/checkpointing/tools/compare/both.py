@@ -19,13 +19,14 @@ from ...base.interrupts import held
 from ...base.names import temporary_name
 from ...base.settings import Settings, parse_size
 from ...base.units import size
-from ...codecs import suffix_of
+from ...codecs import PARQUETS, suffix_of
 from ...codecs.several import INDEX
-from ...disk.claims import suffixes
+from ...disk.folders import used_bytes
 from ...disk.manifest import Manifest
 from ...disk.place import claim_places
-from ...disk.store import Store, used_bytes
+from ...disk.store import Store
 from ...disk.sweeping import sweep_temporaries
+from ...disk.targets import suffixes
 from ...graph.graph import Graph
 from ...memory.budget import EffectiveBudget, effective_budget
 from ...memory.limits import machine_limits
@@ -200,9 +201,16 @@ def _script_order(
         secrets=bound.secrets,
         outputs=graph.outputs(range(len(graph.steps))),
         suffixes=suffixes(bound.settings),
+        unordered={
+            name: (bound.store.path(manifest.segment, manifest.key) / record.file, record.identity)
+            for manifest in manifests
+            for name, record in manifest.outputs.items()
+            if record.format == PARQUETS
+        },
         format=bound.settings.memory.checkpoints.format,
         count=budget.count,
         log=log,
+        spark=bound.settings.spark,
     )
 
 

@@ -16,14 +16,28 @@ from functools import partial
 from itertools import chain, islice
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from ...base.errors import InexactValue
 from ...base.secrets import Secret
 from ...base.units import Count
-from ...codecs import Codec, codec_named, codec_of, collected, select
+from ...codecs import (
+    PARQUETS,
+    Codec,
+    OnDisk,
+    Room,
+    codec_named,
+    codec_of,
+    collected,
+    have_same_rows,
+    select,
+)
 from ...codecs.several import Shape, assemble, index_of, item_name, key_of, value_of
-from ...disk.commit import Commit, files_of
+from ...disk.commit import Commit
+from ...disk.manifest import FileRecord
+from ...disk.value_files import files_of
 from ...graph.batches import READER
 from ...graph.signatures import annotation_of
 from ...graph.steps import WORKDIR, Parameter, Segment, Step
@@ -32,13 +46,17 @@ from ...memory.gauge import Gauge
 from ...reuse.key import Code
 from ...reuse.trees import Tree
 from ...worker.calling import call, given, seed
+from ...worker.engines import close, engines_of, meant, usable_cores
 from ...worker.forks import children_end_here
-from ...worker.freezing import NONE, Frozen, freeze, thaw, thaw_as
+from ...worker.freezing import NONE, Frozen, freeze, thaw, thaw_as, written_form
 from ...worker.main import as_failure, settle_in
 from ...worker.messages import StepEnded, StepStarted
-from ...worker.reading import ARROW_TABLE, input_slices, reader, slices
+from ...worker.reading import ARROW_TABLE, input_slices, reader, slices, stored_slices
 from ...worker.streaming import TakenBatches
 from ...worker.unchanged import import_unchanged
+
+if TYPE_CHECKING:  # for real it would load pydantic in a worker
+    from ...base.settings import Spark
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,9 @@ class ScriptOrder:
         secrets: what nothing may show that the script prints or reports.
         outputs: the values whose bytes are to be compared.
         suffixes: of the paths where outputs are published.
+        spark: where Spark runs, as in the other run.
+        unordered: by output, the folder of the other run, and its identity, where its rows have no
+            order: then the same rows are the same result.
     """
 
     root: Path
@@ -68,9 +89,11 @@ class ScriptOrder:
     secrets: tuple[Secret, ...]
     outputs: tuple[str, ...]
     suffixes: dict[str, str]
+    unordered: dict[str, tuple[Path, str]]
     format: str
     count: Count
     log: Path
+    spark: Spark | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +124,10 @@ def run_script(connection: Connection, order: ScriptOrder) -> None:
             identities = script.identities()
             connection.send(OutputsHashed(identities, script.made))
     except BaseException as error:  # a step may raise anything, a polars panic or SystemExit too
+        error = meant(script.steps.values(), error)
         connection.send(as_failure(error, script.current, order.root, order.secrets))
+    finally:
+        close(script.steps.values())
 
 
 class Script:
@@ -114,6 +140,8 @@ class Script:
         self.values: dict[str, Any] = {}
         self.steps = {step.name: step for segment in order.segments for step in segment.steps}
         self.made: dict[str, Path] = {}
+        self.stored: dict[str, tuple[Any, OnDisk]] = {}
+        self.records: dict[str, FileRecord] = {}
         self.files = Commit(order.folder, allowance=sys.maxsize)
         server = os.getppid() if meter.START_METHOD == "forkserver" else 0
         self.gauge = Gauge(os.getpid(), order.count, alone=True, adopter=server, between_steps=True)
@@ -133,6 +161,7 @@ class Script:
                 started = time.perf_counter()
                 self.send(StepStarted(step.name, {}, held_bytes=self.gauge.sample()))
                 seed(self.order.seeds[step.name], step.name)
+                self._start_engine(step)
                 names = [parameter.name for parameter in step.parameters]
                 if step.each:
                     result = self._of_each(step, functions[step.name], names)
@@ -144,6 +173,15 @@ class Script:
                     self.values[step.name] = result
                 self.send(StepEnded(step.name, time.perf_counter() - started, self.gauge.sample()))
         self.current = None
+
+    def _start_engine(self, step: Step) -> None:
+        """See that the engine of a step runs, if it is one that has to be started."""
+        for codec in map(codec_named, engines_of(step)):
+            if codec.store is not None and codec.prepare is not None:
+                room = psutil.virtual_memory().available // 2
+                spill = self.order.folder / "spill"
+                place = self.order.spark
+                codec.prepare(Room(room, spill, sys.maxsize, usable_cores(), spark=place))
 
     def identities(self) -> dict[str, str]:
         """The identities of the outputs in checkpoints; all other values are released first."""
@@ -164,10 +202,15 @@ class Script:
         order = self.order
         suffix = order.suffixes.get(name, "")
         files = files_of(item.codec, order.format, kept=False, output=True, suffix=suffix)
-        record = self.files.keep(name, item.form, item.codec, files, item.stem).output
+        streamed = self.records.get(name)
+        record = self.files.keep(name, item.form, item.codec, files, item.stem, streamed).output
         assert record is not None, "an output was asked for"
         if record.format == "path":
             self.made[name] = self.files.folder / record.file
+        if record.format == PARQUETS and name in order.unordered:
+            kept, identity = order.unordered[name]
+            if have_same_rows(kept, self.files.folder / record.file):
+                return identity
         return record.identity
 
     def _of_each(self, step: Step, function: Callable[..., Any], names: list[str]) -> Any:
@@ -240,6 +283,9 @@ class Script:
             if value is None:
                 return None
             frozen = self._frozen(maker, value)[parameter.taken].form
+            if isinstance(frozen, OnDisk):
+                parts = partial(stored_slices, frozen.path, frozen.form, parameter.columns)
+                return _in_one_batch(parameter, parts)
             if parameter.columns is not None:
                 frozen = select(frozen, parameter.columns)
             return _in_one_batch(parameter, partial(slices, frozen))
@@ -281,7 +327,8 @@ class Script:
             is_output: whether a table of batches is copied, since they are cut in its file.
         """
         if not maker.streams or value is None:
-            return freeze(maker, value, self.files.workdir_path(maker.name))
+            forms = freeze(maker, value, self.files.workdir_path(maker.name))
+            return {name: self._stored(name, form) for name, form in forms.items()}
         assert maker.codec is not None, "it makes a table"
         codec, shape = codec_named(maker.codec), maker.shape
         if shape is None:
@@ -296,6 +343,16 @@ class Script:
             else:
                 forms[name] = Frozen(codec, _table(codec, item, is_output=is_output), stem)
         return forms
+
+    def _stored(self, name: str, made: Frozen) -> Frozen:
+        """A value or an item; one whose library writes it itself is written once, for all."""
+        if made.codec.store is None:
+            return made
+        if name not in self.stored or self.stored[name][0] is not made.form:
+            record = self.files.store(name, made.form, made.codec, made.stem)
+            self.records[name] = record
+            self.stored[name] = made.form, written_form(self.files.folder, record)
+        return Frozen(made.codec, self.stored[name][1], made.stem)
 
     def _collected(self, name: str, result: Any) -> Any:
         """The table that a step gives in batches, or computes when it is asked for, as a whole.

@@ -8,7 +8,10 @@ from ...codecs import codec_named
 from ...graph.steps import Step
 from ...worker.engines import engines_of
 
-_SHOWN = {"duckdb": "DuckDB"}  # as the engine writes its own name; others write it as Python does
+_SHOWN = {
+    "duckdb": "DuckDB",
+    "pyspark": "Spark",
+}  # as the engine writes its own name; others write it as Python does
 
 
 def title(step: Step) -> str:

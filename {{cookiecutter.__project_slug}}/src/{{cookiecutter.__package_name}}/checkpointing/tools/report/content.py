@@ -9,6 +9,7 @@ from pathlib import Path
 from ...disk.place import runs_place
 from ...reuse.bound import Project
 from ...run.record import RunRecord
+from .executors import ExecutorRow, executor_rows
 from .facts import Measured, Row, measured, rows
 from .runs import MemoryOverTime, PastRun, later_without_record, memory_over_time, past_runs
 from .values import ValueGraph, value_graph
@@ -26,6 +27,7 @@ class Content:
     runs: tuple[PastRun, ...]
     segments: tuple[Measured, ...]
     rows: tuple[Row, ...]
+    executors: tuple[ExecutorRow, ...]
     timeline: MemoryOverTime
     timeline_run: RunRecord
     graph: ValueGraph
@@ -53,6 +55,7 @@ def read_content(project: Project) -> Content:
         runs=runs,
         segments=segments,
         rows=rows(segments),
+        executors=tuple(executor_rows(segments)),
         timeline=timeline,
         timeline_run=timeline_run,
         graph=value_graph(project.graph, segments),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...base.units import duration, moment, share, size
 from .content import Content
+from .executors import ExecutorRow
 from .facts import Row
 from .words import figures, verdict
 
@@ -34,6 +35,9 @@ def _blocks(content: Content) -> Iterator[str]:
     if in_batches := [row for row in content.rows if row.is_in_batches]:
         yield "**In batches**"
         yield _batches(in_batches)
+    if content.executors:
+        yield "**What engines took in processes of their own**"
+        yield _executors(content.executors)
     cuts = [
         f"- {_code(segment.name)} before {_code(cut.before)}"
         + (f": {_text(cut.why)}" if cut.why else "")
@@ -95,6 +99,25 @@ def _batches(rows: Sequence[Row]) -> str:
         cells,
         numbers=range(2, 6),
     )
+
+
+def _executors(rows: Sequence[ExecutorRow]) -> str:
+    cells = [
+        [
+            _code(row.application),
+            _text(row.name),
+            _text(row.process.host),
+            *(size(count) if count else "" for count in _taken(row)),
+        ]
+        for row in rows
+    ]
+    headings = ["application", "process", "host", "may take", "heap", "beside it", "in all"]
+    return _table(headings, cells, numbers=range(3, 7))
+
+
+def _taken(row: ExecutorRow) -> tuple[int, ...]:
+    taken = row.process
+    return row.allowed_bytes, taken.heap_bytes, taken.off_heap_bytes, taken.tree_bytes
 
 
 def _known(batches: int, rows: int) -> Iterator[str]:

@@ -36,13 +36,18 @@ def has_run(run: RunRecord) -> bool:
 
 
 def figures(run: RunRecord) -> str:
-    """Peak against budget, time and bytes written, as one sentence."""
+    """Peak against budget, time and bytes written and moved, as one sentence."""
     peak = f"Peak {size(run.peak_bytes)}, {share(run.peak_bytes, run.budget_bytes)}"
     budget = f"the budget of {size(run.budget_bytes)}"
     if run.budget_source:
         budget += f" ({run.budget_source})"
     measured = f"{peak} of {budget}" if run.peak_bytes else f"Nothing was measured against {budget}"
-    return f"{measured}; {duration(run.seconds)}; {size(run.bytes_written)} written."
+    moved = {"pushed": run.bytes_pushed, "fetched": run.bytes_fetched}
+    disk = [
+        f"{size(run.bytes_written)} written",
+        *(f"{size(n)} {w}" for w, n in moved.items() if n),
+    ]
+    return f"{measured}; {duration(run.seconds)}; {', '.join(disk)}."
 
 
 def statuses(run: RunRecord) -> str:

@@ -12,7 +12,7 @@ from .graph import Project
 from .source import Module
 
 _READER = "pyarrow.RecordBatchReader"
-_LAZY = {"polars.LazyFrame", "duckdb.DuckDBPyRelation"}
+_LAZY = {"polars.LazyFrame", "duckdb.DuckDBPyRelation", "pyspark.sql.DataFrame"}
 _OPTIONAL = ("typing.Annotated", "typing.Optional")
 _COLLECTS = {
     *("list", "tuple", "collections.deque", "pandas.concat", "polars.concat"),
@@ -25,6 +25,7 @@ _READS_ALL = {
         *("df", "to_df", "fetchdf", "fetch_df", "fetchall", "fetchnumpy", "pl"),
         *("to_arrow_table", "fetch_arrow_table"),
     },
+    "pyspark.sql.DataFrame": {"collect", "toPandas", "toArrow", "pandas_api"},
 }
 _KEEPS_ALL_ROWS = {
     *("assign", "astype", "convert_dtypes", "copy", "fillna", "rename", "reset_index", "set_axis"),

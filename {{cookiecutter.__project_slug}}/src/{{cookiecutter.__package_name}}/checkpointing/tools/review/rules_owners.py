@@ -95,6 +95,7 @@ def _limits(memory: Mapping[str, Any]) -> dict[str, float]:
         "count": float(tables.get("budget", {}).get("count", "held") == "held"),
         "max_steps": tables.get("segment", {}).get("max_steps", 10),
         "max_disk": _size(checkpoints.get("max_disk", "500 GB")),
+        "cache_max": _size(checkpoints.get("cache_max", "50 GB")),
     }
     return {key: limit for key, limit in limits.items() if isinstance(limit, int | float)}
 

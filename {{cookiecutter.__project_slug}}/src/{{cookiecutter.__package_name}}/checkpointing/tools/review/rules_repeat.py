@@ -15,7 +15,8 @@ from .graph import Project
 _ALWAYS_RANDOM = re.compile(r"secrets\.\w+|os\.urandom|uuid\.uuid[14]|random\.SystemRandom")
 _RANDOM_WITHOUT_SEED = re.compile(
     r"""numpy\.random\.(default_rng|RandomState|SeedSequence|seed|PCG64|Philox|MT19937|SFC64)
-    | random\.(Random|seed)""",
+    | random\.(Random|seed)
+    | pyspark\.sql\.functions\.(rand|randn|randstr|uniform|uuid)""",
     re.VERBOSE,
 )
 _CLOCK = re.compile(
@@ -30,7 +31,7 @@ _CLOCK_BY_WORD = {
 }
 _LOGGING = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 _QUERIES = {"sql", "execute", "query"}
-_RANDOM_SQL = re.compile(r"\b(random|uuid|gen_random_uuid|uuidv[47])\s*\(\s*\)", re.I)
+_RANDOM_SQL = re.compile(r"\b(random|rand|randn|uuid|gen_random_uuid|uuidv[47])\s*\(\s*\)", re.I)
 _CLOCK_SQL = re.compile(
     r"\b(now|today|get_current_timestamp|localtimestamp)\s*\(\s*\)"
     r"|\bcurrent_(date|time|timestamp)\b",

@@ -11,7 +11,8 @@ from __future__ import annotations
 import datetime as dt
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -23,11 +24,22 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyspark.sql
 from flight_delays.checkpointing.base.errors import InexactValue
-from flight_delays.checkpointing.codecs import Codec, Room, codec_of
+from flight_delays.checkpointing.codecs import (
+    PARQUETS,
+    Codec,
+    OnDisk,
+    Room,
+    codec_of,
+    format_named,
+    select,
+)
+from flight_delays.checkpointing.codecs.engines import spark_session
 from flight_delays.checkpointing.codecs.table import arrow
 
 from .runtime.codecs import kinds
+from .spark import application
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -35,6 +47,8 @@ PAGES = {
     "es": ROOT / "templates" / "es" / "docs" / "engine-types.md",
 }
 COLUMN = "x"
+ROW = "row"
+ROWS = 3
 REFUSED = "refused"
 
 
@@ -47,14 +61,14 @@ class Engine:
     kind: Any
     """The class of its tables."""
 
-    make: Callable[[Any], Any]
-    """A table of one column, from what `columns` has."""
+    make: Callable[[Mapping[str, Any]], Any]
+    """A table of some columns, from what `columns` has, and of the numbers of its rows."""
 
     columns: Mapping[str, Any]
     """By the name of a type a column of it, as `make` takes it."""
 
-    type_of: Callable[[Any], str]
-    """The type of the only column of a table, as the engine calls it."""
+    type_of: Callable[[Any, str], str]
+    """The type of a column of a table, as the engine calls it."""
 
     @property
     def codec(self) -> Codec:
@@ -62,22 +76,80 @@ class Engine:
         assert codec is not None
         return codec
 
+    def check(self, value: Any) -> None:
+        """Raise InexactValue if the table cannot be kept."""
+        if self.codec.store is not None:
+            self.codec.freeze(value)
+        else:
+            self.write(value)
+
     def write(self, value: Any) -> Any:
-        """The frozen form of a table, as a later step finds it in an Arrow file."""
+        """The frozen form of a table, as a later step finds it on disk."""
         codec = self.codec
+        if codec.store is not None:
+            folder = Path(tempfile.mkdtemp(dir=FILES.name)) / "x.parquet"
+            codec.store(codec.freeze(value), folder)
+            return OnDisk(folder, PARQUETS)
         batches = [value] if codec.batches is None else codec.batches(value)
         tables = [codec.freeze(batch) for batch in batches]
         file = io.BytesIO()
         arrow.write(pa.concat_tables(tables) if len(tables) > 1 else tables[0], file)
         return pa.ipc.open_file(pa.BufferReader(file.getvalue())).read_all()
 
-    def read(self, frozen: Any) -> Any:
-        """The table as a step receives it that names the class."""
-        return self.codec.thaw(frozen)
+    def read(self, frozen: Any, names: Iterable[str]) -> Any:
+        """Some columns of the table as a step receives it that names the class."""
+        columns = (ROW, *names)
+        if not isinstance(frozen, OnDisk):
+            return self.codec.thaw(select(frozen, columns))
+        if self.codec.open is not None:
+            return self.codec.open(frozen.path, columns)
+        return self.codec.thaw(format_named(frozen.form).read(frozen.path, columns))
 
 
-def _frame(make: kinds.Kind) -> Any:
-    return pd.DataFrame({COLUMN: pd.Series(make(3))})
+def _frame(kinds_of: Mapping[str, kinds.Kind]) -> Any:
+    made = {ROW: range(ROWS)} | {name: pd.Series(make(ROWS)) for name, make in kinds_of.items()}
+    return pd.DataFrame(made)
+
+
+def _table(arrays: Mapping[str, Any]) -> Any:
+    padded = {
+        name: pa.concat_arrays([array, pa.nulls(ROWS - len(array), array.type)])
+        if len(array) < ROWS
+        else array
+        for name, array in arrays.items()
+    }
+    return pa.table({ROW: pa.array(range(ROWS))} | padded)
+
+
+def _polars(columns: Mapping[str, Any]) -> Any:
+    padded = [
+        series.extend_constant(None, ROWS - len(series)).alias(name)
+        for name, series in columns.items()
+    ]
+    return pl.DataFrame([pl.Series(ROW, range(ROWS)), *padded])
+
+
+def _relation(queries: Mapping[str, str]) -> Any:
+    joined = [
+        f"POSITIONAL JOIN ({query}) AS _{n}(x{n})" for n, query in enumerate(queries.values())
+    ]
+    named = [f'x{number} AS "{name}"' for number, name in enumerate(queries)]
+    rows = f"FROM (SELECT range AS {ROW} FROM range({ROWS})) AS _rows"
+    return duckdb.sql(" ".join([f"SELECT {', '.join([ROW, *named])}", rows, *joined]))
+
+
+def _spark(columns: Mapping[str, tuple[str, ...]]) -> Any:
+    rows = [
+        ", ".join(
+            [f"{number}L AS {ROW}"]
+            + [
+                f"{(expressions * ROWS)[number]} AS `{name}`"
+                for name, expressions in columns.items()
+            ]
+        )
+        for number in range(ROWS)
+    ]
+    return spark_session.session().sql(" UNION ALL ".join(f"SELECT {row}" for row in rows))
 
 
 PANDAS_KINDS = {
@@ -228,32 +300,72 @@ DUCKDB_VALUES: dict[str, Any] = {
         ("UNION(n INTEGER, t VARCHAR)", "(1), (NULL)"),
     )
 }
+SPARK_VALUES: dict[str, tuple[str, ...]] = {
+    "double, NaN and null": ("1.5D", "CAST(NULL AS double)", "double('NaN')"),
+    "struct<>": ("struct()",),
+    "time(6)": ("TIME'01:02:03'",),
+} | {
+    name: tuple(f"CAST({value} AS {name})" for value in values)
+    for name, values in (
+        *((name, ("1", "NULL", "100")) for name in ("tinyint", "smallint", "int", "bigint")),
+        ("float", ("1.5", "NULL")),
+        ("double", ("1.5", "NULL")),
+        ("decimal(20,2)", ("1.10", "NULL")),
+        ("decimal(38,0)", ("1", "NULL")),
+        ("boolean", ("true", "NULL")),
+        ("string", ("'é'", "NULL", "''")),
+        ("string collate UTF8_LCASE", ("'a'", "NULL", "'B'")),
+        ("binary", ("X'FF'", "NULL")),
+        ("date", ("'2013-01-31'", "NULL")),
+        ("timestamp", ("'2013-01-31 01:02:03.456789'", "NULL")),
+        ("timestamp_ntz", ("'2013-01-31 01:02:03.456789'", "NULL")),
+        ("void", ("NULL",)),
+        ("interval day to second", ("INTERVAL '2 3' DAY TO HOUR", "NULL")),
+        ("interval year to month", ("INTERVAL '2' YEAR", "NULL")),
+        ("variant", ("1", "NULL")),
+        ("array<bigint>", ("array(1, NULL)", "NULL", "array()")),
+        ("struct<a:tinyint,b:string>", ("named_struct('a', 1, 'b', 'x')", "NULL")),
+        ("map<string,bigint>", ("map('a', 1)", "NULL")),
+        ("map<int,array<string>>", ("map(1, array('a'))", "NULL")),
+    )
+}
 ENGINES = {
     engine.name: engine
     for engine in (
         Engine(
-            "pandas", pd.DataFrame, _frame, PANDAS_KINDS, lambda frame: str(frame.dtypes.iloc[0])
+            "pandas",
+            pd.DataFrame,
+            _frame,
+            PANDAS_KINDS,
+            lambda frame, name: str(frame.dtypes[name]),
         ),
         Engine(
             "Arrow",
             pa.Table,
-            lambda array: pa.table({COLUMN: array}),
+            _table,
             ARROW_VALUES,
-            lambda table: str(table.schema.types[0]),
+            lambda table, name: str(table.schema.field(name).type),
         ),
         Engine(
             "polars",
             pl.DataFrame,
-            lambda series: series.alias(COLUMN).to_frame(),
+            _polars,
             POLARS_VALUES,
-            lambda frame: str(frame.dtypes[0]),
+            lambda frame, name: str(frame.schema[name]),
         ),
         Engine(
             "DuckDB",
             duckdb.DuckDBPyRelation,
-            duckdb.sql,
+            _relation,
             DUCKDB_VALUES,
-            lambda relation: str(relation.types[0]),
+            lambda relation, name: str(relation.types[relation.columns.index(name)]),
+        ),
+        Engine(
+            "Spark",
+            pyspark.sql.DataFrame,
+            _spark,
+            SPARK_VALUES,
+            lambda frame, name: frame.schema[name].dataType.simpleString(),
         ),
     )
 }
@@ -289,65 +401,105 @@ class Changed(AssertionError):
     """An engine has read another value than was written, without a word."""
 
 
-_DUCKDB = Room(10**9, Path(tempfile.gettempdir()), 10**9, 1)
+FILES = tempfile.TemporaryDirectory(prefix="engine-types-")
+_INTERPRETED = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+"""No query is compiled: of so many columns, and so few rows, that would take most of the time."""
+
+_ROOM = Room(2 * 10**9, Path(FILES.name), 10**9, 2)
+
+
+@contextmanager
+def engines() -> Iterator[None]:
+    """Start the engines that have to be, and end them."""
+    with application():
+        tell = ENGINES["DuckDB"].codec.prepare
+        assert tell is not None
+        tell(_ROOM)
+        for setting, value in _INTERPRETED.items():
+            spark_session.session().conf.set(setting, value)
+        yield
 
 
 @cache
 def rows() -> tuple[Row, ...]:
-    """All rows of the table. Raises Changed."""
-    prepare = ENGINES["DuckDB"].codec.prepare
-    assert prepare is not None
-    prepare(_DUCKDB)
-    return tuple(
-        _row(engine, name, value)
-        for engine in ENGINES.values()
-        for name, value in engine.columns.items()
-    )
+    """All rows of the table, while the engines run. Raises Changed."""
+    return tuple(row for engine in ENGINES.values() for row in _rows(engine))
 
 
-def _row(writer: Engine, name: str, value: Any) -> Row:
-    shown = name.split(",")[0] + ", missing" if ", one missing" in name else name
+def _rows(writer: Engine) -> Iterator[Row]:
+    """The rows of what an engine writes: all its columns at once, so that each engine runs once."""
+    columns = {f"{COLUMN}{n}": column for n, column in enumerate(writer.columns.values())}
+    refusals = dict[str, str]()
+    for name, column in columns.items():
+        with refused(refusals, name):
+            writer.check(writer.make({name: column}))
+    kept = {name: column for name, column in columns.items() if name not in refusals}
+    frozen = writer.write(writer.make(kept))
+    read = {name: _readings(writer, reader, frozen, kept) for name, reader in ENGINES.items()}
+    for name, kind in zip(columns, writer.columns, strict=True):
+        shown = kind.split(",")[0] + ", missing" if ", one missing" in kind else kind
+        readings = {reader: of[name] for reader, of in read.items() if name in of}
+        yield Row(writer.name, shown, readings, refusals.get(name, ""))
+
+
+def _readings(
+    writer: Engine, reader: Engine, frozen: Any, names: Iterable[str]
+) -> dict[str, Reading]:
+    """What an engine reads of each column that another wrote."""
+    wanted, written = plain_values(frozen, names), writer.read(frozen, names)
+    refusals = dict[str, str]()
+    for name in names:
+        with refused(refusals, name):
+            reader.check(reader.read(frozen, [name]))
+    left = [name for name in names if name not in refusals]
+    value = reader.read(frozen, left)
+    passed_on = reader.write(value)
+    _require_same(wanted, plain_values(passed_on, left), f"{writer.name} → {reader.name}")
+    not_back = dict[str, str]()
+    for name in left:
+        with refused(not_back, name):
+            writer.check(writer.read(passed_on, [name]))
+    back = [name for name in left if name not in not_back]
+    again = writer.read(passed_on, back)
+    there_and_back = f"{writer.name} → {reader.name} → {writer.name}"
+    _require_same(wanted, plain_values(writer.write(again), back), there_and_back)
+    readings = {name: Reading(REFUSED, False, text) for name, text in refusals.items()}
+    for name in left:
+        comes_back = name in back and writer.type_of(again, name) == writer.type_of(written, name)
+        shown = reader.type_of(value, name)
+        readings[name] = Reading(shown, comes_back, not_back.get(name, ""))
+    return readings
+
+
+@contextmanager
+def refused(refusals: dict[str, str], name: str) -> Iterator[None]:
+    """Note why a column is refused, if it is."""
     try:
-        frozen = writer.write(writer.make(value))
+        yield
     except InexactValue as refusal:
-        return Row(writer.name, shown, {}, refusal.message)
-    written = writer.type_of(writer.read(frozen))
-    wanted = plain_values(frozen)
-    readings = {}
-    for reader in ENGINES.values():
-        readings[reader.name] = _reading(writer, reader, frozen, wanted, written)
-    return Row(writer.name, shown, readings)
+        refusals[name] = refusal.message
 
 
-def _reading(writer: Engine, reader: Engine, frozen: Any, wanted: Any, written: str) -> Reading:
-    try:
-        value = reader.read(frozen)
-        shown = reader.type_of(value)
-        passed_on = reader.write(value)
-    except InexactValue as refusal:
-        return Reading(REFUSED, False, refusal.message)
-    _require_same(wanted, plain_values(passed_on), f"{writer.name} → {reader.name}, {written}")
-    try:
-        again = writer.read(passed_on)
-    except InexactValue as refusal:
-        return Reading(shown, False, refusal.message)
-    there_and_back = f"{writer.name} → {reader.name} → {writer.name}, {written}"
-    _require_same(wanted, plain_values(writer.write(again)), there_and_back)
-    return Reading(shown, writer.type_of(again) == written)
+def _require_same(wanted: dict[str, list[Any]], read: dict[str, list[Any]], where: str) -> None:
+    for name, values in read.items():
+        if wanted[name] != values:
+            raise Changed(f"{where}, {name}: {values} in place of {wanted[name]}")
 
 
-def _require_same(wanted: list[Any], read: list[Any], where: str) -> None:
-    if wanted != read:
-        raise Changed(f"{where}: {read} in place of {wanted}")
-
-
-def plain_values(frozen: Any) -> list[Any]:
-    """The values of the first column, of whatever engine, so that equal ones compare equal.
+def plain_values(frozen: Any, names: Iterable[str]) -> dict[str, list[Any]]:
+    """The values of columns, of whatever engine, so that equal ones compare equal, row by row.
 
     Moments, spans and times are nanoseconds, NaN is a missing value.
     """
+    if isinstance(frozen, OnDisk):
+        frozen = format_named(frozen.form).read(frozen.path, None)
     table = arrow.thaw(frozen)
-    return list(map(_frozen, _plain(table.column(0).combine_chunks())))
+    order = np.argsort(table.column(ROW).to_numpy())
+    columns = {name: list(_plain(table.column(name).combine_chunks())) for name in names}
+    return {name: [_frozen(values[row]) for row in order] for name, values in columns.items()}
 
 
 _LISTS = (
@@ -405,7 +557,9 @@ _WORDS = {
             "names it and says what to write instead. *Not kept* says that the step that makes "
             "such a column is refused already, because no file gives back its values. A star says "
             "that the type is another one after a way there and back, with the same values. The "
-            "rows of a table keep their order."
+            "rows of a table keep their order, except through Spark, which keeps none. In Spark a "
+            "category is its values: `max` and `orderBy` there follow these, not the order of the "
+            "categories."
         ),
         "written by": "written by",
         REFUSED: "*refused*",
@@ -421,7 +575,9 @@ _WORDS = {
             "*rechazado*: un error la nombra y dice qué escribir en su lugar. *No se guarda* dice "
             "que ya se rechaza el paso que crea una columna así, porque ningún fichero devuelve "
             "sus valores. Un asterisco dice que el tipo es otro después de ida y vuelta, con los "
-            "mismos valores. Las filas de una tabla conservan su orden."
+            "mismos valores. Las filas de una tabla conservan su orden, salvo a través de Spark, "
+            "que no guarda ninguno. En Spark una categoría es sus valores: allí `max` y `orderBy` "
+            "siguen a estos, no al orden de las categorías."
         ),
         "written by": "escrito por",
         REFUSED: "*rechazado*",
@@ -463,5 +619,6 @@ def _line(cells: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    for language, path in PAGES.items():
-        path.write_text(page(language), encoding="utf-8")
+    with engines():
+        for language, path in PAGES.items():
+            path.write_text(page(language), encoding="utf-8")

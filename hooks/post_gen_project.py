@@ -14,7 +14,7 @@ CI_FILES = {
     "github": (".github/workflows/ci.yml", ".github/pull_request_template.md"),
     "gitlab": (".gitlab-ci.yml", ".gitlab/merge_request_templates/Default.md"),
 }
-ENGINES = ("polars", "duckdb")  # the segments for each lie in `segments_ENGINE`
+ENGINES = ("polars", "duckdb", "spark")  # the segments for each lie in `segments_ENGINE`
 
 
 def prune(project: Path, ci: str) -> None:

@@ -21,18 +21,18 @@ RULES = {  # question: the form of a right answer, the form in words, an example
     "max_steps": (r"[5-9]|[1-9]\d{1,3}", "a whole number from 5 (as in the sample) to 9999", "10"),
     "ci": ("github|gitlab|none", "", "github"),
     "language": ("en|es", "", "en"),
-    "engine": ("pandas|polars|duckdb", "", "pandas"),
+    "engine": ("pandas|polars|duckdb|spark", "", "pandas"),
 }
-SMALLEST_BUDGET_GB = 0.5  # parent, fork server and worker hold half of it before any data
+SMALLEST_GB = {"Python": 0.5, "Spark": 2}  # processes and JVM hold half of it before any data
 FLAGS = {"--no-input", "-f", "--overwrite-if-exists", "--default-config"}  # they take no value
 TAKEN = """activate altair annotated_doc annotated_types ast_serialize attr attrs cfgv click
     colorama conftest dateutil distlib duckdb filelock identify iniconfig jinja2 jsonschema
     jsonschema_specifications librt markdown_it markdown_it_py markupsafe mdurl mypy mypy_extensions
     mypyc narwhals nodeenv numpy packaging pandas pandas_stubs pathspec pip platformdirs pluggy
-    polars polars_runtime_32 pre_commit psutil pyarrow pydantic pydantic_core pygments pytest python
-    python3 python_dateutil python_discovery pyyaml referencing rich rpds rpds_py ruff setuptools
-    shellingham six src test tests typer types_psutil typing_extensions typing_inspection tzdata uv
-    virtualenv vl_convert vl_convert_python wheel xxhash yaml"""
+    polars polars_runtime_32 pre_commit psutil py4j pyarrow pydantic pydantic_core pygments pyspark
+    pytest python python3 python_dateutil python_discovery pyyaml referencing rich rpds rpds_py ruff
+    setuptools shellingham six src test tests typer types_psutil typing_extensions typing_inspection
+    tzdata uv virtualenv vl_convert vl_convert_python wheel xxhash yaml"""
 
 
 def form_rule(key: str, value: str) -> str:
@@ -66,10 +66,10 @@ def broken_rules(answers: dict[str, str]) -> dict[str, str]:
         broken.setdefault("project_name", name)
     sizes = ("cluster_ram_gb", "quota_percent")
     ram, quota = (float(RULES[key][2] if key in broken else answers[key]) for key in sizes)
-    if ram * quota / 100 < SMALLEST_BUDGET_GB:
-        rule = f"makes a budget below the {SMALLEST_BUDGET_GB} GB that Python needs to start in"
-        broken = dict.fromkeys(sizes, rule) | broken
-    return broken
+    tool = "Spark" if answers["engine"] == "spark" else "Python"
+    rule = f"makes a budget below the {SMALLEST_GB[tool]} GB that {tool} needs to start in"
+    is_too_small = ram * quota / 100 < SMALLEST_GB[tool]
+    return (dict.fromkeys(sizes, rule) if is_too_small else {}) | broken
 
 
 def unknown_keys(words: list[str], answers: dict[str, str]) -> list[str]:

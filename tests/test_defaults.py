@@ -36,6 +36,7 @@ BESIDES_THE_RUNTIME = {
     "docs/larger-than-memory.md",
     "docs/porting.md",
     "docs/review-standard.md",
+    "docs/shared-storage.md",
     "memory_budget.toml",
     "pipeline.toml",
     "pyproject.toml",

@@ -37,7 +37,7 @@ WRONG = {
     "max_steps": "0",
     "ci": "jenkins",
     "language": "fr",
-    "engine": "spark",
+    "engine": "dask",
 }
 pre_gen = runpy.run_path(str(ROOT / "hooks" / "pre_gen_project.py"), run_name="pre_gen")
 
@@ -114,6 +114,11 @@ def test_a_budget_too_small_to_start_python_in_is_refused(
     refusal: Refuse, ram: str, quota: str
 ) -> None:
     assert "0.5 GB that Python needs" in refusal(cluster_ram_gb=ram, quota_percent=quota)
+
+
+def test_a_budget_that_python_starts_in_may_be_too_small_for_spark(refusal: Refuse) -> None:
+    told = refusal(cluster_ram_gb="1.9", quota_percent="100", engine="spark")
+    assert "2 GB that Spark needs" in told
 
 
 @pytest.mark.parametrize(

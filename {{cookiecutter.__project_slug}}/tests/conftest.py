@@ -10,7 +10,8 @@ they are:
 Where the package's name is known, `from my_package.segments import s02_plan` does as well.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -27,9 +28,12 @@ def package(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
-def ingest(package: str) -> ModuleType:
-    """Segment 1."""
-    return import_module(f"{package}.segments.s01_ingest")
+def ingest(package: str, request: pytest.FixtureRequest) -> ModuleType:
+    """Segment 1, and a session for it if it is written for Spark."""
+    module = import_module(f"{package}.segments.s01_ingest")
+    if hasattr(module, "SparkSession"):
+        request.getfixturevalue("spark")
+    return module
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +68,8 @@ def frame() -> Callable[[Any], pd.DataFrame]:
     """
 
     def convert(table: Any) -> pd.DataFrame:
+        if hasattr(table, "toArrow"):  # a DataFrame of Spark
+            return pd.DataFrame(table.toArrow().to_pandas())
         if hasattr(table, "df"):  # a relation of DuckDB
             return pd.DataFrame(table.df())
         if hasattr(table, "collect"):  # a lazy frame of polars
@@ -71,3 +77,28 @@ def frame() -> Callable[[Any], pd.DataFrame]:
         return pd.DataFrame(table)
 
     return convert
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """A small Spark on this machine, for tests of steps that take or return its DataFrames.
+
+    It starts when a test first asks for it, so a project without such steps needs no Spark.
+    """
+    settings = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # starts fast
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.ui.enabled": "false",
+    }
+    builder = import_module("pyspark.sql").SparkSession.builder
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # about pandas 3, which takes no part here
+        try:
+            session = builder.master("local[2]").config(map=settings).getOrCreate()
+        except Exception as error:
+            missing = "Spark needs Java 17 or newer: install it, or let JAVA_HOME name its folder"
+            raise pytest.fail.Exception(f"{missing} ({error})", pytrace=False) from None
+    yield session
+    session.stop()

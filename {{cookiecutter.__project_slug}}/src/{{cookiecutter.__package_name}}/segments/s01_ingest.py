@@ -7,8 +7,6 @@ import pandas as pd
 
 from ..checkpointing import step
 
-SKIES = pd.CategoricalDtype(["snow", "rain", "fog", "wind", "fair", "unknown"], ordered=True)
-
 
 @step
 def flights(
@@ -47,7 +45,7 @@ def weather(weather_file: Path, max_wind_mph: float, sky_limits: dict[str, float
     windy = hourly["wind_speed"].between(sky_limits["wind_mph"], max_wind_mph)
     fair = pd.Series("fair", index=hourly.index)
     cases = [(wet & freezing, "snow"), (wet, "rain"), (foggy, "fog"), (windy, "wind")]
-    return hourly[["origin", "time_hour"]].assign(sky=fair.case_when(cases).astype(SKIES))
+    return hourly[["origin", "time_hour"]].assign(sky=fair.case_when(cases))
 
 
 @step

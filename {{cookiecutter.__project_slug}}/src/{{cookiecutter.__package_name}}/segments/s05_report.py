@@ -11,6 +11,7 @@ from pandas.api.types import is_numeric_dtype
 
 from ..checkpointing import Columns, step
 
+SKIES = pd.CategoricalDtype(["snow", "rain", "fog", "wind", "fair", "unknown"], ordered=True)
 # Each cause, and the columns of `delays` that say how it was for a flight.
 CAUSES = {
     "airport before": ["airport_before"],
@@ -47,7 +48,8 @@ def delays(
     )
     for table in (weather, of_airport_before(flights)):
         known = known.merge(table, on=["origin", "time_hour"], how="left", validate="many_to_one")
-    return known.assign(sky=known["sky"].fillna("unknown")).drop(columns="time_hour")
+    known = known.assign(sky=known["sky"].fillna("unknown").astype(SKIES))
+    return known.drop(columns="time_hour")
 
 
 @step

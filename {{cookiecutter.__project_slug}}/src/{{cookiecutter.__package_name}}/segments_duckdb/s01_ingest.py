@@ -12,8 +12,6 @@ import pandas as pd
 
 from ..checkpointing import step
 
-SKIES = "ENUM ('snow', 'rain', 'fog', 'wind', 'fair', 'unknown')"
-
 
 @step
 def flights(
@@ -62,7 +60,7 @@ def weather(
     nth = "row_number() OVER (PARTITION BY origin, time_hour ORDER BY file_row_number)"
     return (
         duckdb.read_parquet(str(weather_file), file_row_number=True)
-        .project(f"*, ({sky})::{SKIES} AS sky, {nth} AS nth")
+        .project(f"*, {sky} AS sky, {nth} AS nth")
         .filter("nth = 1")
         .order("file_row_number")
         .project("origin, time_hour, sky")

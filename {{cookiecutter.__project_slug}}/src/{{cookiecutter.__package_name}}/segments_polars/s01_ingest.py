@@ -12,8 +12,6 @@ import polars as pl
 
 from ..checkpointing import step
 
-SKIES = pl.Enum(["snow", "rain", "fog", "wind", "fair", "unknown"])
-
 
 @step
 def flights(
@@ -60,7 +58,7 @@ def weather(weather_file: Path, max_wind_mph: float, sky_limits: dict[str, float
     hourly = pl.scan_parquet(weather_file).unique(
         ["origin", "time_hour"], keep="first", maintain_order=True
     )
-    return hourly.select("origin", "time_hour", sky=sky.cast(SKIES))
+    return hourly.select("origin", "time_hour", sky=sky)
 
 
 @step

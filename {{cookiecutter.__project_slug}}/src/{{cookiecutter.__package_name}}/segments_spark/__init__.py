@@ -1,0 +1,1 @@
+"""Segments of the sample that are written for Spark; a project that chooses it gets them."""

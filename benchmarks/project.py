@@ -43,14 +43,24 @@ class Project:
     folder: Path
     package: str
 
-    def python(self, *arguments: str | Path, limit: int | None = None) -> Watched:
-        """Run Python where the package can be imported, watched from outside."""
-        path = {"PYTHONPATH": str(self.folder / "src")}
+    def python(
+        self,
+        *arguments: str | Path,
+        limit: int | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> Watched:
+        """Run Python where the package can be imported, watched from outside.
+
+        `more` is added to its environment.
+        """
+        path = {"PYTHONPATH": str(self.folder / "src")} | dict(more or {})
         return watch([sys.executable, *arguments], self.folder, path, limit)
 
-    def command(self, *arguments: str, limit: int | None = None) -> Watched:
+    def command(
+        self, *arguments: str, limit: int | None = None, more: Mapping[str, str] | None = None
+    ) -> Watched:
         """Run one of the project's commands."""
-        return self.python("-m", self.package, *arguments, limit=limit)
+        return self.python("-m", self.package, *arguments, limit=limit, more=more)
 
 
 def write_project(

@@ -16,6 +16,7 @@ import fixed_costs
 import planner
 import sample
 import seed20
+import shared_storage
 import streaming
 import tpch
 import watching
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "fixed_costs": fixed_costs.run,
     "planner": planner.run,
     "each": each.run,
+    "shared_storage": shared_storage.run,
     "watching": watching.run,
     "engines": engines.run,
     "streaming": streaming.run,

@@ -58,7 +58,7 @@ def run(bench: Bench) -> list[Row]:
     frame_bytes = (20 if bench.quick else 60) * 10**6
     rows = frame_bytes // seed20_frames.ROW_BYTES
     folder = bench.folder / "seed20"
-    project = _project(folder / "project", rows)
+    project = seed20_project(folder / "project", rows)
     script = _plain_script(folder / "plain", rows)
     bare = watch([sys.executable, "-c", "pass"], folder)
     empty = _empty_project(folder / "empty")
@@ -253,7 +253,8 @@ def _unmeasured(project: Project) -> Project:
     return project
 
 
-def _project(folder: Path, rows: int) -> Project:
+def seed20_project(folder: Path, rows: int) -> Project:
+    """The project of twenty steps, whose frames have so many rows."""
     segments = {}
     for half, name in zip(HALVES, ("half", "result"), strict=True):
         *earlier, last = half

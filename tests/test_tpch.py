@@ -13,6 +13,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyspark.sql
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,8 +21,13 @@ from tpch import ENGINES
 from tpch_data import QUERIES, answers, generate, is_answer
 from tpch_steps.exact import exact
 
+from .local_spark import local_spark
+from .marks import in_exhaustive
+
 Answers = dict[str, list[dict[str, Any]]]
 ROWS = 10_000
+SPARK = "spark_frames"
+OTHERS = [steps for steps in ENGINES.values() if steps != SPARK]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +40,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(data: Path) -> Answers:
     return answers(data)
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[None]:
+    """A session that steps find."""
+    with local_spark():
+        yield
 
 
 def answer(steps: str, query: str, data: Path, rows: int = ROWS) -> list[dict[str, Any]]:
@@ -63,6 +76,8 @@ def table(file: Path, annotation: Any, rows: int) -> Any:
         return duckdb.read_parquet(str(file))
     if annotation is pl.LazyFrame:
         return pl.scan_parquet(file)
+    if annotation is pyspark.sql.DataFrame:
+        return pyspark.sql.SparkSession.active().read.parquet(str(file))
     whole = exact(pq.read_table(file, columns=columns))
     return whole.to_pandas() if annotation is pd.DataFrame else in_batches(whole, rows)
 
@@ -77,12 +92,18 @@ def as_rows(result: Any) -> list[dict[str, Any]]:
         return pa.Table.from_pandas(result, preserve_index=False).to_pylist()  # type: ignore[no-any-return]
     if isinstance(result, pl.LazyFrame):
         return result.collect(engine="streaming").to_dicts()
+    if isinstance(result, pyspark.sql.DataFrame):
+        return result.toArrow().to_pylist()  # type: ignore[no-any-return]
     return result.to_arrow_table().to_pylist()  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("query", QUERIES)
-@pytest.mark.parametrize("steps", ENGINES.values())
-def test_a_query_answers_like_sql(steps: str, query: str, data: Path, expected: Answers) -> None:
+@pytest.mark.parametrize("steps", [*OTHERS, *in_exhaustive(SPARK)])
+def test_a_query_answers_like_sql(
+    steps: str, query: str, data: Path, expected: Answers, request: pytest.FixtureRequest
+) -> None:
+    if steps == SPARK:
+        request.getfixturevalue("spark")
     rows = answer(steps, query, data)
     assert expected[query]
     assert is_answer(rows, expected[query])

@@ -1,0 +1,1 @@
+"""TPC-H in Spark, with DataFrames and SQL over them."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import pytest
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 from hypothesis import settings
+
+from . import s3 as s3_server
 
 # What must hold before a merge is decided by the same examples each time. `dev.py test
 # --exhaustive` tries others every night, with `--hypothesis-profile chance`.
@@ -129,3 +131,10 @@ def refusal(bakery: Bakery, capfd: pytest.CaptureFixture[str]) -> Refuse:
 def default_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project that the default answers make; tests only read it."""
     return Bakery(tmp_path_factory.mktemp("default")).bake()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[s3_server.S3]:
+    """A server that speaks S3; `bucket()` makes a place of its own for a test."""
+    with s3_server.serving() as server:
+        yield server

@@ -23,7 +23,7 @@ from typing import Any
 
 from flight_delays import checkpointing
 from flight_delays.checkpointing import Pipeline, cli, codecs
-from flight_delays.checkpointing.base import errors, remedies, settings
+from flight_delays.checkpointing.base import errors, forms, remedies, settings
 from flight_delays.checkpointing.tools.review.command import FINDINGS_EXIT_CODE
 from pydantic import BaseModel
 from typer.models import ArgumentInfo, ParameterInfo
@@ -55,7 +55,8 @@ def questions() -> str:
         + table(["question", "asked as", "default", "accepted"], rows)
         + f"\nNames follow from `project_name`: {asked['project_name']} gives the folder and the "
         f"command `{slug}`, and the package `{package}`. The quota, `quota_percent` of "
-        f"`cluster_ram_gb`, has to reach {hook['SMALLEST_BUDGET_GB']} GB.\n\n"
+        f"`cluster_ram_gb`, has to reach {hook['SMALLEST_GB']['Python']} GB, "
+        f"{hook['SMALLEST_GB']['Spark']} GB for the engine `spark`.\n\n"
         "On a command line an answer is `key=value`:\n\n"
         '```sh\nuvx cookiecutter REPOSITORY project_name="Night Batch" quota_percent=5\n```\n'
     )
@@ -126,7 +127,7 @@ def _form(kind: Any) -> str:
 def configuration() -> str:
     """Both TOML files: as they are generated, and every key."""
     source = ast.parse(inspect.getsource(settings))
-    meanings = _meanings(source.body)
+    meanings = _meanings(ast.parse(inspect.getsource(forms)).body)
     classes = {node.name: _meanings(node.body) for node in source.body if _is_class(node)}
     text = (
         "# Configuration\n\n"

@@ -107,6 +107,7 @@ def test_a_record_is_kept_as_json(tmp_path: Path) -> None:
             "cuts": [],
             "steps": [asdict(step)],
             "writes": [],
+            "applications": [],
             "reused_steps": [],
             "accepted": [],
         }

@@ -169,3 +169,35 @@ def test_a_large_value_that_the_step_has_let_go_of_is_made_again(project: Projec
     (project.folder / "fail.txt").unlink()
     assert project.run()["exit_code"] == 0
     assert project.executed() == ["read", "wide", "freed", "wide", "freed"]
+
+
+UNREADABLE = """
+    from collections.abc import Iterator
+
+    @step
+    def made() -> pd.DataFrame:
+        ran("made")
+        return pd.DataFrame({"x": np.arange(1000.0)})
+
+    @step
+    def counted(made: pd.DataFrame, lines: Iterator[pd.DataFrame]) -> int:
+        ran("counted")
+        return len(made) + sum(map(len, lines))
+"""
+
+
+def test_the_steps_before_one_whose_place_or_input_is_wrong_are_kept(project: Project) -> None:
+    project.segments(s01=UNREADABLE)
+    project.write("pipeline.toml", '[inputs]\nlines = "lines.csv"\n')
+    project.write("lines.csv", 'a,b\n1,"2\n')
+    failed = project.run()
+    assert failed["exit_code"] == 2, failed["error"]
+    assert failed["error"]["message"].endswith(
+        "The steps before `counted` are kept: the next run starts there."
+    )
+    assert project.executed() == ["made", "counted"]
+
+    project.write("lines.csv", "a,b\n1,2\n")
+    assert project.run()["exit_code"] == 0
+    assert project.executed() == ["counted"]
+    assert project.strays() == []

@@ -165,7 +165,7 @@ def test_a_published_file_that_is_not_as_published_shows_and_is_published_again(
     file = done.folder / "out/half.json"
     good = file.read_text()
     assert segments(done)[1]["outputs"] == [
-        {"value": "half", "path": str(file), "state": "published"}
+        {"value": "half", "path": str(file), "state": "published", "why": ""}
     ]
     file.write_text("0") if state == "changed" else file.unlink()
     what = "is missing at" if state == "missing" else "at"

@@ -142,6 +142,29 @@ def sent(table: dict[str, int], password: str) -> pd.DataFrame:
     assert all("printed *** {" in log for log in logs), "masked before it was written"
 
 
+def test_the_keys_of_shared_storage_are_secret_though_no_setting_names_them(
+    project: Project,
+) -> None:
+    project.segments(
+        s01="""
+        import os
+
+        @step
+        def failing() -> int:
+            key = os.environ["AWS_SECRET_ACCESS_KEY"]
+            print("printed", key, flush=True)
+            os.write(1, key.encode())
+            raise OSError(f"no access with {key}")
+        """
+    )
+    done = project.command("run", "--json", AWS_SECRET_ACCESS_KEY=SECRET)
+    assert "no access with ***" in json.loads(done.stdout)["error"]["message"]
+    assert_without_secret((done.stdout + done.stderr).encode(), "the command's output")
+    for path in project.folder.rglob("*.log"):
+        assert_without_secret(path.read_bytes(), str(path))
+        assert "printed ***" in path.read_text("utf-8", errors="replace")
+
+
 def assert_without_secret(content: bytes, where: str) -> None:
     for form in (SECRET, repr(SECRET)[1:-1], json.dumps(SECRET)[1:-1], URL_FORM):
         assert form.encode() not in content, where

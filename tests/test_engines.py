@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -150,13 +151,28 @@ def is_same(projects: dict[str, Project], name: str, path: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_project_depends_on_its_engine_and_has_the_others_as_extras(
+def test_a_project_depends_on_its_engine_and_has_others_as_extras(
     projects: dict[str, Project], name: str
 ) -> None:
     project = projects[name].toml("pyproject.toml")["project"]
     needed = {requirement.split(">")[0] for requirement in project["dependencies"]}
     assert needed & {"pandas", *LIBRARIES.values()} == {"pandas", LIBRARIES.get(name, name)}
-    assert LIBRARIES.keys() <= project["optional-dependencies"].keys()
+    assert LIBRARIES.keys() - {"spark"} <= project["optional-dependencies"].keys()
+
+
+@pytest.mark.parametrize("name", ["pandas", "polars", "duckdb"])
+def test_a_project_that_did_not_choose_spark_requires_it_nowhere(
+    projects: dict[str, Project], name: str
+) -> None:
+    """PyPI has no wheel of it: to lock such a project, uv would download and build 430 MB."""
+    project = projects[name].toml("pyproject.toml")
+    requirements = [
+        *project["project"]["dependencies"],
+        *chain.from_iterable(project["project"]["optional-dependencies"].values()),
+        *chain.from_iterable(project["dependency-groups"].values()),
+    ]
+    assert "pandas>=3,<4" in requirements
+    assert [text for text in requirements if "spark" in text] == []
 
 
 @pytest.mark.parametrize("name", ["duckdb", *in_slow("polars", "spark")])

@@ -66,6 +66,16 @@ def with_pip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
 
 
 @pytest.mark.slow
+def test_uv_locks_a_new_project_with_all_its_extras_and_builds_no_package(
+    with_uv: Project,
+) -> None:
+    must(uv(), "lock", "--quiet", "--upgrade", "--no-build", project=with_uv)
+    names = {package["name"] for package in with_uv.toml("uv.lock")["package"]}
+    assert {"pandas", "polars", "duckdb", "obstore", "skops"} <= names
+    assert "pyspark" not in names
+
+
+@pytest.mark.slow
 def test_a_run_reports_every_segment_and_a_second_one_reuses_them_all(with_uv: Project) -> None:
     for status in ("ran", "reused"):
         told = json.loads(must(uv(), "run", "night-batch", "run", "--json", project=with_uv))
@@ -181,10 +191,11 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported(
 ) -> None:
     metadata = default_project.toml("pyproject.toml")["project"]
     extras = metadata["optional-dependencies"]
-    wanted = ("report", "models", "polars", "duckdb", "spark", "shared")
+    wanted = ("report", "models", "polars", "duckdb", "shared")
     specs = [*metadata["dependencies"], *(spec for extra in wanted for spec in extras[extra])]
     declared = {re.split(r"[\[>]", spec)[0].replace("-", "_") for spec in specs}
     declared = declared - {"scikit_learn"} | {"sklearn"}
+    declared |= {"pyspark"}  # no extra: see pyproject.toml
     declared |= {"py4j", "pydantic_core"}  # which pyspark and pydantic bring
     imported = set()
     for path in (TEMPLATE / RUNTIME).rglob("*.py"):

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 import venv
 from collections.abc import Mapping, Sequence
@@ -97,7 +98,15 @@ def bake(python: Path) -> None:
     sweep()
     shutil.rmtree(DEV, ignore_errors=True)
     answers = ("--no-input", "--config-file", cookiecutter_config(), "-o", DEV.parent)
-    run(python, "-m", "cookiecutter", ROOT, *answers)
+    with tempfile.TemporaryDirectory(prefix="hooks-", dir=BUILD) as hooks:  # it leaves them there
+        run(
+            python,
+            "-m",
+            "cookiecutter",
+            ROOT,
+            *answers,
+            environment=ENVIRONMENT | {"TMPDIR": hooks},
+        )
     links = {
         f"src/{BAKED_PACKAGE}": PACKAGE,
         "tests": TEMPLATE / "tests",

@@ -19,6 +19,9 @@ from cookiecutter.main import cookiecutter
 from hypothesis import settings
 
 from . import s3 as s3_server
+from . import temporary
+
+temporary.begin()
 
 # What must hold before a merge is decided by the same examples each time. `dev.py test
 # --exhaustive` tries others every night, with `--hypothesis-profile chance`.
@@ -107,6 +110,13 @@ Refuse = Callable[..., str]
 def unmeasured() -> dict[str, str]:
     """The environment of a process whose coverage is not measured; see tests/measuring."""
     return {name: value for name, value in os.environ.items() if name != "MEASURED_BY"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def place_for_pytest(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Has pytest choose its folder; a pytest that a test starts makes its own elsewhere."""
+    tmp_path_factory.getbasetemp()
+    os.environ.pop(temporary.PYTEST_ROOT, None)
 
 
 @pytest.fixture

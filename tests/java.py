@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 OLDEST = 17
@@ -29,8 +30,11 @@ _QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def java_variables() -> dict[str, str]:
-    """The environment in which the processes of a test start Spark."""
-    return java_home() | {"JDK_JAVA_OPTIONS": _QUICK}
+    """The environment in which the processes of a test start Spark.
+
+    Java does not know TMPDIR, so its folder for temporary files is named to it.
+    """
+    return java_home() | {"JDK_JAVA_OPTIONS": f"{_QUICK} -Djava.io.tmpdir={tempfile.gettempdir()}"}
 
 
 def java_home() -> dict[str, str]:

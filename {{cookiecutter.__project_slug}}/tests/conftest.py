@@ -80,14 +80,17 @@ def frame() -> Callable[[Any], pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A small Spark on this machine, for tests of steps that take or return its DataFrames.
 
     It starts when a test first asks for it, so a project without such steps needs no Spark.
     """
+    folder = tmp_path_factory.mktemp("spark")  # pytest removes it, however Spark ends
+    quick = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # starts fast
     settings = {
         "spark.driver.host": "127.0.0.1",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # starts fast
+        "spark.driver.extraJavaOptions": f'-Djava.io.tmpdir="{folder}" {quick}',
+        "spark.local.dir": str(folder),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
         "spark.ui.enabled": "false",

@@ -116,7 +116,16 @@ def worker_of(project: Project) -> psutil.Process:
 
 def temporaries() -> set[str]:
     """What lies in the system's folder for temporary files, of Spark and of Python."""
-    names = ("spark-", "blockmgr", "liblz4", "snappy", "zstd", "hsperfdata")
+    names = (
+        "spark-",
+        "blockmgr",
+        "artifacts-",
+        "liblz4",
+        "snappy",
+        "zstd",
+        "libzstd",
+        "hsperfdata",
+    )
     return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith(names)}
 
 

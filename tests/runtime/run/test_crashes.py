@@ -83,7 +83,11 @@ def test_a_parent_killed_while_it_publishes_or_records_loses_nothing(
         pytest.param("sum(range(10**12))", id="in native code that never yields"),
     ],
 )
-def test_a_worker_whose_parent_died_ends_without_a_checkpoint(project: Project, work: str) -> None:
+def test_a_worker_whose_parent_died_ends_without_a_checkpoint_or_temporary_file(
+    project: Project, tmp_path: Path, work: str
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     project.segments(
         s01=f"""
         import multiprocessing, os, signal
@@ -95,11 +99,12 @@ def test_a_worker_whose_parent_died_ends_without_a_checkpoint(project: Project, 
             return 1
         """
     )
-    process = project.start("run")
+    process = project.start("run", TMPDIR=str(temporary))
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     until(lambda: not project.processes(), "the end of the worker")
     assert project.manifests() == {}
+    until(lambda: not list(temporary.iterdir()), "no socket of the fork server")
 
 
 def test_folders_of_a_run_that_was_killed_do_no_harm(crashing: Project, tmp_path: Path) -> None:

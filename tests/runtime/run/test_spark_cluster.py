@@ -21,6 +21,7 @@ from .held_spark import (
     lay_out,
     log_of,
     release,
+    temporaries,
     until_held,
     worker_of,
 )
@@ -125,6 +126,7 @@ VICTIMS = {
 
 @pytest.mark.parametrize("victim", in_exhaustive(*VICTIMS))
 def test_a_run_goes_on_without(victim: str, spark: Project, cluster: Cluster) -> None:
+    before = temporaries()
     hold(spark)
     process = begun(spark, cluster)
     until_held(spark, process)
@@ -139,6 +141,7 @@ def test_a_run_goes_on_without(victim: str, spark: Project, cluster: Cluster) ->
     assert spark.executed() == ["numbers", "squares", *again, "by_digit"]
     require_idle(spark, cluster)
     assert spark.strays() == []
+    assert temporaries() - before == set()
 
 
 @pytest.mark.exhaustive

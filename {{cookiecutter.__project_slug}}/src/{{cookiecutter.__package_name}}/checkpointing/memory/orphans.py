@@ -13,6 +13,9 @@ from contextlib import suppress
 
 from . import meter, procfs
 
+FOLDER = "CHECKPOINTING_SOCKETS"
+"""The variable that names a fork server the folder of its socket, which has to go with it."""
+
 _TRACKER_SECONDS = 2.0  # to remove what is registered with it
 _END_SECONDS = 5.0  # a process in a disk wait cannot even be killed
 _AGAIN_SECONDS = 0.002

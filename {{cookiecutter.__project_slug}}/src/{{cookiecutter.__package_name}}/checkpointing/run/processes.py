@@ -132,8 +132,8 @@ def _start_fork_server() -> None:
         return
     forkserver.set_forkserver_preload(list(PRELOADED))
     with held(), _environment():
-        starting.choose_socket_folder()
-        with _deaf_to_interrupts():
+        folder = starting.choose_socket_folder()
+        with starting.named_to_server(folder), _deaf_to_interrupts():
             forkserver.ensure_running()
 
 

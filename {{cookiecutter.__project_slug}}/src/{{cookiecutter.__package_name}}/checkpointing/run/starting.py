@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigurationError
+from ..memory.orphans import FOLDER
 
 _SOCKET_NAME = "listener-01234567"  # as long as the names that multiprocessing makes
 _OTHER_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
@@ -74,7 +75,7 @@ def forget_lost_server(server: Any) -> None:
     server._forkserver_address = server._forkserver_alive_fd = server._forkserver_pid = None
 
 
-def choose_socket_folder() -> None:
+def choose_socket_folder() -> str:
     """Choose the folder for the sockets of multiprocessing: private, and with a short path.
 
     The path of a socket has at most 107 bytes on Linux and 103 on macOS, and some file systems
@@ -84,7 +85,7 @@ def choose_socket_folder() -> None:
     """
     global _socket_folder
     if _socket_folder and _socket_folder[0] == os.getpid() and _is_fit(_socket_folder[1]):
-        return
+        return _socket_folder[1]
     tried: list[str] = []
     for place in _places():
         with suppress(OSError):
@@ -95,7 +96,7 @@ def choose_socket_folder() -> None:
                 multiprocessing.util.Finalize(
                     None, shutil.rmtree, args=(folder, True), exitpriority=-100
                 )
-                return
+                return folder
             shutil.rmtree(folder, ignore_errors=True)
         tried.append(place)
     raise ConfigurationError(
@@ -103,6 +104,19 @@ def choose_socket_folder() -> None:
         f"{', '.join(dict.fromkeys(tried))}. Set TMPDIR to a folder with a short path in which you "
         f"may write."
     )
+
+
+@contextmanager
+def named_to_server(folder: str) -> Iterator[None]:
+    """Tell a fork server that starts meanwhile the folder of its socket.
+
+    It removes the folder when it ends. If this process is killed, nobody else would.
+    """
+    os.environ[FOLDER] = folder
+    try:
+        yield
+    finally:
+        del os.environ[FOLDER]
 
 
 def remove_socket_folder() -> None:

@@ -33,6 +33,7 @@ _MEASURED = {
     "spark.executor.processTreeMetrics.enabled": "true",
 }
 _JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+_EXECUTOR_OPTIONS = "spark.executor.extraJavaOptions"
 
 
 def conf_of(name: str, master: Master, settings: Spark, cores: int, place: Path) -> dict[str, str]:
@@ -59,6 +60,11 @@ def conf_of(name: str, master: Master, settings: Spark, cores: int, place: Path)
     # Java's temporary files go with the part, also if it is killed; so would its figures in /tmp.
     java = f"-Djava.io.tmpdir={_quoted(place / 'tmp')} -XX:-UsePerfData"
     own[_JAVA_OPTIONS] = f"{java} {further.pop(_JAVA_OPTIONS, '')}".strip()
+    if master.kind == "standalone":
+        # An executor that is killed leaves its libraries in the folder that its worker gave it, and
+        # that the worker removes. YARN and Kubernetes see to this themselves.
+        java = "-Djava.io.tmpdir=. -XX:-UsePerfData"
+        own[_EXECUTOR_OPTIONS] = f"{java} {further.pop(_EXECUTOR_OPTIONS, '')}".strip()
     return own | further
 
 

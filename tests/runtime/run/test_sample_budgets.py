@@ -72,7 +72,8 @@ def test_january_has_the_same_outputs_under_four_budgets(january: Project) -> No
         assert parts[-1] > len(steps)
         too_small = str(int(alone[neediest] / NOISE**2))
         refused = run(fresh=True, budget=too_small)
-        needy = {name for name, peak in alone.items() if peak > int(too_small)}
+        # A peak at that size is at times above it, and at times below.
+        needy = {name for name, peak in alone.items() if peak * NOISE > int(too_small)}
         assert refused["error"]["step"] in needy
         assert refused["error"]["why"] == "planned"
         assert not any(segment["steps"] for segment in refused["segments"])

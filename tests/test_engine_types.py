@@ -9,6 +9,8 @@ import pytest
 from . import engine_types
 from .engine_types import COLUMN, ENGINES, PAGES, plain_values
 
+pytestmark = pytest.mark.slow  # it asks four engines about each type
+
 CHAIN = ("Spark", "DuckDB", "Spark", "polars", "pandas")
 
 

@@ -113,11 +113,10 @@ def taken(value: Any) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("segment", "kind"),
     [
-        (s01_polars, pl.LazyFrame),
-        (s01_duckdb, duckdb.DuckDBPyRelation),
-        (s01_spark, pyspark.sql.DataFrame),
+        pytest.param(s01_polars, pl.LazyFrame, id="polars"),
+        pytest.param(s01_duckdb, duckdb.DuckDBPyRelation, id="duckdb"),
+        pytest.param(s01_spark, pyspark.sql.DataFrame, id="spark", marks=pytest.mark.slow),
     ],
-    ids=LIBRARIES,
 )
 def test_segment_1_makes_the_same_tables_whatever_it_is_written_for(
     segment: ModuleType,

@@ -159,7 +159,7 @@ for number, cuts in enumerate(every_grouping[::NTH]):
 """
 
 
-@pytest.mark.parametrize("nth", [9, pytest.param(1, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("nth", [21, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_steps_receive_and_make_the_same_however_they_are_cut_into_segments(
     project: Project, nth: int
 ) -> None:
@@ -170,7 +170,7 @@ def test_steps_receive_and_make_the_same_however_they_are_cut_into_segments(
         json.loads(line) for line in project.python(GROUPINGS.replace("NTH", str(nth))).splitlines()
     ]
     assert len(runs) == (2**6 - 1) // nth + 1
-    assert {1, 3, 5, 7} <= {count for count, *_ in runs} <= set(range(1, 8))
+    assert {1, 4, 7} <= {count for count, *_ in runs} <= set(range(1, 8))
     _, whole, published = runs[0]
     for _, seen, other in runs[1:]:
         assert seen.splitlines() == whole.splitlines()

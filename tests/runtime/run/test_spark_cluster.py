@@ -26,6 +26,8 @@ from .held_spark import (
     worker_of,
 )
 
+pytestmark = pytest.mark.slow  # test_spark.py has a part in Spark for the default run
+
 BUDGET = 5 * 10**9  # two executors of 1.7 GB each, in workers of 2.1 GB
 ONE = "3200MB"  # one of 1.7 GB
 

@@ -61,7 +61,8 @@ SESSION = """
 import json, sys
 from demo.pipeline import PIPELINE
 from demo.checkpointing.base.errors import CheckpointingError
-from demo.checkpointing.run.run import RunOptions, run
+from demo.checkpointing.run.options import RunOptions
+from demo.checkpointing.run.run import run
 
 for line in sys.stdin:
     try:

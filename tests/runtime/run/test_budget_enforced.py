@@ -208,7 +208,8 @@ def test_what_a_notebook_held_beside_a_step_refuses_nothing_afterwards(project: 
     notebook = """
         from demo.pipeline import PIPELINE
         from demo.checkpointing.base.errors import BudgetExceeded
-        from demo.checkpointing.run.run import RunOptions, run
+        from demo.checkpointing.run.options import RunOptions
+        from demo.checkpointing.run.run import run
 
         ballast = b"x" * 300_000_000
         began = PIPELINE.run().segments[0].steps[0].began_bytes

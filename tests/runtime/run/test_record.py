@@ -107,6 +107,8 @@ def test_a_record_is_kept_as_json(tmp_path: Path) -> None:
             "cuts": [],
             "steps": [asdict(step)],
             "writes": [],
+            "executor": "",
+            "budget_bytes": 0,
             "applications": [],
             "reused_steps": [],
             "accepted": [],

@@ -77,7 +77,7 @@ SEGMENT = {
     **{"name": "str", "status": "str", "parts": "int", "peak_bytes": "int"},
     **{"seconds": "float", "bytes_written": "int"},
     **{"cuts": [], "steps": [STEP], "writes": [WRITE], "applications": []},
-    **{"reused_steps": [], "accepted": []},
+    **{"reused_steps": [], "accepted": [], "executor": "str", "budget_bytes": "int"},
 }
 RUN = {
     **{"budget_bytes": "int", "peak_bytes": "int", "seconds": "float", "bytes_written": "int"},
@@ -107,6 +107,7 @@ def test_the_json_of_a_reused_run_has_the_same_shape(done: Project) -> None:
     names = ("cuts", "steps", "writes", "applications", "reused_steps", "accepted")
     lists: dict[str, Any] = {name: [] for name in names}
     empty = {"parts": 0, "peak_bytes": 0, "seconds": 0.0, "bytes_written": 0, **lists}
+    empty |= {"executor": "", "budget_bytes": 0}
     assert record["segments"] == [
         {"name": name, "status": "reused", **empty} for name in ("s01", "s02")
     ]

@@ -53,6 +53,13 @@ class Form(StrEnum):
     gitlab = "gitlab"
 
 
+class Action(StrEnum):
+    """What `executors` does."""
+
+    status = "status"
+    sweep = "sweep"
+
+
 class Thing(StrEnum):
     """What `new` makes."""
 
@@ -186,6 +193,26 @@ def clean(
     _end_with("terminal.clean", "clean_command", context.obj, pipeline, old, runs)
 
 
+def executors(
+    context: typer.Context,
+    action: Annotated[
+        Action,
+        typer.Argument(metavar="ACTION", help="`status` lists what lives, `sweep` ends leftovers."),
+    ] = Action.status,
+    as_json: AsJson = False,
+    place: Annotated[
+        str | None,
+        typer.Option("--place", help="With `sweep`: end this place alone, whoever made it."),
+    ] = None,
+    results: Annotated[
+        bool, typer.Option("--results", help="With `sweep`: drop what waits in storage, too.")
+    ] = False,
+) -> None:
+    """Show the infrastructure that lives for this project, or end what was left behind."""
+    options = (action.value, as_json, place, results)
+    _end_with("terminal.executors", "executors_command", context.obj, *options, workers=False)
+
+
 def review(
     context: typer.Context,
     path: Annotated[
@@ -264,6 +291,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "accept": accept,
     "clean": clean,
+    "executors": executors,
     "review": review,
     "update": update,
     "new": new,

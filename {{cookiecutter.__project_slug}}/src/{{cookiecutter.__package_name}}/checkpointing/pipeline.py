@@ -77,7 +77,8 @@ class Pipeline(Graph):
 
         Raises CheckpointingError; see `run.run.run`.
         """
-        from .run.run import RunOptions, run
+        from .run.options import RunOptions
+        from .run.run import run
 
         return run(self, RunOptions(params=params or {}, budget=budget, keep_all=keep_all))
 

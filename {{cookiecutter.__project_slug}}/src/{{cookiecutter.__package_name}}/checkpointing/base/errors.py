@@ -86,6 +86,13 @@ class Locked(CheckpointingError):
     exit_code = 5
 
 
+class ExecutorError(CheckpointingError):
+    """Infrastructure for a segment could not be made, was lost, or may still be there."""
+
+    kind = "executor"
+    exit_code = 5
+
+
 class Interrupted(CheckpointingError):
     """A person or the scheduler asked the run to stop."""
 
@@ -109,6 +116,7 @@ BY_KIND: dict[str, type[CheckpointingError]] = {
         InexactValue,
         StorageError,
         Locked,
+        ExecutorError,
         Interrupted,
         Internal,
     )

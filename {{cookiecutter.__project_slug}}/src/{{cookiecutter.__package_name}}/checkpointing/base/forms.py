@@ -124,6 +124,16 @@ def _variable(value: str) -> str:
     return value
 
 
+def _url(value: object) -> object:
+    """The URL of shared storage, which no message repeats."""
+    if not isinstance(value, str) or not is_url(value):
+        raise _unrepeated("write a URL such as s3://bucket/folder")
+    try:
+        return checked_url(value)
+    except ValueError as error:
+        raise _unrepeated(str(error)) from None
+
+
 def _folder(value: object) -> object:
     if isinstance(value, str) and (is_url(value) or is_half_a_url(value)):
         raise _unrepeated(
@@ -137,6 +147,9 @@ FolderPath = Annotated[Path, BeforeValidator(_folder)]
 
 SharedFolder = Annotated[Path | str, BeforeValidator(_place)]
 """A path, or a URL: `s3://`, `gs://`, `abfss://`, `hdfs://` or `file://`, without a password."""
+
+SharedUrl = Annotated[str, BeforeValidator(_url)]
+"""A URL: `s3://`, `gs://`, `abfss://`, `hdfs://` or `file://`, without a password."""
 
 LeaseTime = Annotated[float | None, BeforeValidator(_lease)]
 """A time such as `"60 s"` or `"5 min"`; `"none"` if something else sees to it that just one run is

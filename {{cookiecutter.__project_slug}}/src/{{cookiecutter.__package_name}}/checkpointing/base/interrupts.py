@@ -78,6 +78,8 @@ class _State:
     answerable: bool = False
     """Whether a command is running that answers KeyboardInterrupt."""
     raised: bool = False
+    until: float = 0.0
+    """The moment, by the monotonic clock, until which an interrupted process is not ended."""
     held: Held | None = None
     end_others: Callable[[], None] = lambda: None
 
@@ -227,6 +229,19 @@ def held() -> Iterator[Held]:
             _on_signal(signal.SIGINT, None)
 
 
+@contextmanager
+def taking_time(seconds: float) -> Iterator[None]:
+    """Give this code so many seconds, also if the process was interrupted and would be ended.
+
+    For what must not be left undone: destroying infrastructure that costs money, say.
+    """
+    _state.until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _state.until = time.monotonic() + _MOST_SECONDS if _state.noted else 0.0
+
+
 def _on_signal(number: int, frame: object) -> None:
     _state.noted = True
     if _state.held is not None:
@@ -250,7 +265,7 @@ def _insist(waker: socket.socket) -> None:
     """
     waker.recv(1)
     deadline = time.monotonic() + _MOST_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < max(deadline, _state.until):
         time.sleep(_AGAIN_SECONDS)
         if _state.answerable:
             _state.raised = False

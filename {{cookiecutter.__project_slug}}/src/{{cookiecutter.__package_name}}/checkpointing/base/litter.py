@@ -28,6 +28,9 @@ IN_PACKAGES = (
 )
 """Patterns of names in packages of code, whose other files count as data."""
 
+NEVER_SENT = (".*", "*.ipynb")
+"""Patterns of names in packages of code that never travel: secrets lie in dot files."""
+
 
 @dataclass(frozen=True)
 class Ignore:

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from .elsewhere import ExecutorTable
 from .errors import ConfigurationError, nearest
 from .forms import (
     UNREPEATED,
@@ -240,6 +241,12 @@ class Wiring(_Table):
 
     sinks: dict[str, PathText] = {}
     """The file, folder or glob that a sink writes: when it is gone, `run` repeats the sink."""
+
+    run_on: dict[str, str] = {}
+    """The segments that run elsewhere than here: each with the name of one of [executors]."""
+
+    executors: dict[str, ExecutorTable] = {}
+    """Infrastructure that lives only while a segment runs on it, by name."""
 
     reuse: Reuse = Reuse()
 

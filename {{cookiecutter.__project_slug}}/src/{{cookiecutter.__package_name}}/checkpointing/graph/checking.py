@@ -14,6 +14,7 @@ from ..codecs import codec_named, missing_library, output_suffixes, suffix_of
 from ..codecs.several import ItemType, key_of, value_of
 from .batches import problem_of_input, problems_of_rows
 from .bodies import undeclared_uses
+from .elsewhere import problems_of_executors
 from .fitting import problems_of_each, problems_of_item, problems_of_loading
 from .graph import Graph
 from .marking import is_step
@@ -59,6 +60,8 @@ def _problems(graph: Graph, settings: Settings) -> Iterator[str]:
     yield from _problems_of_names(graph, settings)
     yield from _problems_of_outputs(graph, settings)
     yield from _problems_of_sinks(graph, settings)
+    sinks = {s.name: [step.name for step in s.steps if step.is_sink] for s in graph.segments}
+    yield from problems_of_executors(sinks, settings)
     earlier: dict[str, Step] = {}
     for step in graph.steps:
         if step.refused:

@@ -139,6 +139,12 @@ class Graph:
         other._last_use, other._last_take = other._uses()
         return other
 
+    def alone(self, segment: Segment) -> Graph:
+        """The graph with the steps of one segment alone, for what depends on no other step."""
+        other = copy.copy(self)
+        other.segments, other.steps = (segment,), segment.steps
+        return other
+
     def number(self, step: str) -> int:
         """The number of a step, by its name."""
         return self._made[step]

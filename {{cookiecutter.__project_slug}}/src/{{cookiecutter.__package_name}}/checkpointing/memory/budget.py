@@ -19,6 +19,8 @@ class EffectiveBudget:
 
     limits: tuple[Limit, ...]
     count: Count
+    executor: str = ""
+    """The table of [executors] whose memory it is; empty: it is that of a run here."""
 
     @property
     def bytes(self) -> int:
@@ -58,3 +60,19 @@ def effective_budget(
         limits.append(Limit(parse_size(os.environ[VARIABLE], VARIABLE), VARIABLE))
     limits.sort(key=lambda limit: limit.bytes)
     return EffectiveBudget(tuple(limits), settings.budget.count)
+
+
+def executor_budget(
+    name: str, memory: int, count: Count, machine: Iterable[Limit] = ()
+) -> EffectiveBudget:
+    """The budget of a segment that runs elsewhere: the memory of its executor, not the quota.
+
+    Args:
+        name: of the table in [executors].
+        memory: what that grants, in bytes.
+        machine: the limits of the machine there, where these are known.
+    """
+    limits = [Limit(memory, f"memory of [executors.{name}], pipeline.toml")]
+    limits += [replace(limit, of_machine=True) for limit in machine]
+    limits.sort(key=lambda limit: limit.bytes)
+    return EffectiveBudget(tuple(limits), count, name)

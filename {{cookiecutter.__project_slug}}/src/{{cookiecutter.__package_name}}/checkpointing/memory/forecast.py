@@ -57,6 +57,14 @@ class Costs:
     def transfer(self, part: range) -> int:
         return self.transfers[part.start][len(part) - 1]
 
+    def without(self, steps: Collection[int]) -> Costs:
+        """The same where parts that begin with some steps cost nothing: they run elsewhere."""
+
+        def free(rows: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+            return [[0] * len(row) if n in steps else row for n, row in enumerate(rows)]
+
+        return Costs(free(self.peaks), free(self.transfers)) if steps else self
+
 
 class Forecast:
     """What is known of every step of a graph, for any part of it.

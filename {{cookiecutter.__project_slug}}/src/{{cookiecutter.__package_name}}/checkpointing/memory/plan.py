@@ -172,7 +172,7 @@ class Plan:
 
     @property
     def peak(self) -> int:
-        return max(part.peak for part in self.parts)
+        return max((part.peak for part in self.parts), default=0)
 
     @property
     def written(self) -> int:

@@ -176,6 +176,10 @@ class Profile:
         known.insert(0, measured)
         del known[_KEPT_SIZES:]
 
+    def known(self, segment: str) -> list[SegmentProfile]:
+        """All that is known of a segment, the last run first."""
+        return list(self._segments.get(segment, []))
+
     def as_json(self) -> dict[str, Any]:
         return {
             name: [asdict(profile) for profile in known] for name, known in self._segments.items()
@@ -183,12 +187,16 @@ class Profile:
 
 
 def read_profile(runs: Path, pipeline: str, count: Count = "held") -> Profile:
-    """The profile of a pipeline; an empty one when there is none, or it cannot be read.
+    """The profile of a pipeline; an empty one when there is none, or it cannot be read."""
+    return profile_of(_all_of(runs).get(pipeline, {}), count)
+
+
+def profile_of(content: Any, count: Count = "held") -> Profile:
+    """The profile of a pipeline from its JSON; an empty one if that cannot be read.
 
     Profiles that counted memory in another way are left out, for they must not refuse a step.
     Profiles that do not say how are from a version that counted shared memory for each process.
     """
-    content = _all_of(runs).get(pipeline, {})
     segments: dict[str, list[SegmentProfile]] = {}
     with contextlib.suppress(ValueError):
         for name, known in _SEGMENTS.validate_python(content).items():

@@ -21,6 +21,8 @@ from .profile import ELASTIC_BYTES
 PAGE = "docs/larger-than-memory.md"
 """The page of a project that shows each of the ways with examples."""
 
+_TENTH_CASE = "docs/tenth-case.md"
+
 _ENGINES = (("duckdb", "DuckDBPyRelation", 100 * 10**6), ("polars", "polars.LazyFrame", None))
 """The package of an engine, its codec for a table that is not held, and the bytes with which it can
 sort, join and group any number of rows; None: it puts only a part of what it holds on disk."""
@@ -31,7 +33,7 @@ _WITH_COLUMNS = ("DataFrame", "Table", "polars.DataFrame")
 _ALIASES = {"pandas": "pd", "polars": "pl", "pyarrow": "pa"}
 _LISTED_TABLES = 3
 
-Kind = Literal["columns", "batches", "engine", "less", "split", "budget"]
+Kind = Literal["columns", "batches", "engine", "less", "split", "budget", "executor"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class Excess:
 
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """How manifests describe tables that it takes, by value: rows and schema."""
+
+    executor: str = ""
+    """The table of [executors] whose memory is the budget; empty: the step runs here."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,12 @@ def _ways(step: Step, forecast: Forecast, excess: Excess) -> Iterator[WayOut]:
         )
     yield WayOut("split", "split the step in two, so that less is held at once")
     yield _budget(excess)
+    if not excess.executor:
+        yield WayOut(
+            "executor",
+            f"if it needs all of that at once, as training may, run its segment on infrastructure "
+            f"that lives only for it: {_TENTH_CASE}",
+        )
 
 
 def _tables(step: Step, forecast: Forecast) -> list[Parameter]:
@@ -256,9 +267,13 @@ _PARTLY_ON_DISK = (
 
 def _budget(excess: Excess) -> WayOut:
     agreed = "raise the budget, if whoever owns memory_budget.toml agrees"
+    if excess.executor:
+        agreed = f"raise `memory` of [executors.{excess.executor}] in pipeline.toml"
     if excess.needed <= excess.budget:
         return WayOut("budget", f"{agreed}; how much it takes is not known, as it was stopped")
     least = _rounded_up(budget_for(excess.needed, excess.headroom))
+    if excess.executor:
+        return WayOut("budget", f"{agreed} to {size(least)}", (), "", excess.needed, None)
     command = f"plan --budget {size(least).replace(' ', '')}"
     return WayOut(
         "budget", f"{agreed}: `{command}` shows that all fits", (), command, excess.needed, None

@@ -64,6 +64,8 @@ class Bound:
 
     store: Store
     hashes: HashCache
+    changed: Mapping[str, Any]
+    """The params, inputs and variables that replace the configured ones, as they were given."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -90,6 +92,8 @@ def bind(
     *,
     hash_all: bool = False,
     store: Store | None = None,
+    only: Segment | None = None,
+    known: Mapping[str, Input] | None = None,
 ) -> Bound:
     """Find inputs, params, variables and data files; `changed` replaces the configured ones.
 
@@ -98,6 +102,8 @@ def bind(
 
     Args:
         store: of the checkpoints, if it is locked; else what others have made is looked for first.
+        only: find what the steps of this segment take, and nothing else.
+        known: inputs that are known by something else than their files, and not looked for.
 
     Raises:
         ConfigurationError: an input is missing, a param does not fit its annotation, or the place
@@ -109,15 +115,18 @@ def bind(
         store = open_store(settings, graph.name)
         store.refresh()
     is_claimed = place.is_ours()
+    taking = graph if only is None else graph.alone(only)
     params = check_params(graph, settings.wiring, changed)
-    variables = read_variables(graph, settings.wiring, changed)
+    variables = read_variables(taking, settings.wiring, changed)
     cache = HashCache(place.folder / HASHES, verify=hash_all)
-    inputs = find_inputs(graph, settings, changed, cache)
+    inputs = find_inputs(taking, settings, changed, cache, known)
     folders = {folder for code in project.code.values() for folder in code.folders}
     data = {folder: data_files(folder, settings, cache) for folder in folders}
     if is_claimed:
         cache.save()
-    return Bound(graph, settings, project.code, data, inputs, params, variables, store, cache)
+    return Bound(
+        graph, settings, project.code, data, inputs, params, variables, store, cache, changed
+    )
 
 
 def data_files(folder: Path, settings: Settings, cache: HashCache) -> Tree:

@@ -45,9 +45,16 @@ class Input:
 
 
 def find_inputs(
-    graph: Graph, settings: Settings, changed: Mapping[str, Any], cache: HashCache
+    graph: Graph,
+    settings: Settings,
+    changed: Mapping[str, Any],
+    cache: HashCache,
+    known: Mapping[str, Input] | None = None,
 ) -> dict[str, Input]:
     """Every input that a step reads; those in `changed` replace the configured ones.
+
+    Args:
+        known: inputs that are not looked for.
 
     Raises:
         ConfigurationError: a file is missing or cannot be read, a glob matches nothing, an output
@@ -58,8 +65,10 @@ def find_inputs(
     texts = {n: changed.get(n, text) for n, text in settings.wiring.inputs.items() if n in used}
     for name in texts.keys() & changed.keys():
         _require_fitting(name, changed[name], graph, settings.root)
-    inputs = {}
+    inputs = {name: source for name, source in (known or {}).items() if name in texts}
     for name, text in texts.items():
+        if name in inputs:
+            continue
         try:
             inputs[name] = _find(name, str(text), settings, cache, _may_lack(graph, name))
         except OSError as error:

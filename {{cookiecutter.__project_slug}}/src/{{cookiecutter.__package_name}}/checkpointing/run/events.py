@@ -74,6 +74,33 @@ class Sampled:
 
 
 @dataclass(frozen=True)
+class SentElsewhere:
+    """A segment is about to run on an executor."""
+
+    segment: str
+    executor: str
+    place: str
+
+    budget_bytes: int
+    """The memory that it may hold there."""
+
+
+@dataclass(frozen=True)
+class StepBegan:
+    """A step has begun elsewhere."""
+
+    step: str
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class SampledElsewhere:
+    """Held memory of the process tree of a segment that runs elsewhere, in bytes."""
+
+    held_bytes: int
+
+
+@dataclass(frozen=True)
 class SegmentEnded:
     """A segment has its checkpoint, made in this run or an earlier one."""
 

@@ -124,6 +124,12 @@ class SegmentRecord:
     steps: list[StepRecord] = field(default_factory=list)
     writes: list[WriteRecord] = field(default_factory=list)
 
+    executor: str = ""
+    """The table of [executors] where it ran; empty: it ran here."""
+
+    budget_bytes: int = 0
+    """The memory that it might hold there; 0: it ran here, under the budget of the run."""
+
     applications: list[Application] = field(default_factory=list)
     """What the engines of its parts say that they have taken, on other machines too."""
 

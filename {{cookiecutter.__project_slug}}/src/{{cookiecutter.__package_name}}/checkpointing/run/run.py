@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from ..base.errors import ConfigurationError, Interrupted, StorageError, nearest, recorded
+from ..base.errors import ConfigurationError, ExecutorError, Interrupted, StorageError, recorded
 from ..base.interrupts import ending_later, held
 from ..disk.manifest import Manifest
 from ..disk.place import claim_places
@@ -17,7 +15,7 @@ from ..disk.stores import open_store
 from ..disk.targets import suffixes
 from ..graph.graph import Graph
 from ..graph.steps import Segment, Step
-from ..memory.budget import EffectiveBudget, effective_budget
+from ..memory.budget import EffectiveBudget, effective_budget, executor_budget
 from ..memory.forecast import forecast_of
 from ..memory.limits import machine_limits
 from ..memory.plan import plan
@@ -42,36 +40,14 @@ from .describing import describe_again
 from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
 from .job import Job
 from .ledger import Ledger
+from .options import RunOptions, forced_segments
 from .outputs import publish_outputs, require_targets
-from .places import require_places
+from .places import require_executor, require_places
 from .record import LOG, RunRecord, SegmentRecord, environment, new_run, retire_runs, write_record
 from .segment import SegmentRun
-from .tidying import counted, swept
+from .tidying import counted, shouted, sweep_places, swept
 from .timeline import Timeline
 from .verdicts import require_fit
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The options of the command `run`."""
-
-    params: Mapping[str, Any] = field(default_factory=dict)
-    """Replace params and inputs of the same name."""
-
-    budget: str | None = None
-    """A size such as 2GB."""
-
-    fresh: bool = False
-    """Run every segment, also where a checkpoint could be reused."""
-
-    rerun_from: str | None = None
-    """Run this segment and all after it."""
-
-    only: str | None = None
-    """Run this segment alone, from existing checkpoints."""
-
-    keep_all: bool = False
-    """Keep every value of the segments that run, as `keep_all = true` in memory_budget.toml."""
 
 
 def run(
@@ -109,7 +85,7 @@ def run(
                 budget = effective_budget(settings.memory, machine_limits(), options.budget)
                 record.budget_bytes, record.budget_source = budget.bytes, budget.source
                 record.count, record.environment = budget.count, environment()
-                forced = _forced(project.graph, options)
+                forced = forced_segments(project.graph, options)
                 store = open_store(settings, project.graph.name)
                 store.announce = lambda message: observe(Noticed(message))
                 require_targets(settings)
@@ -121,10 +97,12 @@ def run(
                         if is_alone:
                             retire_runs(settings.runs)
                     with swept(store, project), counted(store, record):
+                        sweep_places(settings, timeline.observe)
                         bound = bind(project, options.params, store=store)
                         log = folder / LOG
                         job = Run(bound, budget, forced, record, log, timeline.observe, ledger)
-                        job.go(options.only)
+                        with shouted(job.leaks):
+                            job.go(options.only)
         finally:
             with held():
                 if lost := _keep(record, timeline, folder, time.monotonic() - started):
@@ -157,6 +135,8 @@ class Run:
         self.done: dict[str, Manifest] = {}
         self.foreseen: dict[str, Standing] = {}
         self.damaged: set[str] = set()
+        self.leaks: list[ExecutorError] = []
+        """What may still live elsewhere, of segments that are done."""
 
     def go(self, only: str | None) -> None:
         """Make a checkpoint of every segment, or of `only` one, from existing ones."""
@@ -194,12 +174,23 @@ class Run:
             left = now.left if isinstance(now, Stale) and not is_forced else frozenset(steps)
             if not left:
                 continue
+            budget = self._budget_of(segment)
             running = graph.without(frozenset(steps) - left)
             forecast = forecast_of(running, self.profile, memory)
-            planned = plan(forecast, range(min(left), steps.stop), self.budget.bytes, headroom)
-            require_fit(planned, forecast, segment, self.identities[segment.name], self.budget)
-            to_run += [graph.steps[number] for number in sorted(left)]
+            planned = plan(forecast, range(min(left), steps.stop), budget.bytes, headroom)
+            require_fit(planned, forecast, segment, self.identities[segment.name], budget)
+            if segment.name not in self.bound.settings.wiring.run_on:
+                to_run += [graph.steps[number] for number in sorted(left)]
+            else:
+                require_executor(segment, self.bound.settings)
         require_places(to_run, self.bound.settings, self.budget)
+
+    def _budget_of(self, segment: Segment) -> EffectiveBudget:
+        """The budget of a segment: the run's, or the memory of the executor that it is sent to."""
+        wiring = self.bound.settings.wiring
+        if (name := wiring.run_on.get(segment.name)) is None:
+            return self.budget
+        return executor_budget(name, int(wiring.executors[name].memory), self.budget.count)
 
     def _require_secrets(self) -> None:
         """Refuse, before anything runs, what lacks a secret; what is reused needs none."""
@@ -261,7 +252,7 @@ class Run:
         record = SegmentRecord(segment.name, "failed")
         self._record(record)
         try:
-            manifest = SegmentRun(self._job(now), record, self.observe).run()
+            manifest = self._run(self._job(now), record)
         except Damaged as damage:
             self._go_back(str(damage))
             return
@@ -277,6 +268,14 @@ class Run:
             )
         keep = self.bound.settings.memory.checkpoints.keep
         self.bound.store.retire(segment.name, manifest.key, keep)
+
+    def _run(self, job: Job, record: SegmentRecord) -> Manifest:
+        """Run a segment here, or where pipeline.toml sends it. Raises as `SegmentRun.run`."""
+        if job.segment.name not in self.bound.settings.wiring.run_on:
+            return SegmentRun(job, record, self.observe).run()
+        from .elsewhere import ElsewhereRun  # a project without executors does without these
+
+        return ElsewhereRun(job, record, self.observe, self.leaks).run()
 
     def _job(self, now: Reusable | Stale) -> Job:
         """All that a run of a segment needs. A forced segment takes over nothing."""
@@ -356,7 +355,7 @@ def _keep(
     Returns why it could not be written: the run is over, so that does not change its result.
     """
     record.seconds = seconds
-    record.peak_bytes = max((s.peak_bytes for s in record.segments), default=0)
+    record.peak_bytes = max((s.peak_bytes for s in record.segments if not s.executor), default=0)
     record.bytes_written = sum(s.bytes_written for s in record.segments)
     if folder is None:
         return None
@@ -366,20 +365,6 @@ def _keep(
     except StorageError as error:
         return error
     return None
-
-
-def _forced(graph: Graph, options: RunOptions) -> set[str]:
-    """The segments to run even with a usable checkpoint. Raises ConfigurationError."""
-    names = [segment.name for segment in graph.segments]
-    for name in (options.rerun_from, options.only):
-        if name is not None and name not in names:
-            raise ConfigurationError(
-                f"no segment is named `{name}`{nearest(name, names)}; the segments are "
-                f"{', '.join(names)}"
-            )
-    if options.fresh:
-        return set(names)
-    return set(names[names.index(options.rerun_from) :]) if options.rerun_from else set()
 
 
 def _open(record: RunRecord) -> str | None:

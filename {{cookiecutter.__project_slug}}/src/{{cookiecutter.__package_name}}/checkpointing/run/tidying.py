@@ -5,12 +5,31 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from ..base.errors import StorageError
+from ..base.elsewhere import FOLDER
+from ..base.errors import CheckpointingError, ExecutorError, StorageError
 from ..base.interrupts import held
+from ..base.settings import Settings
 from ..disk.store import Store
 from ..reuse.bound import Project
+from .events import Noticed, Observer
 from .outputs import sweep_outputs
 from .record import RunRecord
+
+
+@contextlib.contextmanager
+def shouted(leaks: list[ExecutorError]) -> Iterator[None]:
+    """Say, however the run ends, what may still live elsewhere: with its error, or as that."""
+    try:
+        yield
+    except CheckpointingError as error:
+        for leak in leaks:
+            error.add(leak.message)
+        raise
+    if leaks:
+        first, *others = leaks
+        for leak in others:
+            first.add(leak.message)
+        raise first
 
 
 @contextlib.contextmanager
@@ -20,6 +39,20 @@ def counted(store: Store, record: RunRecord) -> Iterator[None]:
         yield
     finally:
         record.bytes_pushed, record.bytes_fetched = store.pushed_bytes, store.fetched_bytes
+
+
+def sweep_places(settings: Settings, observe: Observer) -> None:
+    """Destroy what killed runs have left alive elsewhere. What fails is said, and tried again."""
+    folder = settings.root / FOLDER
+    if not folder.is_dir():
+        return
+    from ..executors.ledger import damaged_entries  # most projects do without these
+    from ..executors.teardown import sentence_of, sweep
+
+    for sentence in damaged_entries(folder):
+        observe(Noticed(sentence))
+    for each in sweep(folder, lambda sentence: observe(Noticed(sentence))):
+        observe(Noticed(sentence_of(each)))
 
 
 @contextlib.contextmanager

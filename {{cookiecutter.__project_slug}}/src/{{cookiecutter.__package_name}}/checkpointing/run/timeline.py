@@ -11,7 +11,16 @@ from typing import Any
 
 from ..base.files import replace_text, storage_errors
 from ..worker.messages import CommitStarted, StepStarted
-from .events import Observer, PartCut, PartEnded, PartStarted, RunStarted, Sampled, SegmentStarted
+from .events import (
+    Observer,
+    PartCut,
+    PartEnded,
+    PartStarted,
+    RunStarted,
+    Sampled,
+    SegmentStarted,
+    StepBegan,
+)
 from .record import TIMELINE
 
 MOST_SAMPLES = 2000
@@ -107,7 +116,7 @@ class Timeline:
             case PartStarted(segment, step):
                 self._segment = segment
                 self._mark("part", step)
-            case StepStarted(step):
+            case StepStarted(step) | StepBegan(step):
                 self._mark("step", step)
             case CommitStarted():
                 self._mark("commit")

@@ -153,6 +153,7 @@ def over_budget(
             is_writing=watch.writing,
             in_engine=exceeded.in_engine,
             tables=tables,
+            executor=budget.executor,
         )
         ways = ways_out(_step(forecast, stopped), forecast, excess)
     message = (
@@ -197,7 +198,8 @@ def require_fit(
         if spared > _ALIKE_BYTES:
             needed -= spared
         if needed > budget.bytes:
-            excess = Excess(budget.bytes, forecast.settings.segment.headroom, needed)
+            headroom = forecast.settings.segment.headroom
+            excess = Excess(budget.bytes, headroom, needed, executor=budget.executor)
             ways = ways_out(step, forecast, excess)
             raise _will_not_fit(segment, step.name, needed, budget, ways)
 

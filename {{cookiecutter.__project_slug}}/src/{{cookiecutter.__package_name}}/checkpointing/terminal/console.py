@@ -22,8 +22,11 @@ from ..run.events import (
     PartStarted,
     RunStarted,
     Sampled,
+    SampledElsewhere,
     SegmentEnded,
     SegmentStarted,
+    SentElsewhere,
+    StepBegan,
 )
 from ..run.record import RunRecord, SegmentRecord
 from ..worker.messages import CommitStarted, StepStarted
@@ -63,7 +66,9 @@ def closing_table(record: RunRecord) -> Table:
         table.add_column(heading, justify="right")
     for segment in record.segments:
         style = _STYLES[segment.status]
-        table.add_row(segment.name, f"[{style}]{segment.status}[/]", *_figures(segment, record))
+        where = f" on {escape(segment.executor)}" if segment.executor else ""
+        status = f"[{style}]{segment.status}[/]{where}"
+        table.add_row(segment.name, status, *_figures(segment, record))
     table.add_section()
     total = SegmentRecord(
         "all",
@@ -101,7 +106,13 @@ class _Lines:
             self._numbers = event.numbers
             if event.why:
                 self._print(f"{event.segment}: new process starting at {event.step} ({event.why})")
-        elif isinstance(event, StepStarted):
+        elif isinstance(event, SentElsewhere):
+            self._segment = event.segment
+            self._print(
+                f"{event.segment}: runs on {event.executor} as {event.place}, budget "
+                f"{size(event.budget_bytes)}"
+            )
+        elif isinstance(event, StepStarted | StepBegan):
             if not event.item or event.step != self._step:
                 self._number = self._numbers.get(event.step, self._number + 1)
             self._step = event.step
@@ -124,7 +135,7 @@ class _Gauge:
     """The running step and the held memory against the budget, as one line that is redrawn."""
 
     def __init__(self) -> None:
-        self._budget = 1
+        self._budget = self._most = 1
         self._steps: dict[str, int] = {}
         self._segment = self._doing = self._step = ""
         self._number = self._held = 0
@@ -135,19 +146,21 @@ class _Gauge:
         if isinstance(event, RunStarted):
             self._budget, self._steps = event.budget_bytes, dict(event.segments)
         elif isinstance(event, SegmentStarted):
-            self._segment = event.segment
+            self._segment, self._most, self._number = event.segment, self._budget, 0
             self._started = time.monotonic()
         elif isinstance(event, PartStarted):
             self._number, self._doing = event.number - 1, "starting"
             self._numbers = event.numbers
-        elif isinstance(event, StepStarted):
+        elif isinstance(event, SentElsewhere):
+            self._doing, self._most = f"starting {event.executor}", event.budget_bytes
+        elif isinstance(event, StepStarted | StepBegan):
             if not event.item or self._step != event.step:
                 self._number = self._numbers.get(event.step, self._number + 1)
             self._step = event.step
             self._doing = f"{event.step}, {event.item}" if event.item else event.step
         elif isinstance(event, CommitStarted):
             self._doing = "writing the checkpoint"
-        elif isinstance(event, Sampled):
+        elif isinstance(event, Sampled | SampledElsewhere):
             self._held = event.held_bytes
         elif isinstance(event, SegmentEnded):
             self._segment = ""
@@ -155,14 +168,14 @@ class _Gauge:
     def __rich__(self) -> Table | Text:
         if not self._segment:
             return Text("")
-        share = self._held / self._budget
+        share = self._held / self._most
         style = "red" if share > 0.9 else "yellow" if share > 0.7 else "green"
         row = Table.grid(padding=(0, 1))
         row.add_row(
             f"[bold]{escape(self._segment)}[/] {self._number}/{self._steps[self._segment]}",
             escape(self._doing),
             ProgressBar(total=1, completed=min(share, 1), width=24, complete_style=style),
-            f"{size(self._held)} of {size(self._budget)}",
+            f"{size(self._held)} of {size(self._most)}",
             f"{time.monotonic() - self._started:.0f} s",
         )
         return row
@@ -171,7 +184,8 @@ class _Gauge:
 def _figures(segment: SegmentRecord, record: RunRecord) -> tuple[str, ...]:
     if segment.status == "reused":
         return ("",) * 5
-    share = segment.peak_bytes / record.budget_bytes if record.budget_bytes else 0.0
+    budget = segment.budget_bytes or record.budget_bytes
+    share = segment.peak_bytes / budget if budget else 0.0
     return (
         str(segment.parts),
         size(segment.peak_bytes) if segment.peak_bytes else "",

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from ..base.units import short
 from ..run.describing import describe_project
+from ..run.options import RunOptions
 from ..run.record import RunRecord
-from ..run.run import RunOptions, run
+from ..run.run import run
 from .changes import parse_changes
 from .console import closing_table, progress
 from .ending import attempt, exit_code

@@ -95,6 +95,7 @@ def _as_json(bound: Bound, lookout: Lookout, item: Standing) -> dict[str, Any]:
         "name": item.segment.name,
         "reusable": isinstance(item, Reusable),
         "reasons": list(_reasons(bound, item)),
+        "executor": bound.settings.wiring.run_on.get(item.segment.name, ""),
         "runs": list(certain_steps(bound, item)),
         "accepted": [acceptance.sentence for acceptance in _accepted(item)],
         **outside_json(bound, lookout, item),
@@ -115,7 +116,7 @@ def _standing_table(bound: Bound, segment_standings: list[Standing]) -> Table:
         kept = None if isinstance(item, Waiting) else item.manifest
         table.add_row(
             item.segment.name,
-            _next_run(item),
+            _next_run(item) + _where(bound, item),
             escape("\n".join([*_reasons(bound, item), *(a.sentence for a in _accepted(item))])),
             size(kept.bytes) if kept else "",
             kept.committed_at[:19].replace("T", " ") if kept else "",
@@ -127,6 +128,12 @@ def _next_run(item: Standing) -> str:
     if not isinstance(item, Reusable):
         return "[yellow]runs[/]"
     return "[cyan]reused[/], in part" if item.always else "[cyan]reused[/]"
+
+
+def _where(bound: Bound, item: Standing) -> str:
+    """Where a segment runs, if that is not here."""
+    name = bound.settings.wiring.run_on.get(item.segment.name)
+    return f" on {escape(name)}" if name and not isinstance(item, Reusable) else ""
 
 
 def _reasons(bound: Bound, item: Standing) -> tuple[str, ...]:

@@ -47,12 +47,20 @@ class Holder:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @property
+    def is_of_here(self) -> bool:
+        """Whether it is a process of this machine since its last boot, which can be looked for."""
+        return bool(self.machine) and (self.host, self.machine) == (
+            socket.gethostname(),
+            _machine(),
+        )
+
     def is_dead(self) -> bool:
         """Whether it certainly is: a process of this machine that has ended, or let go.
 
         False for one of another machine, of which nothing can be known here.
         """
-        if not self.machine or (self.host, self.machine) != (socket.gethostname(), _machine()):
+        if not self.is_of_here:
             return False
         if self.pid == os.getpid():
             return self.number not in _here

@@ -25,6 +25,11 @@ DEMO = BUILD / "demo" / SLUG
 # The processes of a run as on other systems; the rest of the tests does not depend on that.
 PORTABLE = [f"tests/runtime/run/test_{name}.py" for name in ("run", "errors", "odd_places")]
 DEMO_BUDGET = "600MB"  # the sample as one script needs twice as much, in segments half
+UNTYPED = """
+[[tool.mypy.overrides]]
+module = ["sklearn.*", "skops.*", "threadpoolctl.*"]
+ignore_missing_imports = true
+"""
 CACHES = ("__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache")
 
 # The caller's environment stays: certificates, proxies and package indexes are set there.
@@ -115,6 +120,9 @@ def bake(python: Path) -> None:
     for baked, source in links.items():
         shutil.rmtree(DEV / baked)
         (DEV / baked).symlink_to(source, target_is_directory=True)
+    # The segment that trains a model is linked too, though the default answers leave it out.
+    with (DEV / "pyproject.toml").open("a", encoding="utf-8") as settings:
+        settings.write(UNTYPED)
 
 
 def dev() -> Path:
@@ -152,7 +160,9 @@ def lint() -> None:
     run(python.with_name("lint-imports"), "--no-cache")
 
 
-def test(slow: bool, exhaustive: bool, coverage: bool, arguments: Sequence[str]) -> None:
+def test(
+    slow: bool, exhaustive: bool, slurm: bool, coverage: bool, arguments: Sequence[str]
+) -> None:
     """The tests of the template and its runtime, then those of the generated project.
 
     Coverage is that of the default tests, processes that they start included. Tracing makes them
@@ -161,8 +171,13 @@ def test(slow: bool, exhaustive: bool, coverage: bool, arguments: Sequence[str])
     python = dev()
     in_parallel = ("-m", "pytest", "-n", "auto", "--dist", "worksteal")
     examples = ("--hypothesis-profile", "chance" if exhaustive else "same")
-    further = "exhaustive or slow" if exhaustive else "slow and not exhaustive"
+    further = "(exhaustive or slow)" if exhaustive else "slow and not exhaustive"
+    further += " and not slurm"
     default = "not (slow or exhaustive or soak)"
+    on_slurm = "slurm" if exhaustive else "slurm and not exhaustive"
+    if slurm:
+        run(python, "-m", "pytest", "-m", on_slurm, *arguments)
+        return
     if arguments:  # a choice of tests says nothing about coverage
         chosen = f"{further} or ({default})" if slow or exhaustive else default
         run(python, *in_parallel, *examples, "-m", chosen, *arguments)
@@ -183,6 +198,8 @@ def test(slow: bool, exhaustive: bool, coverage: bool, arguments: Sequence[str])
         if exhaustive:
             files, chosen = PORTABLE, f"{further} or ({default})"
         run(python, *in_parallel, "-m", chosen, *files, environment=elsewhere)
+    if exhaustive:
+        run(python, "-m", "pytest", "-m", on_slurm)  # one Slurm, so one process
 
 
 def measured() -> dict[str, str]:
@@ -265,6 +282,7 @@ def main() -> None:
     tests.epilog = more
     tests.add_argument("--slow", action="store_true", help="all that holds before a merge")
     tests.add_argument("--exhaustive", action="store_true", help="every case, for nightly runs")
+    tests.add_argument("--slurm", action="store_true", help="SkyPilot on a Slurm here, alone")
     tests.add_argument("--coverage", action="store_true", help="of the runtime, at least 95 %%")
     soaks = commands.choices["soak"]
     soaks.epilog = more
@@ -272,7 +290,7 @@ def main() -> None:
     chosen, arguments = parser.parse_known_args()
     match chosen.command:
         case "test":
-            test(chosen.slow, chosen.exhaustive, chosen.coverage, arguments)
+            test(chosen.slow, chosen.exhaustive, chosen.slurm, chosen.coverage, arguments)
         case "soak":
             soak(chosen.short, arguments)
         case "bench":

@@ -187,7 +187,9 @@ def test_below_the_least_budget_the_step_that_is_named_does_not_fit(
     segments: list[dict[str, Told]],
 ) -> None:
     forecast = in_some_folder(segments)
-    least, step = outlook_of(forecast, 1000, HEADROOM).least
+    outlook = outlook_of(forecast, 1000, HEADROOM)
+    assert outlook.least is not None
+    least, step = outlook.least
 
     assert all(p.misfit is None for p in outlook_of(forecast, least, HEADROOM).declared.values())
     misfits = [p.misfit for p in outlook_of(forecast, least - 1, HEADROOM).declared.values()]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from flight_delays.checkpointing.memory.budget import EffectiveBudget
 from flight_delays.checkpointing.memory.limits import Limit
+from flight_delays.checkpointing.memory.plan import plan
 from flight_delays.checkpointing.tools.plan.mermaid import flowchart
-from flight_delays.checkpointing.tools.plan.outlook import Outlook, outlook_of
+from flight_delays.checkpointing.tools.plan.outlook import Elsewhere, Outlook, outlook_of
 from flight_delays.checkpointing.tools.plan.table import print_outlook
 from flight_delays.checkpointing.tools.plan.titles import title
 from rich.console import Console
@@ -369,3 +370,38 @@ def test_the_plan_says_that_little_counts_of_a_step_that_takes_what_there_is(
     assert outlook.elastic == ("late",)
     assert "the plan counts at most 67.1 MB for each of these: late." in sentences(printed(outlook))
     assert "counts" not in sentences(printed(outlook_in(tmp_path / "rigid", CHAIN, 300 * MB)))
+
+
+def sent_in(folder: Path, *names: str, memory: int = 100 * MB) -> Outlook:
+    """The outlook of the chain with some of its segments on the executor `gpu`."""
+    known = forecast(folder, CHAIN)
+    elsewhere = tuple(
+        Elsewhere(segment, "gpu", plan(known, known.graph.span(segment), memory, 0.2))
+        for segment in known.graph.segments
+        if segment.name in names
+    )
+    return outlook_of(known, 100 * MB, 0.2, elsewhere)
+
+
+def test_where_no_segment_runs_here_the_plan_speaks_of_elsewhere_alone(tmp_path: Path) -> None:
+    outlook = sent_in(tmp_path, "s01", "s02")
+    assert (outlook.least, outlook.others, outlook.peak) == (None, (), 0)
+    text = printed(outlook)
+    assert ["s02", "1 part", "65 MB of 100 MB on gpu"] in [line[:3] for line in rows(text)]
+    told = sentences(text)
+    assert not any(word in told for word in ("0 parts", "Below", "No other cuts", "every peak"))
+
+
+def test_a_step_that_exceeds_the_memory_of_an_executor_is_named_with_it(tmp_path: Path) -> None:
+    text = sentences(printed(sent_in(tmp_path, "s02", memory=20 * MB)))
+    assert "` does not fit on `gpu`, however its segment is cut." in text
+    assert "Below 40.1 MB `flights` does not fit, however" in text, "what runs here fits"
+
+
+def test_a_flowchart_shows_the_segments_that_run_elsewhere_too(tmp_path: Path) -> None:
+    lines = drawn(sent_in(tmp_path, "s02"))
+    assert 'subgraph s1["s02, on gpu"]' in lines
+    assert [line for line in lines if "==>" in line] == [
+        'n0 ==>|"flights"| n2',
+        'n1 ==>|"planes"| n4',
+    ]

@@ -21,11 +21,23 @@ SEGMENTS = {
     @step
     def doubled(table: pd.DataFrame) -> pd.DataFrame:
         return table * 2
+
+    @step
+    def summary(doubled: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"what": ["<b>mean|", "most"], "is": [doubled["number"].mean(), 58.0]})
+
+    @step
+    def row_sums(doubled: pd.DataFrame) -> pd.Series:
+        return doubled["number"].head(3).set_axis(["a", "b", "c"])
     """,
 }
 WIRING = """
 [params]
 rows = 30
+[outputs]
+doubled = "data/out/doubled.parquet"
+summary = "data/out/summary.csv"
+row_sums = "data/out/row_sums.csv"
 """
 
 
@@ -73,6 +85,30 @@ def test_markdown_is_printed(done: Project) -> None:
     assert (said.returncode, said.stderr) == (0, "")
     assert said.stdout.startswith("### `demo`: Completed.\n")
     assert "| `s01` | ran |" in said.stdout
+
+
+def test_small_tables_among_the_outputs_are_shown_and_large_ones_are_not(done: Project) -> None:
+    said = done.command("report", "--markdown").stdout
+    assert "**Output** `summary`\n\n| what | is |\n| --- | ---: |\n" in said
+    assert "| \\<b\\>mean\\| | 29 |\n| most | 58 |\n" in said
+    assert "| a | 0 |\n| b | 2 |\n| c | 4 |\n" in said
+    assert "**Output** `doubled`" not in said
+    done.command("report")
+    page = (last_run(done) / "report.html").read_text(encoding="utf-8")
+    assert "<caption>summary</caption>" in page
+    assert '<td>&lt;b&gt;mean|</td>\n<td class="number">29</td>' in page
+
+
+def test_a_small_table_that_is_damaged_or_gone_is_left_out(done: Project) -> None:
+    for file in (done.folder / "checkpoints").rglob("summary*"):
+        file.chmod(0o600)
+        file.write_bytes(b"damaged")
+    said = done.command("report", "--markdown")
+    assert said.returncode == 0
+    assert "**Output** `summary`" not in said.stdout
+    assert "**Output** `row_sums`" in said.stdout
+    shutil.rmtree(done.folder / "checkpoints")
+    assert "**Output**" not in done.command("report", "--markdown").stdout
 
 
 def test_markdown_goes_to_a_file_that_is_named(done: Project, tmp_path: Path) -> None:

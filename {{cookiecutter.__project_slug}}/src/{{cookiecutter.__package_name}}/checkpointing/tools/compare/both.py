@@ -215,7 +215,7 @@ def _script_order(
 
 
 def _aside(settings: Settings, folder: Path, used: int) -> Settings:
-    """The settings with checkpoints and published outputs in another folder.
+    """The settings with checkpoints and published outputs in another folder, and all run here.
 
     `used` are the bytes of max_disk that the project's own checkpoints take.
     """
@@ -230,7 +230,7 @@ def _aside(settings: Settings, folder: Path, used: int) -> Settings:
     return replace(
         settings,
         memory=settings.memory.model_copy(update={"checkpoints": moved}),
-        wiring=settings.wiring.model_copy(update={"outputs": outputs}),
+        wiring=settings.wiring.model_copy(update={"outputs": outputs, "run_on": {}}),
     )
 
 

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from ...base.errors import CheckpointingError, ConfigurationError
 from ...disk.place import runs_place
-from ...memory.budget import EffectiveBudget, effective_budget
+from ...graph.steps import Segment
+from ...memory.budget import EffectiveBudget, effective_budget, executor_budget
 from ...memory.forecast import PartForecast, forecast_of
 from ...memory.limits import machine_limits
-from ...memory.plan import Choice, peak_step
+from ...memory.plan import Choice, peak_step, plan
 from ...memory.profile import read_profile
 from ...reuse.bound import Bound, bind, known_input_bytes
 from ...reuse.standing import (
@@ -33,7 +34,7 @@ from ...run.verdicts import require_fit
 from ...terminal.changes import parse_changes
 from ...terminal.ending import ended, exit_code
 from .mermaid import flowchart
-from .outlook import Boundary, Outlook, outlook_of
+from .outlook import Boundary, Elsewhere, Outlook, outlook_of
 from .table import print_outlook
 
 
@@ -104,8 +105,32 @@ def _outlook(bound: Bound, budget: EffectiveBudget, stand: Sequence[Standing]) -
     runs_place(settings).is_ours()
     upstream = reusable(stand)
     profile = read_profile(settings.runs, graph.name, budget.count)
-    forecast = forecast_of(graph, profile, settings.memory, known_input_bytes(bound, upstream))
-    return outlook_of(forecast, budget.bytes, settings.memory.segment.headroom)
+    memory, sizes = settings.memory, known_input_bytes(bound, upstream)
+    headroom = memory.segment.headroom
+    forecast = forecast_of(graph, profile, memory, sizes)
+    sent = [s for s in graph.segments if s.name in settings.wiring.run_on]
+    elsewhere = tuple(
+        Elsewhere(
+            segment,
+            settings.wiring.run_on[segment.name],
+            plan(
+                forecast,
+                graph.span(segment),
+                _budget_of(bound, segment, budget).bytes,
+                headroom,
+            ),
+        )
+        for segment in sent
+    )
+    return outlook_of(forecast, budget.bytes, headroom, elsewhere)
+
+
+def _budget_of(bound: Bound, segment: Segment, budget: EffectiveBudget) -> EffectiveBudget:
+    """The budget of a segment: that of a run, or the memory of its executor."""
+    wiring = bound.settings.wiring
+    if (name := wiring.run_on.get(segment.name)) is None:
+        return budget
+    return executor_budget(name, int(wiring.executors[name].memory), budget.count)
 
 
 def _refusals(
@@ -117,6 +142,12 @@ def _refusals(
     for segment, planned in outlook.declared.items():
         try:
             require_fit(planned, outlook.forecast, segment, known_by[segment.name], budget)
+        except CheckpointingError as error:
+            refusals[segment.name] = error
+    for each in outlook.elsewhere:
+        segment, limit = each.segment, _budget_of(bound, each.segment, budget)
+        try:
+            require_fit(each.planned, outlook.forecast, segment, known_by[segment.name], limit)
         except CheckpointingError as error:
             refusals[segment.name] = error
     return refusals
@@ -158,12 +189,15 @@ def outlook_json(
       `bytes_read`, `unknown`}]}]; `why` it begins there: segment, sink (it follows one),
       before sink, items, or memory; `peak_step` is null if writing the checkpoint needs the most
       memory;
+    - `elsewhere`: [{`name`, `executor`, `budget_bytes`, `parts`, `peak_bytes`}], the segments that
+      run on an executor, which are in no other list;
     - `boundaries`: [{`before`, a segment; `pays`; `verdict`: sink, needed, free, costs or hinders;
       `cost_bytes`; `live_bytes`, of the values kept across it; `instead`: steps before which there
       would be a cut without it; `unknown`}];
     - `other_budgets`: [{`budget_bytes`, `declared` and `best`: {`parts`, `peak_bytes`,
       `bytes_moved`}, null where that does not fit}]; `least`: {`budget_bytes`, `step`}, the budget
-      below which that step does not fit in any part, even without headroom;
+      below which that step does not fit in any part, even without headroom; null where no segment
+      runs here;
     - `next_run`: [{`name`, `steps`}], the steps of each segment that the next run runs for certain:
       of a segment that waits for another none are known;
     - `error`: as in `run --json`, if a run would refuse to start.
@@ -171,7 +205,7 @@ def outlook_json(
     graph, best = outlook.forecast.graph, outlook.best
     names = [step.name for step in graph.steps]
     count = sum(len(planned.parts) for planned in outlook.declared.values())
-    least, least_step = outlook.least
+    least = outlook.least
     return {
         "pipeline": graph.name,
         "budget_bytes": budget.bytes,
@@ -195,6 +229,16 @@ def outlook_json(
             }
             for segment, planned in outlook.declared.items()
         ],
+        "elsewhere": [
+            {
+                "name": each.segment.name,
+                "executor": each.executor,
+                "budget_bytes": each.planned.budget,
+                "parts": len(each.planned.parts),
+                "peak_bytes": each.planned.peak,
+            }
+            for each in outlook.elsewhere
+        ],
         "boundaries": [_boundary(outlook, boundary) for boundary in outlook.boundaries],
         "other_budgets": [
             {
@@ -204,7 +248,7 @@ def outlook_json(
             }
             for other in outlook.others
         ],
-        "least": {"budget_bytes": least, "step": names[least_step]},
+        "least": least and {"budget_bytes": least[0], "step": names[least[1]]},
         **({"error": failure.as_json()} if failure else {}),
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...graph.graph import Graph
+from ...graph.steps import Segment
 from ...memory.forecast import PartForecast
 from .outlook import Outlook
 from .table import steps_summary
@@ -22,7 +23,7 @@ _WHY |= {"before sink": ": cut before a sink", "items": ": cut for a step with i
 
 
 def flowchart(outlook: Outlook) -> str:
-    """The declared segments, as a plan cuts them into parts.
+    """The declared segments, as a plan cuts them into parts, here and on their executors.
 
     A thick arrow is a value that one part writes and another reads. Outputs have round ends, and
     sinks two lines at each side. If there are many steps, the chart shows only the parts, with the
@@ -36,8 +37,8 @@ def flowchart(outlook: Outlook) -> str:
 
 def _by_step(outlook: Outlook, graph: Graph) -> Iterator[str]:
     part_of: dict[int, int] = {}
-    for number, (segment, planned) in enumerate(outlook.declared.items()):
-        yield f'subgraph s{number}["{segment.name}"]'
+    for number, (segment, planned) in enumerate(outlook.plans.items()):
+        yield f'subgraph s{number}["{_heading(outlook, segment)}"]'
         for place, part_forecast in enumerate(planned.parts, start=1):
             nodes = [f"  {_node(graph, n)}" for n in part_forecast.steps]
             part_of |= dict.fromkeys(part_forecast.steps, part_forecast.steps.start)
@@ -56,6 +57,12 @@ def _by_step(outlook: Outlook, graph: Graph) -> Iterator[str]:
             yield f"n{maker} {arrow} n{number}"
 
 
+def _heading(outlook: Outlook, segment: Segment) -> str:
+    where = [each.executor for each in outlook.elsewhere if each.segment == segment]
+    text = f"{segment.name}, on {where[0]}" if where else segment.name
+    return text.replace('"', "#quot;")  # an executor may have any name
+
+
 def _node(graph: Graph, number: int) -> str:
     label = f'"{title(graph.steps[number])}"'
     if graph.steps[number].is_sink:
@@ -66,8 +73,8 @@ def _node(graph: Graph, number: int) -> str:
 
 def _by_part(outlook: Outlook, graph: Graph) -> Iterator[str]:
     parts: list[PartForecast] = []
-    for number, (segment, planned) in enumerate(outlook.declared.items()):
-        yield f'subgraph s{number}["{segment.name}"]'
+    for number, (segment, planned) in enumerate(outlook.plans.items()):
+        yield f'subgraph s{number}["{_heading(outlook, segment)}"]'
         for part_forecast in planned.parts:
             outputs = graph.outputs(part_forecast.steps)
             published = f"<br/>outputs: {_some(outputs)}" if outputs else ""

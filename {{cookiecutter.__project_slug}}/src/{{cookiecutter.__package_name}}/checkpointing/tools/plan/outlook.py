@@ -5,12 +5,13 @@ It is for a run from the beginning that reuses nothing. All sizes are bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from ...codecs.several import value_of
+from ...graph.graph import Graph
 from ...graph.steps import Segment
 from ...memory.forecast import Forecast, PartForecast
 from ...memory.plan import (
@@ -100,8 +101,18 @@ class OtherBudget:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """The plan of a segment that runs on an executor, under the memory of that."""
+
+    segment: Segment
+    executor: str
+    planned: Plan
+
+
+@dataclass(frozen=True)
 class Outlook:
-    """The plans of a pipeline under a budget.
+    """The plans of a pipeline under a budget. Of segments that run elsewhere, just `elsewhere`
+    speaks: they hold nothing here, and there is a cut before and after them.
 
     Attributes:
         declared: the plan of each segment, in the order of the segments.
@@ -109,9 +120,9 @@ class Outlook:
         lower_bound: the fewest bytes that any parts write and read within the memory of `best` or,
             where that is more, of the declared ones.
         boundaries: the declared ones, each judged while the others remain.
-        others: other budgets, the smallest first.
+        others: other budgets, the smallest first; none if no segment runs here.
         least: the budget below which a declared segment does not fit, headroom or not, and the
-            number of the step that then cannot run.
+            number of the step that then cannot run; None if no segment runs here.
     """
 
     forecast: Forecast
@@ -122,11 +133,18 @@ class Outlook:
     lower_bound: int
     boundaries: tuple[Boundary, ...]
     others: tuple[OtherBudget, ...]
-    least: tuple[int, int]
+    least: tuple[int, int] | None
+    elsewhere: tuple[Elsewhere, ...] = ()
+
+    @property
+    def plans(self) -> dict[Segment, Plan]:
+        """The plan of each segment, wherever it runs, in the order of the segments."""
+        plans = self.declared | {each.segment: each.planned for each in self.elsewhere}
+        return {segment: plans[segment] for segment in self.forecast.graph.segments}
 
     @property
     def peak(self) -> int:
-        return max(planned.peak for planned in self.declared.values())
+        return max((planned.peak for planned in self.declared.values()), default=0)
 
     @property
     def written(self) -> int:
@@ -139,7 +157,9 @@ class Outlook:
     @property
     def fixed(self) -> int:
         """Memory that is in use before any step: Python, its libraries, the runtime's processes."""
-        return max(self.forecast.baselines.values(), default=0)
+        baselines = self.forecast.baselines
+        here = (segment.name for segment in self.declared)
+        return max((baselines[name] for name in here if name in baselines), default=0)
 
     @property
     def usable(self) -> int:
@@ -153,9 +173,9 @@ class Outlook:
     def why(
         self, part_forecast: PartForecast
     ) -> Literal["segment", "sink", "before sink", "items", "memory"]:
-        """Why a part of `declared` begins where it does: `sink` is behind one."""
+        """Why a part of `plans` begins where it does: `sink` is behind one."""
         graph, start = self.forecast.graph, part_forecast.steps.start
-        if any(start == planned.parts[0].steps.start for planned in self.declared.values()):
+        if any(start == planned.parts[0].steps.start for planned in self.plans.values()):
             return "segment"
         if graph.steps[start].each or graph.steps[start - 1].each:
             return "items"
@@ -176,41 +196,88 @@ class Outlook:
         return len(self.unknown) < len(self.forecast.graph.steps)
 
 
-def outlook_of(forecast: Forecast, budget: int, headroom: float) -> Outlook:
+def outlook_of(
+    forecast: Forecast, budget: int, headroom: float, elsewhere: tuple[Elsewhere, ...] = ()
+) -> Outlook:
     """Plan a pipeline under a budget, in all the ways that are worth comparing.
 
-    `headroom` is the share of the budget that stays free where possible.
+    Args:
+        headroom: the share of the budget that stays free where possible.
+        elsewhere: the segments that run elsewhere.
     """
     graph = forecast.graph
     every = range(len(graph.steps))
     spans = {segment: graph.span(segment) for segment in graph.segments}
-    costs, sinks = forecast.costs(every), forecast.must_cut(every)
+    away = [spans[each.segment] for each in elsewhere]
+    costs = forecast.costs(every).without({number for span in away for number in span})
+    walls = {edge for span in away for edge in (span.start, span.stop)} - {0, every.stop}
+    sinks = forecast.must_cut(every) | walls
     fixed_cuts = sinks | {span.start for span in spans.values() if span.start}
-    declared = {s: plan(forecast, span, budget, headroom) for s, span in spans.items()}
-    peaks = (planned.peak for planned in declared.values())
-    least = least_peak(costs, fixed_cuts)
-    misfit = first_misfit(costs, fixed_cuts, least - 1)
-    assert misfit is not None, "some step makes it the least"
+    sent = {each.segment for each in elsewhere}
+    declared = {
+        s: plan(forecast, span, budget, headroom) for s, span in spans.items() if s not in sent
+    }
+    highest = max((planned.peak for planned in declared.values()), default=0)
+    others: tuple[OtherBudget, ...] = ()
+    least: tuple[int, int] | None = None
+    if declared:
+        others = _others(ladder(costs, fixed_cuts), ladder(costs, sinks), headroom)
+        lowest = least_peak(costs, fixed_cuts)
+        misfit = first_misfit(costs, fixed_cuts, lowest - 1)
+        assert misfit is not None, "some step makes it the least"
+        least = lowest, misfit
     return Outlook(
         forecast,
         budget,
         headroom,
         declared,
-        plan(forecast, every, budget, headroom),
-        choose(costs, sinks, max(usable(budget, headroom), *peaks)).transfers,
-        _boundaries(forecast, list(spans.values()), budget, headroom),
-        _others(ladder(costs, fixed_cuts), ladder(costs, sinks), headroom),
-        (least, misfit),
+        _best(forecast, _joined(spans[segment] for segment in declared), budget, headroom),
+        choose(costs, sinks, max(usable(budget, headroom), highest)).transfers,
+        _boundaries(
+            forecast,
+            [pair for pair in pairwise(spans.values()) if not sent & _between(graph, pair)],
+            budget,
+            headroom,
+        ),
+        others,
+        least,
+        elsewhere,
     )
 
 
+def _joined(spans: Iterable[range]) -> list[range]:
+    """Spans in their order, those that touch as one."""
+    joined: list[range] = []
+    for span in spans:
+        if joined and joined[-1].stop == span.start:
+            span = range(joined.pop().start, span.stop)
+        joined.append(span)
+    return joined
+
+
+def _best(forecast: Forecast, runs: Sequence[range], budget: int, headroom: float) -> Plan:
+    """The plan of all steps that run here, where no boundary but that of a run counts."""
+    plans = [plan(forecast, run, budget, headroom) for run in runs]
+    misfits = [planned.misfit for planned in plans if planned.misfit is not None]
+    return Plan(
+        tuple(part for planned in plans for part in planned.parts),
+        budget,
+        max((planned.limit for planned in plans), default=usable(budget, headroom)),
+        min(misfits, default=None),
+    )
+
+
+def _between(graph: Graph, pair: tuple[range, range]) -> set[Segment]:
+    return {graph.producer(graph.steps[span.start].name) for span in pair}
+
+
 def _boundaries(
-    forecast: Forecast, spans: Sequence[range], budget: int, headroom: float
+    forecast: Forecast, pairs: Sequence[tuple[range, range]], budget: int, headroom: float
 ) -> tuple[Boundary, ...]:
-    """Every boundary, judged by the two segments that it separates: it changes no other part."""
+    """Boundaries, judged each by the two segments that it separates: it changes no other part."""
     graph = forecast.graph
     boundaries = []
-    for former, latter in pairwise(spans):
+    for former, latter in pairs:
         both = range(former.start, latter.stop)
         without = plan(forecast, both, budget, headroom)
         kept = plan(forecast, both, budget, headroom, {latter.start})

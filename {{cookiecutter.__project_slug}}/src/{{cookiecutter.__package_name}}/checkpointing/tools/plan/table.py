@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ...base.units import size
@@ -45,7 +46,7 @@ def print_outlook(
     if outlook.is_measured:
         if outlook.boundaries:
             console.print("", _boundaries_table(outlook), sep="\n")
-        console.print("", _budgets_table(outlook), "", sep="\n")
+        console.print("", *([_budgets_table(outlook), ""] if outlook.others else []), sep="\n")
     for sentence in (*_notes(outlook, outdated, refused), *filter(None, [next_run])):
         console.print(sentence, highlight=False, markup=False)
 
@@ -65,7 +66,13 @@ def _parts_table(outlook: Outlook, budget: EffectiveBudget, *, is_wide: bool) ->
                 steps_summary(outlook.forecast, part_forecast),
                 *_figures(outlook, part_forecast, is_wide),
             )
-    if outlook.is_measured:
+    for each in outlook.elsewhere:
+        planned = each.planned
+        share = f" [dim]of {size(planned.budget)} on {escape(each.executor)}[/]"
+        figures = [f"{size(planned.peak)}{share}"] if outlook.is_measured else []
+        where = "" if outlook.is_measured else share
+        table.add_row(f"{each.segment.name}{where}", _parts(len(planned.parts)), *figures)
+    if outlook.is_measured and outlook.declared:
         best = outlook.best
         table.add_section()
         count = sum(len(planned.parts) for planned in outlook.declared.values())
@@ -194,10 +201,12 @@ def _notes(outlook: Outlook, outdated: Sequence[str], refused: Collection[str]) 
             f"says little of what it needs. On top of what is held when it begins, the plan counts "
             f"at most {size(ELASTIC_BYTES)} for each of these: {', '.join(outlook.elastic)}."
         )
-    yield f"{size(outlook.fixed)} of every peak is held before any step: Python and its libraries."
+    if outlook.declared:
+        held = size(outlook.fixed)
+        yield f"{held} of every peak is held before any step: Python and its libraries."
     if outlook.budget >= outlook.peak > outlook.usable:
         yield f"Some step needs more than {size(outlook.usable)}, so some of the headroom is used."
-    if outlook.peak <= outlook.usable:
+    if outlook.declared and outlook.peak <= outlook.usable:
         yield from _comparison(outlook)
     if outputs := graph.outputs(range(len(graph.steps))):
         yield f"Outputs are written in any case, and not counted: {', '.join(outputs)}."
@@ -224,12 +233,16 @@ def _comparison(outlook: Outlook) -> Iterator[str]:
 def _misfits(outlook: Outlook, refused: Collection[str]) -> Iterator[str]:
     """The steps that do not fit, and the smallest budget in which all fit."""
     steps = outlook.forecast.graph.steps
-    misfits = {s.name: p.misfit for s, p in outlook.declared.items() if p.misfit is not None}
+    where = {each.segment.name: f" on `{each.executor}`" for each in outlook.elsewhere}
+    misfits = {s.name: p.misfit for s, p in outlook.plans.items() if p.misfit is not None}
     for segment, misfit in misfits.items():
         tried = " A run would try: it was not measured as it is now." * (segment not in refused)
-        yield f"`{steps[misfit].name}` does not fit, however its segment is cut.{tried}"
+        there = where.get(segment, "")
+        yield f"`{steps[misfit].name}` does not fit{there}, however its segment is cut.{tried}"
+    if outlook.least is None:
+        return
     least, step = outlook.least
-    if misfits:
+    if misfits.keys() - where.keys():
         yield f"Every step fits from {size(rounded_up(least))}."
     else:
         below = f"Below {size(rounded_up(least))} `{steps[step].name}` does not fit"

@@ -12,6 +12,7 @@ from ...run.record import RunRecord
 from .executors import ExecutorRow, executor_rows
 from .facts import Measured, Row, measured, rows
 from .runs import MemoryOverTime, PastRun, later_without_record, memory_over_time, past_runs
+from .small_tables import SmallTable, small_tables
 from .values import ValueGraph, value_graph
 from .words import has_run
 
@@ -31,6 +32,7 @@ class Content:
     timeline: MemoryOverTime
     timeline_run: RunRecord
     graph: ValueGraph
+    tables: tuple[SmallTable, ...]
     notes: tuple[str, ...]
 
     @property
@@ -59,6 +61,7 @@ def read_content(project: Project) -> Content:
         timeline=timeline,
         timeline_run=timeline_run,
         graph=value_graph(project.graph, segments),
+        tables=tuple(small_tables(project, runs[0].record, segments)),
         notes=tuple(_notes(project, runs[0])),
     )
 

@@ -21,6 +21,16 @@ class Measured:
     run: RunRecord
     is_earlier: bool
 
+    @property
+    def budget_bytes(self) -> int:
+        """What it was allowed to hold: the budget of the run, or the memory of its executor."""
+        return self.facts.budget_bytes or self.run.budget_bytes
+
+    @property
+    def where(self) -> str:
+        """Where it ran, as the end of a phrase; empty if that was here."""
+        return f" on {self.facts.executor}" if self.facts.executor else ""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -47,6 +57,12 @@ class Row:
     """How many batches of its value it made, which had `made_rows` in all."""
 
     made_rows: int = 0
+
+    budget_bytes: int = 0
+    """What its segment was allowed to hold."""
+
+    where: str = ""
+    """Where its segment ran; empty if that was here."""
 
     @property
     def is_in_batches(self) -> bool:
@@ -131,6 +147,8 @@ def _step_row(segment: Measured, step: StepRecord, label: str) -> Row:
         rows=step.rows,
         made_batches=step.made_batches,
         made_rows=step.made_rows,
+        budget_bytes=segment.budget_bytes,
+        where=segment.where,
     )
 
 
@@ -149,5 +167,7 @@ def _commit_row(segment: Measured, part: int, label: str) -> list[Row]:
             read_seconds=0.0,
             compute_seconds=0.0,
             write_seconds=sum(write.seconds for write in writes),
+            budget_bytes=segment.budget_bytes,
+            where=segment.where,
         )
     ]

@@ -31,7 +31,7 @@ def _blocks(content: Content) -> Iterator[str]:
     measured = [row for row in content.rows if row.peak_bytes]
     if measured:
         yield "**Highest peaks**"
-        yield _peaks(measured, run.budget_bytes)
+        yield _peaks(measured)
     if in_batches := [row for row in content.rows if row.is_in_batches]:
         yield "**In batches**"
         yield _batches(in_batches)
@@ -47,6 +47,10 @@ def _blocks(content: Content) -> Iterator[str]:
     if cuts:
         yield "**Cuts**"
         yield "\n".join(cuts)
+    for table in content.tables:
+        yield f"**Output** {_code(table.name)}"
+        rows = [[_text(cell) for cell in row] for row in table.rows]
+        yield _table([*map(_text, table.columns)], rows, numbers=table.numbers)
     yield f"Run of {_text(moment(run.started_at))}."
 
 
@@ -57,24 +61,25 @@ def _segments(content: Content) -> str:
         measured = [
             str(facts.parts or ""),
             size(facts.peak_bytes) if facts.peak_bytes else "",
-            share(facts.peak_bytes, content.run.budget_bytes) if facts.peak_bytes else "",
+            share(facts.peak_bytes, segment.budget_bytes) if facts.peak_bytes else "",
             duration(facts.seconds) if facts.seconds else "",
             size(facts.bytes_written) if facts.bytes_written else "",
         ]
         when = f" (measured {moment(segment.run.started_at)})" if segment.is_earlier else ""
-        rows.append([_code(segment.name), _text(segment.status + when), *map(_text, measured)])
+        status = _text(segment.status + segment.where + when)
+        rows.append([_code(segment.name), status, *map(_text, measured)])
     headings = ["segment", "status", "parts", "peak", "of budget", "time", "written"]
     return _table(headings, rows, numbers=range(2, 7))
 
 
-def _peaks(rows: Sequence[Row], budget: int) -> str:
+def _peaks(rows: Sequence[Row]) -> str:
     highest = sorted(rows, key=lambda row: -row.peak_bytes)[:_TOP]
     cells = [
         [
             _code(row.label),
-            _code(row.segment),
+            f"{_code(row.segment)} {_text(row.where)}".rstrip(),
             size(row.peak_bytes),
-            share(row.peak_bytes, budget),
+            share(row.peak_bytes, row.budget_bytes),
             "" if not row.began_bytes else size(row.began_bytes),
         ]
         for row in highest

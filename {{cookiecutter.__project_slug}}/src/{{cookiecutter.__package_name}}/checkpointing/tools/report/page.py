@@ -35,7 +35,8 @@ def page(content: Content) -> str:
     sizes = disk_bytes(written)
     measured_runs = [past.record for past in content.runs if past.record.peak_bytes]
     held_peak = max(timeline.held_bytes, default=0)
-    step_peak = max((row.peak_bytes for row in peaks), default=0)
+    here = [row for row in peaks if not row.where]  # others are on another scale
+    step_peak = max((row.peak_bytes for row in here), default=0)
     template = _environment().get_template("page.html")
     return template.render(
         style=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
@@ -54,7 +55,7 @@ def page(content: Content) -> str:
         memory_budget=Ceiling(held_peak, timeline_run.budget_bytes).label,
         peaks_budget=Ceiling(step_peak, run.budget_bytes).label,
         memory_chart=memory_chart(timeline, timeline_run) if timeline.seconds else None,
-        peaks_chart=peaks_chart(peaks, run.budget_bytes) if peaks else None,
+        peaks_chart=peaks_chart(here, run.budget_bytes) if here else None,
         times_chart=times_chart(times) if times else None,
         values_chart=values_chart(content.graph),
         disk_chart=disk_chart(written, sizes) if written else None,

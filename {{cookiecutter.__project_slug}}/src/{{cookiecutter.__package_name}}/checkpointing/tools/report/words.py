@@ -12,6 +12,7 @@ _WHY_IT_FAILED = {
     "inexact_value": "a value cannot be kept exactly",
     "storage": "storage failed",
     "locked": "another run was at work",
+    "executor": "infrastructure failed, or may still live",
     "interrupted": "it was stopped",
 }
 _COUNTS = {"held": "held memory", "rss": "resident memory"}

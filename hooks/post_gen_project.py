@@ -1,5 +1,5 @@
-"""After all files are written: remove the CI and the engines that were not chosen, record what the
-template's files are like, and say what comes next."""
+"""After all files are written: remove the CI, the engines and the training that were not chosen,
+record what the template's files are like, and say what comes next."""
 
 import json
 import os
@@ -26,13 +26,22 @@ def prune(project: Path, ci: str) -> None:
                 (project / folder).rmdir()
 
 
-def choose(project: Path, engine: str) -> None:
+def choose(package: Path, engine: str) -> None:
     """Move the segments for the chosen engine over those for pandas, and remove the others."""
-    [package] = [path.parent for path in project.glob("src/*/checkpointing")]
     for name in ENGINES:
         for segment in (package / f"segments_{name}").glob("s*.py") if name == engine else ():
             segment.replace(package / "segments" / segment.name)
         shutil.rmtree(package / f"segments_{name}")
+
+
+def train(project: Path, package: Path, training: str) -> None:
+    """Let the pipeline end with the segment that trains a model, or remove that and its tests."""
+    pipeline = package / "pipeline_training.py"
+    if training != "off":
+        pipeline.replace(package / "pipeline.py")
+    for path in (pipeline, package / "segments/s06_train.py", project / "tests/test_train.py"):
+        if training == "off":
+            path.unlink()
 
 
 def commit_of(answers: dict[str, str]) -> str:
@@ -56,12 +65,11 @@ def commit_of(answers: dict[str, str]) -> str:
     return done.stdout.strip() or "unknown"
 
 
-def record_files(project: Path, version: str, commit: str) -> None:
+def record_files(project: Path, runtime: Path, version: str, commit: str) -> None:
     """Write a checksum of each file that stays the template's: `review` tells which were edited.
 
     The runtime reads the record, so the runtime writes it.
     """
-    [runtime] = project.glob("src/*/checkpointing")
     seal = runpy.run_path(str(runtime / "base" / "seal.py"))
     seal["write_record"](project, runtime, TEMPLATE, version, commit)
 
@@ -79,8 +87,10 @@ README.md says where your own steps go."""
 
 def main(answers: dict[str, str]) -> None:
     prune(Path.cwd(), answers["ci"])
-    choose(Path.cwd(), answers["engine"])
-    record_files(Path.cwd(), answers["_version"], commit_of(answers))
+    [runtime] = Path.cwd().glob("src/*/checkpointing")
+    choose(runtime.parent, answers["engine"])
+    train(Path.cwd(), runtime.parent, answers["training"])
+    record_files(Path.cwd(), runtime, answers["_version"], commit_of(answers))
     if "_commit" not in answers:  # cruft generates into temporary folders, more than once
         print(next_steps(Path.cwd(), answers["__project_slug"]))
 

@@ -22,17 +22,19 @@ RULES = {  # question: the form of a right answer, the form in words, an example
     "ci": ("github|gitlab|none", "", "github"),
     "language": ("en|es", "", "en"),
     "engine": ("pandas|polars|duckdb|spark", "", "pandas"),
+    "training": ("off|local|skypilot", "", "off"),
 }
 SMALLEST_GB = {"Python": 0.5, "Spark": 2}  # processes and JVM hold half of it before any data
 FLAGS = {"--no-input", "-f", "--overwrite-if-exists", "--default-config"}  # they take no value
 TAKEN = """activate altair annotated_doc annotated_types ast_serialize attr attrs cfgv click
-    colorama conftest dateutil distlib duckdb filelock identify iniconfig jinja2 jsonschema
+    colorama conftest dateutil distlib duckdb filelock identify iniconfig jinja2 joblib jsonschema
     jsonschema_specifications librt markdown_it markdown_it_py markupsafe mdurl mypy mypy_extensions
-    mypyc narwhals nodeenv numpy packaging pandas pandas_stubs pathspec pip platformdirs pluggy
-    polars polars_runtime_32 pre_commit psutil py4j pyarrow pydantic pydantic_core pygments pyspark
-    pytest python python3 python_dateutil python_discovery pyyaml referencing rich rpds rpds_py ruff
-    setuptools shellingham six src test tests typer types_psutil typing_extensions typing_inspection
-    tzdata uv virtualenv vl_convert vl_convert_python wheel xxhash yaml"""
+    mypyc narwhals nodeenv numpy obstore packaging pandas pandas_stubs pathspec pip platformdirs
+    pluggy polars polars_runtime_32 pre_commit prettytable psutil py4j pyarrow pydantic
+    pydantic_core pygments pyspark pytest python python3 python_dateutil python_discovery pyyaml
+    referencing rich rpds rpds_py ruff scikit_learn scipy setuptools shellingham six sklearn skops
+    src test tests threadpoolctl typer types_psutil typing_extensions typing_inspection tzdata uv
+    virtualenv vl_convert vl_convert_python wcwidth wheel xxhash yaml"""
 
 
 def form_rule(key: str, value: str) -> str:
@@ -54,9 +56,8 @@ def name_rule(slug: str, package: str) -> str:
         return "alone makes the names: leave out __project_slug and __package_name"
     if slug[0].isdigit() or keyword.iskeyword(package):
         return f"must make a name that Python can import, and {package} is none"
-    if package in sys.stdlib_module_names or package in TAKEN.split():
-        return f"must not hide Python's or the project's own tools, as {package} would"
-    return ""
+    hides = package in {*sys.stdlib_module_names, *TAKEN.split()}
+    return f"must not hide Python's or the project's own tools, as {package} would" if hides else ""
 
 
 def broken_rules(answers: dict[str, str]) -> dict[str, str]:
@@ -68,8 +69,7 @@ def broken_rules(answers: dict[str, str]) -> dict[str, str]:
     ram, quota = (float(RULES[key][2] if key in broken else answers[key]) for key in sizes)
     tool = "Spark" if answers["engine"] == "spark" else "Python"
     rule = f"makes a budget below the {SMALLEST_GB[tool]} GB that {tool} needs to start in"
-    is_too_small = ram * quota / 100 < SMALLEST_GB[tool]
-    return (dict.fromkeys(sizes, rule) if is_too_small else {}) | broken
+    return (dict.fromkeys(sizes, rule) if ram * quota / 100 < SMALLEST_GB[tool] else {}) | broken
 
 
 def unknown_keys(words: list[str], answers: dict[str, str]) -> list[str]:

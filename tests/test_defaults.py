@@ -37,6 +37,8 @@ BESIDES_THE_RUNTIME = {
     "docs/porting.md",
     "docs/review-standard.md",
     "docs/shared-storage.md",
+    "docs/tenth-case.md",
+    "docs/training.md",
     "memory_budget.toml",
     "pipeline.toml",
     "pyproject.toml",

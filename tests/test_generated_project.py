@@ -186,10 +186,9 @@ def test_the_entry_point_imports_nothing_heavy(default_project: Project) -> None
     assert printed.stdout.strip() == "set()"
 
 
-def test_what_is_imported_is_declared_and_what_is_declared_is_imported(
-    default_project: Project,
-) -> None:
-    metadata = default_project.toml("pyproject.toml")["project"]
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported(bakery: Bakery) -> None:
+    """Of a project with all that the questions offer; the engines are extras."""
+    metadata = bakery.bake(training="skypilot").toml("pyproject.toml")["project"]
     extras = metadata["optional-dependencies"]
     wanted = ("report", "models", "polars", "duckdb", "shared")
     specs = [*metadata["dependencies"], *(spec for extra in wanted for spec in extras[extra])]
@@ -213,6 +212,19 @@ def test_the_default_environment_has_what_the_report_s_page_needs(
     content = default_project.toml("pyproject.toml")
     extra = content["project"]["optional-dependencies"]["report"]
     assert set(extra) <= set(content["dependency-groups"]["dev"])
+
+
+def test_git_takes_every_file_of_a_new_project(bakery: Bakery) -> None:
+    project = bakery.bake(training="local")
+    subprocess.run(["git", "init", "--quiet", project.folder], check=True)
+    ignored = subprocess.run(
+        ["git", "status", "--porcelain", "--ignored", "--untracked-files=all"],
+        cwd=project.folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert [line for line in ignored.splitlines() if line.startswith("!!")] == []
 
 
 def test_the_readme_of_the_project_names_real_files(default_project: Project) -> None:

@@ -38,6 +38,7 @@ WRONG = {
     "ci": "jenkins",
     "language": "fr",
     "engine": "dask",
+    "training": "gpu",
 }
 pre_gen = runpy.run_path(str(ROOT / "hooks" / "pre_gen_project.py"), run_name="pre_gen")
 
@@ -103,6 +104,9 @@ def test_what_is_no_plain_number_above_zero_is_refused(
         ("language", "ES"),
         ("engine", "Polars"),
         ("engine", "polars|duckdb"),
+        ("training", "Local"),
+        ("training", "local|off"),
+        ("training", "yes"),
     ],
 )
 def test_what_is_out_of_bounds_is_refused(refusal: Refuse, key: str, value: str) -> None:

@@ -339,6 +339,34 @@ def test_an_answer_is_changed_by_an_update(project: Project) -> None:
     )
 
 
+def test_a_project_from_before_a_question_gets_its_default(
+    template: Template, project: Project
+) -> None:
+    state = project.folder / ".cruft.json"
+    edit(state, '      "training": "off",\n', "")
+    commit(project.folder)
+    template.release()
+
+    update(project)
+
+    assert has_the_next_version(project)
+    assert changed(project).keys() == UPDATED
+    assert json.loads(state.read_text())["context"]["cookiecutter"]["training"] == "off"
+
+
+@pytest.mark.exhaustive
+def test_training_that_is_chosen_later_brings_what_it_needs_and_leaves_the_segments(
+    project: Project,
+) -> None:
+    update(project, "--variables-to-update", json.dumps({"training": "local"}))
+    assert '"scikit-learn>=' in project.text("pyproject.toml")
+    assert {"README.md", "tests/test_train.py"} <= changed(project).keys()
+    assert not project.has_file("src/flight_delays/segments/s06_train.py")
+    assert "run_on" not in project.toml("pipeline.toml")
+    tests = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_train.py")
+    assert "generate a new project to copy it from" in run(*tests, cwd=project.folder)
+
+
 def test_what_an_update_leaves_alone_is_there(default_project: Project) -> None:
     skipped = default_project.toml("pyproject.toml")["tool"]["cruft"]["skip"]
     assert [path for path in skipped if not (default_project.folder / path).exists()] == []

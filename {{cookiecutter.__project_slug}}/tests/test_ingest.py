@@ -23,6 +23,7 @@ FLIGHT = {
     "origin": "EWR",
     "dest": "IAH",
     "dep_delay": 2.0,
+    "arr_delay": 11.0,
     "air_time": 227.0,
 }
 CALM = {"temp": 50.0, "wind_speed": 5.0, "precip": 0.0, "visib": 10.0}
@@ -57,6 +58,7 @@ def test_a_flight_has_the_moment_when_it_is_due_and_the_places_of_both_ends(
         "tailnum": "N14228",
         "origin": "EWR",
         "dest": "IAH",
+        "arr_delay": 11.0,
         "air_time": 227.0,
         "due": pd.Timestamp("2013-01-01 10:29", tz="UTC"),
         "delay": 2.0,

@@ -17,7 +17,7 @@ def flights(*rows: tuple[str, str, float | None]) -> pd.DataFrame:
     """Flights from New York as (plane, time of the day in UTC, delay)."""
     table = pd.DataFrame(rows, columns=["tailnum", "clock", "delay"]).astype({"delay": float})
     due = pd.to_datetime("2013-01-01 " + table["clock"], utc=True)
-    place = {"carrier": "UA", "origin": "JFK", "dest": "IAH"}
+    place: dict[str, Any] = {"carrier": "UA", "origin": "JFK", "dest": "IAH", "arr_delay": np.nan}
     day, hour = pd.Timestamp("2013-01-01"), due.dt.floor("h")
     what = table.assign(day=day, due=due, time_hour=hour, hour=due.dt.hour - 5, **place)
     return what.drop(columns="clock")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flight_delays.checkpointing import codecs
+from flight_delays.checkpointing import codecs, write_model
 from flight_delays.checkpointing.base.errors import InexactValue
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
@@ -52,6 +52,18 @@ def test_a_model_predicts_the_same_and_gets_the_same_bytes(kind: str, tmp_path: 
     assert MODEL.freeze(thawed) == frozen  # before it predicts: trees of neighbours count that
     assert np.array_equal(thawed.predict(X), model.predict(X))
     assert MODEL.freeze(MODELS[kind].fit(X, Y)) == frozen
+
+
+def test_a_step_writes_a_model_to_a_file_of_the_same_bytes_and_gets_its_path(
+    tmp_path: Path,
+) -> None:
+    model = LogisticRegression().fit(X, Y)
+    file = tmp_path / "model.skops"
+    assert write_model(model, file) == file
+    assert file.read_bytes() == MODEL.freeze(model)
+    with pytest.raises(InexactValue, match="not trusted"):
+        write_model(make_pipeline(FunctionTransformer(shifted)), tmp_path / "other.skops")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.skops"]
 
 
 @pytest.mark.parametrize("kind", [Ridge, Pipeline, RandomForestClassifier, Own])

@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .codecs.models import write_model
     from .graph.marking import Batches, Columns, step
     from .graph.shapes import Item
     from .graph.steps import Segment
     from .pipeline import Pipeline
 
-__all__ = ["Batches", "Columns", "Item", "Pipeline", "Segment", "step"]
+__all__ = ["Batches", "Columns", "Item", "Pipeline", "Segment", "step", "write_model"]
 
 __version__ = "0.1.0"
 """The version of the template that this runtime belongs to, as in `checkpointing.sha256`."""
@@ -25,4 +26,5 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     homes = {"Pipeline": "pipeline", "Item": "graph.shapes", "Segment": "graph.steps"}
+    homes["write_model"] = "codecs.models"
     return getattr(import_module(f"{__name__}.{homes.get(name, 'graph.marking')}"), name)

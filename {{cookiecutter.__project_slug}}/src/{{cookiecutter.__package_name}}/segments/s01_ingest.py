@@ -14,11 +14,12 @@ def flights(
 ) -> pd.DataFrame:
     """The flights of the period, with the moment `due` in UTC and both ends in degrees.
 
-    `delay` and `air_time` are in minutes; a cancelled flight has neither. `hour` is what the
-    airport's clock shows. The list of airports lacks some destinations, such as San Juan.
+    `delay` on departure, `arr_delay` on arrival and `air_time` are in minutes; a cancelled flight
+    has none of them. `hour` is what the airport's clock shows. The list of airports lacks some
+    destinations, such as San Juan.
     """
     when = ["year", "month", "day", "hour", "minute", "time_hour"]
-    what = ["carrier", "tailnum", "origin", "dest", "dep_delay", "air_time"]
+    what = ["carrier", "tailnum", "origin", "dest", "dep_delay", "arr_delay", "air_time"]
     flights = pd.read_parquet(flights_file, columns=when + what)
     day = pd.to_datetime(flights[["year", "month", "day"]])
     due = flights["time_hour"] + pd.to_timedelta(flights["minute"], unit="min")

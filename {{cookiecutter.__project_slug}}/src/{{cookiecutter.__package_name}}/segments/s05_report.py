@@ -32,14 +32,14 @@ def delays(
     planned_crowd: pd.DataFrame,
     flown_crowd: Annotated[pd.DataFrame, Columns("mean")],
 ) -> pd.DataFrame:
-    """One row per flight: its delay in minutes, and what may have caused it.
+    """One row per flight: its delays in minutes, and what may have caused them.
 
     `plane_before` is how late the same plane was when it last left New York that day, and
     `airport_before` how late, on average, the flights of the hour before left the airport. `crowd`
     and `crowd_most` are those of the plan, which no delay has changed yet.
     """
-    what = ["day", "time_hour", "hour", "due", "carrier", "tailnum", "origin", "dest", "delay"]
-    known = flights[what].assign(
+    when = ["day", "time_hour", "hour", "due", "delay", "arr_delay"]
+    known = flights[[*when, "carrier", "tailnum", "origin", "dest"]].assign(
         plane_age=flights["day"].dt.year - flights["tailnum"].map(planes),
         plane_before=of_plane_before(flights),
         crowd=planned_crowd["mean"],

@@ -19,8 +19,9 @@ def flights(
 ) -> duckdb.DuckDBPyRelation:
     """The flights of the period, with the moment `due` in UTC and both ends in degrees.
 
-    `delay` and `air_time` are in minutes; a cancelled flight has neither. `hour` is what the
-    airport's clock shows. The list of airports lacks some destinations, such as San Juan.
+    `delay` on departure, `arr_delay` on arrival and `air_time` are in minutes; a cancelled flight
+    has none of them. `hour` is what the airport's clock shows. The list of airports lacks some
+    destinations, such as San Juan.
     """
     flights = duckdb.read_parquet(str(flights_file), file_row_number=True)
     airports = duckdb.read_csv(str(airports_file))
@@ -33,8 +34,8 @@ def flights(
         .order("file_row_number")
         .project("""
             make_date(year, month, day)::TIMESTAMP AS day, hour, time_hour, carrier, tailnum,
-            origin, dest, air_time, time_hour + to_minutes(minute) AS due, dep_delay AS delay,
-            lat, lon, to_lat, to_lon
+            origin, dest, arr_delay, air_time, time_hour + to_minutes(minute) AS due,
+            dep_delay AS delay, lat, lon, to_lat, to_lon
         """)
     )
 

@@ -19,8 +19,9 @@ def flights(
 ) -> pl.LazyFrame:
     """The flights of the period, with the moment `due` in UTC and both ends in degrees.
 
-    `delay` and `air_time` are in minutes; a cancelled flight has neither. `hour` is what the
-    airport's clock shows. The list of airports lacks some destinations, such as San Juan.
+    `delay` on departure, `arr_delay` on arrival and `air_time` are in minutes; a cancelled flight
+    has none of them. `hour` is what the airport's clock shows. The list of airports lacks some
+    destinations, such as San Juan.
     """
     places = pl.scan_csv(airports_file).select("faa", "lat", "lon")
     ends = places.rename({"faa": "dest", "lat": "to_lat", "lon": "to_lon"})
@@ -29,8 +30,8 @@ def flights(
         pl.scan_parquet(flights_file)
         .with_columns(day=pl.datetime("year", "month", "day"), due=due, delay="dep_delay")
         .filter(pl.col("day").dt.date().is_between(first_day, last_day))
-        .select("day", "hour", "time_hour", "carrier", "tailnum", "origin", "dest", "air_time",
-                "due", "delay")
+        .select("day", "hour", "time_hour", "carrier", "tailnum", "origin", "dest", "arr_delay",
+                "air_time", "due", "delay")
         .join(places, left_on="origin", right_on="faa", how="left", maintain_order="left")
         .join(ends, on="dest", how="left", maintain_order="left")
     )  # fmt: skip

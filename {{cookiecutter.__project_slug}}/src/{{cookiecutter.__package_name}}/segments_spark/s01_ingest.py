@@ -18,8 +18,9 @@ from ..checkpointing import step
 def flights(flights_file: Path, airports_file: Path, first_day: date, last_day: date) -> DataFrame:
     """The flights of the period, with the moment `due` in UTC and both ends in degrees.
 
-    `delay` and `air_time` are in minutes; a cancelled flight has neither. `hour` is what the
-    airport's clock shows. The list of airports lacks some destinations, such as San Juan.
+    `delay` on departure, `arr_delay` on arrival and `air_time` are in minutes; a cancelled flight
+    has none of them. `hour` is what the airport's clock shows. The list of airports lacks some
+    destinations, such as San Juan.
     """
     spark = SparkSession.active()
     airports = spark.read.csv(str(airports_file), header=True)
@@ -33,7 +34,7 @@ def flights(flights_file: Path, airports_file: Path, first_day: date, last_day: 
         .orderBy("row_index")  # that of the file: Spark keeps no order by itself
         .selectExpr(
             "CAST(make_date(year, month, day) AS TIMESTAMP_NTZ) AS day", "hour", "time_hour",
-            "carrier", "tailnum", "origin", "dest", "air_time",
+            "carrier", "tailnum", "origin", "dest", "arr_delay", "air_time",
             "time_hour + make_dt_interval(0, 0, int(minute)) AS due", "dep_delay AS delay",
             "lat", "lon", "to_lat", "to_lon",
         )

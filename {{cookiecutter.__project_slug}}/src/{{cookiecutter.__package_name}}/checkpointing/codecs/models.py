@@ -13,6 +13,7 @@ import itertools
 import json
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,17 @@ from .plain import write as write
 _SCHEMA = "schema.json"
 _ARRAY = re.compile(r"[^/.]+(\.[a-z]+)")
 _SUFFIX = r"\1"
+
+
+def write_model(model: Any, file: Path) -> Path:
+    """Write a model of scikit-learn to a new .skops file, whose path is returned.
+
+    For a step that hands its model on as a file, which programs without this project read too.
+    The same model gives the same bytes, unlike with `skops.io.dump`. Raises InexactValue, naming
+    the types, if the model holds some that are not trusted to be read again.
+    """
+    file.write_bytes(freeze(model))
+    return file
 
 
 def freeze(value: Any) -> bytes:

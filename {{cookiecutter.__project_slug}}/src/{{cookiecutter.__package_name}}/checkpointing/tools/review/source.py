@@ -23,7 +23,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 MOST_SOURCE_BYTES = 1 << 24
 _NOT_ON_IMPORT = ("__name__ == '__main__'", "TYPE_CHECKING", "typing.TYPE_CHECKING")
-EXPORTS = ("Batches", "Columns", "Item", "Pipeline", "Segment", "step")
+EXPORTS = ("Batches", "Columns", "Item", "Pipeline", "Segment", "step", "write_model")
 """What steps may import of the runtime."""
 
 _ASIDE = {

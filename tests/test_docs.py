@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from flight_delays.checkpointing.base import remedies, settings
+from flight_delays.checkpointing.base import elsewhere, remedies, settings
 from pydantic import BaseModel
 
 from docs.site.__main__ import fetches
@@ -93,6 +93,9 @@ def test_the_reference_has_every_question_and_every_setting(pages: Path) -> None
         assert isinstance(model, type)
         assert issubclass(model, BaseModel)
         assert [key for key in model.model_fields if f"\n| `{key}` | " not in part] == []
+    part = section(configuration, "executorsname")
+    keys = elsewhere.ExecutorTable.model_fields
+    assert [key for key in keys if f"\n| `{key}` | " not in part] == []
     assert "| `headroom` | " in configuration
     assert '| `"20 %"` |' in configuration
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from flight_delays import checkpointing
 from flight_delays.checkpointing import Pipeline, cli, codecs
-from flight_delays.checkpointing.base import errors, forms, remedies, settings
+from flight_delays.checkpointing.base import elsewhere, errors, forms, remedies, settings
 from flight_delays.checkpointing.tools.review.command import FINDINGS_EXIT_CODE
 from pydantic import BaseModel
 from typer.models import ArgumentInfo, ParameterInfo
@@ -126,9 +126,13 @@ def _form(kind: Any) -> str:
 
 def configuration() -> str:
     """Both TOML files: as they are generated, and every key."""
-    source = ast.parse(inspect.getsource(settings))
+    body = [
+        node
+        for module in (settings, elsewhere)
+        for node in ast.parse(inspect.getsource(module)).body
+    ]
     meanings = _meanings(ast.parse(inspect.getsource(forms)).body)
-    classes = {node.name: _meanings(node.body) for node in source.body if _is_class(node)}
+    classes = {node.name: _meanings(node.body) for node in body if _is_class(node)}
     text = (
         "# Configuration\n\n"
         "Two files at the root of a project. A wrong or unknown key is refused, with the nearest "
@@ -146,6 +150,9 @@ def configuration() -> str:
                 text += _settings(name, key, field.annotation, classes, meanings)
             else:
                 rows.append([f"`[{key}]`", classes[model.__name__][key].meaning])
+                for inner in typing.get_args(field.annotation):
+                    if isinstance(inner, type) and issubclass(inner, BaseModel):
+                        text += _settings(name, f"{key}.NAME", inner, classes, meanings)
         text += "\n" + table(["table", "what it holds"], rows) if rows else ""
         generated = (BAKED / name).read_text(encoding="utf-8")
         text += f"\nAs the default answers generate it:\n\n```toml\n{generated}```\n"
@@ -213,6 +220,10 @@ def _plain_form(schema: dict[str, Any]) -> str:
 
 def _toml(generated: object, default: object) -> str:
     """A default as it is written in TOML: as the generated file has it, where that is the same."""
+    if default is None:
+        return "none"
+    if default in ((), {}):
+        return "`[]`" if default == () else "`{}`"
     if isinstance(generated, str) and not isinstance(default, str):
         return f'`"{generated}"`'
     return f"`{json.dumps(default if isinstance(default, str | int) else str(default))}`"

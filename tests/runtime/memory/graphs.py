@@ -145,11 +145,11 @@ class Simulation:
             during = drift + self._held(self._live(number)) + loading + needed
             drift = max(0, drift + measured.drift_bytes)
             after = drift + self._held(self._live(number + 1))
-            if self.forecast.keeps_all and step.name not in self.forecast.outputs:
+            if self.forecast.keeps_all and step.name not in self._outputs:
                 after += self.forecast.writes.get(step.name, 0)
             found.append(self.forecast.baseline(0) + waiting + max(during, after))
         kept = self._live(self.part.stop)
-        unwritten = kept & self.forecast.outputs if self.forecast.keeps_all else kept
+        unwritten = kept & self._outputs if self.forecast.keeps_all else kept
         writing = max((self.forecast.writes.get(name, 0) for name in unwritten), default=0)
         return [*found, self.forecast.baseline(0) + drift + self._held(kept) + writing]
 
@@ -170,6 +170,10 @@ class Simulation:
     def _steps(self) -> tuple[Step, ...]:
         return self.forecast.graph.steps
 
+    @property
+    def _outputs(self) -> set[str]:
+        return set(self.forecast.graph.outputs(range(len(self._steps))))
+
     def _load(self, name: str) -> int:
         return self.forecast.loads.get(name, 0)
 
@@ -183,7 +187,7 @@ class Simulation:
     def _live(self, number: int) -> set[str]:
         """Values made in the part before a step that are needed at it, or after it."""
         made = (n for n in range(self.part.start, number) if not self._steps[n].is_sink)
-        outputs = self.forecast.outputs
+        outputs = self._outputs
         return {NAMES[n] for n in made if self._last_use(n) >= number or NAMES[n] in outputs}
 
     def _loaded(self, number: int) -> set[str]:

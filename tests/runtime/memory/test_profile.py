@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flight_delays.checkpointing.memory.profile import (
+    JOURNAL,
     PROFILE,
     Profile,
     SegmentProfile,
     StepMeasure,
+    note_measured,
     read_profile,
+    settle,
     write_profile,
 )
 from flight_delays.checkpointing.memory.residency import Shared
@@ -230,3 +234,36 @@ def test_a_profile_that_cannot_be_kept_is_no_reason_to_fail(tmp_path: Path) -> N
     write_profile(tmp_path, "demo", some_profile())
     assert read_profile(tmp_path, "demo").as_json() == {}
     write_profile(tmp_path / "gone", "demo", some_profile())
+
+
+def test_what_a_killed_run_has_noted_counts_and_the_next_run_settles_it(tmp_path: Path) -> None:
+    write_profile(tmp_path, "demo", some_profile())
+    expected = some_profile()
+    for name, measured in (("s01", run(a=measure(value=99))), ("s03", run(d=stopped(1)))):
+        expected.learn(name, measured)
+        note_measured(tmp_path, "demo", name, measured)
+    note_measured(tmp_path, "other", "s01", run(d=stopped(5)))
+    profile = read_profile(tmp_path, "demo")
+    assert profile.as_json() == expected.as_json()
+    settle(tmp_path, "demo", profile)
+    assert read_profile(tmp_path, "demo").as_json() == expected.as_json()
+    assert read_profile(tmp_path, "other").of("s01").steps == {D: stopped(5)}
+    settle(tmp_path, "other", read_profile(tmp_path, "other"))
+    assert not (tmp_path / JOURNAL).exists()
+    assert read_profile(tmp_path, "other").of("s01").steps == {D: stopped(5)}
+
+
+@pytest.mark.parametrize("damage", ["{", "[1]", "null", "[" * 100_000, '{"pipeline": "demo"', "\0"])
+def test_half_a_line_of_the_journal_spoils_no_other(tmp_path: Path, damage: str) -> None:
+    note_measured(tmp_path, "demo", "s01", run(d=stopped(5)))
+    with open(tmp_path / JOURNAL, "a") as file:
+        file.write(damage)
+    note_measured(tmp_path, "demo", "s02", run(d=stopped(6)))
+    profile = read_profile(tmp_path, "demo")
+    assert [profile.of(name).steps[D].stopped_bytes for name in ("s01", "s02")] == [5, 6]
+
+
+def test_something_else_in_the_place_of_the_journal_is_no_reason_to_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / JOURNAL)
+    note_measured(tmp_path, "demo", "s01", run(d=stopped(5)))
+    assert read_profile(tmp_path, "demo").as_json() == {}

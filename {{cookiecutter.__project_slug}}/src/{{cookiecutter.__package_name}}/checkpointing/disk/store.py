@@ -25,9 +25,10 @@ from ..base.reading import kind_of, read_json
 from ..base.refusals import Unreadable, is_passing
 from ..base.settings import Settings
 from .commit import Commit
-from .folders import bytes_in, folders_in, own_folders, used_bytes
+from .folders import bytes_in, folders_in, own_folders
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
 from .sweeping import Cleared, discard, ours_in, sweep_temporaries
+from .usage import Usage
 
 RUN_NOTE = "run.json"
 HASHES = "hashes.json"
@@ -60,6 +61,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._usage = Usage(folder)
         self.announce: Callable[[str], None] = lambda message: None
         """Tells people of what takes long."""
         self.verified: set[Path] = set()
@@ -257,9 +259,13 @@ class Store:
         """What `status` says of the checkpoints as a whole, in sentences."""
         return []
 
-    def allowance(self, settings: Settings) -> int:
-        """The bytes that the checkpoints of the project may still take."""
-        return max(0, settings.memory.checkpoints.max_disk - used_bytes(settings))
+    def allowance(self, settings: Settings, segment: str) -> int:
+        """The bytes that the checkpoints of the project may still take, by one more of a segment.
+
+        Asked again and again, it looks at the other segments now and then.
+        """
+        used = self._usage.bytes(settings, segment)
+        return max(0, settings.memory.checkpoints.max_disk - used)
 
     def set_aside(self, segment: str, key: str, name: str = "") -> Path:
         """Move a damaged checkpoint aside, for a person to look at; keep only the last one.

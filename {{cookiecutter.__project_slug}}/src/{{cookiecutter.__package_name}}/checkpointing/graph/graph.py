@@ -132,6 +132,8 @@ class Graph:
 
         They keep their numbers, read nothing, and their values lie in a checkpoint already.
         """
+        if self.skipped == frozenset(skipped):
+            return self
         other = copy.copy(self)
         other.skipped = frozenset(skipped)
         other._values = dict(self._values)
@@ -144,6 +146,18 @@ class Graph:
         other = copy.copy(self)
         other.segments, other.steps = (segment,), segment.steps
         return other
+
+    def is_made_before(self, name: str, start: int) -> bool:
+        """Whether a value lies in a checkpoint when a part begins at step `start`."""
+        number = self._made.get(name)
+        return number is not None and (number < start or number in self.skipped)
+
+    def is_output(self, value: str) -> bool:
+        """Whether a value, or an item of it, is published, or nothing reads it."""
+        number = self._made.get(value)
+        if number is None or number in self.skipped or self.steps[number].is_sink:
+            return False
+        return any(n in self.published or n in self._unread for n in self._names[value])
 
     def number(self, step: str) -> int:
         """The number of a step, by its name."""

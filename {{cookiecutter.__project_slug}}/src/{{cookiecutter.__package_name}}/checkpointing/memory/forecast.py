@@ -73,12 +73,17 @@ class Forecast:
     """
 
     def __init__(
-        self, graph: Graph, profiles: Mapping[str, SegmentProfile], settings: MemoryBudget
+        self,
+        graph: Graph,
+        profiles: Mapping[str, SegmentProfile],
+        settings: MemoryBudget,
+        largest_baseline: int = 0,
     ) -> None:
         self.graph = graph
         self.settings = settings
         self.keeps_all = settings.checkpoints.keep_all
         self.baselines = {name: known.baseline_bytes for name, known in profiles.items()}
+        self._largest_baseline = max(largest_baseline, *self.baselines.values(), 0)
         self.parents = {name: known.parent_bytes for name, known in profiles.items()}
         self.measures: dict[str, StepMeasure] = {}
         self.loads: dict[str, int] = {}
@@ -89,14 +94,11 @@ class Forecast:
             self.shared += profile.shared
             self.loads |= _with_wholes(profile.loads)
             self.writes |= _largest_writes(profile.writes)
-        self.outputs = {value_of(name) for name in graph.outputs(range(len(graph.steps)))}
-        self._families = {step.name: _families(step) for step in graph.steps}
-        self._shapes = {step.name: step.shape for step in graph.steps}
 
     def baseline(self, number: int) -> int:
         """The memory of a process before its first step, in bytes: each segment imports its own."""
         segment = self.graph.producer(self.graph.steps[number].name).name
-        return self.baselines.get(segment) or max(self.baselines.values(), default=0)
+        return self.baselines.get(segment) or self._largest_baseline
 
     def knows(self, step: Step) -> bool:
         """Whether a step has ever run to its end."""
@@ -125,7 +127,7 @@ class Forecast:
         value = value_of(taken)
         if taken in self.loads or value not in self.measures:
             return self.loads.get(taken, 0)
-        is_table = "table" in self._families[value]
+        is_table = "table" in _families(self.graph.steps[self.graph.number(value)])
         is_mapped = not (is_table and self.settings.checkpoints.format == "parquet")
         return (
             0
@@ -136,7 +138,7 @@ class Forecast:
     def read(self, taken: str) -> int:
         """The bytes that are read of a value; of an item, as if all items were of one size."""
         measure = self.measures.get(value_of(taken), _UNKNOWN)
-        shape = self._shapes.get(value_of(taken))
+        shape = self.graph.steps[self.graph.number(value_of(taken))].shape
         is_item = taken != value_of(taken) and shape is not None and shape.keys
         return measure.file_bytes // (len(shape.keys) if shape and is_item else 1)
 
@@ -204,11 +206,21 @@ def forecast_of(
     profile: Profile,
     settings: MemoryBudget,
     input_bytes: Mapping[Segment, int] | None = None,
+    only: Segment | None = None,
 ) -> Forecast:
-    """The forecast from a profile, for segments whose input has so many bytes, where known."""
+    """The forecast from a profile, for segments whose input has so many bytes, where known.
+
+    Args:
+        only: the segment that it is for; nothing is read of others but those that it reads from.
+    """
     sizes = {segment.name: count for segment, count in (input_bytes or {}).items()}
-    names = [segment.name for segment in graph.segments]
-    return Forecast(graph, {name: profile.of(name, sizes.get(name)) for name in names}, settings)
+    segments = graph.segments
+    if only is not None:
+        sources = {graph.producer(value).name for value in graph.loaded(graph.span(only))}
+        segments = tuple(s for s in segments if s.name in sources or s is only)
+    names = [segment.name for segment in segments]
+    profiles = {name: profile.of(name, sizes.get(name)) for name in names}
+    return Forecast(graph, profiles, settings, profile.largest_baseline)
 
 
 class _GrowingPart:
@@ -226,8 +238,6 @@ class _GrowingPart:
         self._graph = forecast.graph
         self._first = first
         self._baseline = forecast.baseline(first)
-        self._before = {s.name for s in self._graph.steps[:first]}
-        self._before |= {self._graph.steps[number].name for number in self._graph.skipped}
         self._live: set[str] = set()
         self._own = 0
         self._drift = 0
@@ -258,13 +268,13 @@ class _GrowingPart:
     @property
     def commit_peak(self) -> int:
         """The peak of writing, if the part ended here."""
-        keeps_all, outputs = self._forecast.keeps_all, self._forecast.outputs
-        waiting = self._live & outputs if keeps_all else self._live
+        is_output = self._graph.is_output
+        waiting = filter(is_output, self._live) if self._forecast.keeps_all else self._live
         return self._resident + max((self._forecast.writes.get(n, 0) for n in waiting), default=0)
 
     def _write_at_once(self, step: Step) -> int:
         """What writing a step's value takes where all values are kept, but for outputs."""
-        is_now = self._forecast.keeps_all and step.name not in self._forecast.outputs
+        is_now = self._forecast.keeps_all and not self._graph.is_output(step.name)
         return self._forecast.writes.get(step.name, 0) if is_now else 0
 
     @property
@@ -273,7 +283,7 @@ class _GrowingPart:
             shared.bytes
             for shared in self._forecast.shared
             if shared.owner not in self._live
-            and shared.owner not in self._before  # whose pages are a mapped file's
+            and not self._graph.is_made_before(shared.owner, self._first)  # of a mapped file
             and not self._live.isdisjoint(shared.holders)
         )
         return self._baseline + self._drift + self._own + held
@@ -281,7 +291,11 @@ class _GrowingPart:
     def _load(self, number: int, step: Step) -> int:
         """Note what a step loads; the memory of all the loaded values that it reads."""
         held = 0
-        loaded = {p.taken for p in self._graph.values_of(step) if p.source in self._before}
+        loaded = {
+            p.taken
+            for p in self._graph.values_of(step)
+            if self._graph.is_made_before(p.source, self._first)
+        }
         for name in loaded:
             size = self._forecast.load(name)
             held += size
@@ -295,7 +309,7 @@ class _GrowingPart:
     def _let_go(self, name: str) -> None:
         measure = self._forecast.measures.get(name, _UNKNOWN)
         self.written -= 0 if self._forecast.keeps_all else measure.file_bytes
-        if name not in self._forecast.outputs and name in self._live:
+        if name in self._live and not self._graph.is_output(name):
             self._live.discard(name)
             self._own -= measure.value_bytes
 

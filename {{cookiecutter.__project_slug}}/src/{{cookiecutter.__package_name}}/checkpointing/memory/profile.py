@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ..base.files import replace_text
-from ..base.reading import read_json
+from ..base.reading import MOST_JSON_BYTES, read_bytes, read_json
 from ..base.units import Count
 from .residency import Shared
 
 PROFILE = "profile.json"
+JOURNAL = "profile.jsonl"
+"""What was measured since that file was written: a line for each part."""
+
 ELASTIC_BYTES = 64 << 20
 """What is kept free for a step that takes as much memory as there is, if it took more."""
 
@@ -176,6 +180,12 @@ class Profile:
         known.insert(0, measured)
         del known[_KEPT_SIZES:]
 
+    @property
+    def largest_baseline(self) -> int:
+        """The most memory that a process of any segment held before its first step."""
+        last = (known[0].baseline_bytes for known in self._segments.values() if known)
+        return max(last, default=0)
+
     def known(self, segment: str) -> list[SegmentProfile]:
         """All that is known of a segment, the last run first."""
         return list(self._segments.get(segment, []))
@@ -187,8 +197,15 @@ class Profile:
 
 
 def read_profile(runs: Path, pipeline: str, count: Count = "held") -> Profile:
-    """The profile of a pipeline; an empty one when there is none, or it cannot be read."""
-    return profile_of(_all_of(runs).get(pipeline, {}), count)
+    """The profile of a pipeline; an empty one when there is none, or it cannot be read.
+
+    Profiles that counted memory in another way are left out, for they must not refuse a step.
+    """
+    profile = profile_of(_all_of(runs).get(pipeline, {}), count)
+    for line in _noted(runs):
+        if line.pipeline == pipeline and line.measured.counted == count:
+            profile.learn(line.segment, line.measured)
+    return profile
 
 
 def profile_of(content: Any, count: Count = "held") -> Profile:
@@ -209,11 +226,63 @@ def profile_of(content: Any, count: Count = "held") -> Profile:
     return Profile(segments)
 
 
+def note_measured(runs: Path, pipeline: str, segment: str, measured: SegmentProfile) -> None:
+    """Keep what a part has measured, should its run be killed: `settle` comes at the end of a run.
+
+    It is advice, so a full disk is no reason to fail.
+    """
+    line = json.dumps(asdict(_Line(pipeline, segment, measured)))
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+    with contextlib.suppress(OSError):
+        descriptor = os.open(runs / JOURNAL, flags, 0o666)
+        try:
+            os.write(descriptor, f"\n{line}\n".encode())  # a former line may be half a line
+        finally:
+            os.close(descriptor)
+
+
+def settle(runs: Path, pipeline: str, profile: Profile) -> None:
+    """Write the profile as a whole, and take its lines out of the journal.
+
+    No other process may do so now, nor note anything.
+    """
+    noted = _noted(runs)
+    write_profile(runs, pipeline, profile)
+    others = [json.dumps(asdict(line)) for line in noted if line.pipeline != pipeline]
+    with contextlib.suppress(OSError):
+        if others:
+            replace_text(runs / JOURNAL, "".join(f"{line}\n" for line in others))
+        else:
+            (runs / JOURNAL).unlink(missing_ok=True)
+
+
 def write_profile(runs: Path, pipeline: str, profile: Profile) -> None:
     """Keep the profile for later runs; it is advice, so a full disk is no reason to fail."""
     with contextlib.suppress(OSError):
         content = _all_of(runs) | {pipeline: profile.as_json()}
         replace_text(runs / PROFILE, json.dumps(content, indent=1))
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of the journal."""
+
+    pipeline: str
+    segment: str
+    measured: SegmentProfile
+
+
+_LINE = TypeAdapter(_Line)
+
+
+def _noted(runs: Path) -> list[_Line]:
+    """The lines of the journal; those that cannot be read are passed over."""
+    lines = []
+    with contextlib.suppress(OSError):
+        for text in read_bytes(runs / JOURNAL, MOST_JSON_BYTES).splitlines():
+            with contextlib.suppress(ValueError):
+                lines.append(_LINE.validate_json(text))
+    return [line for line in lines if line.measured.input_bytes >= 0]
 
 
 def _all_of(runs: Path) -> dict[str, Any]:

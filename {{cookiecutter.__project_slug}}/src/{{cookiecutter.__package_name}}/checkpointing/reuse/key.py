@@ -61,6 +61,9 @@ class Code:
     files: dict[str, Path] = field(default_factory=dict)
     """The file of each module."""
 
+    contents: dict[str, str] = field(default_factory=dict)
+    """The checksum of each module's file, comments and all: what has the same needs no parsing."""
+
     folders: tuple[Path, ...] = ()
     """The folders of its packages, whose data files count too."""
 
@@ -123,8 +126,22 @@ def code_of(segment: Segment) -> Code:
             changed = changes_of(imports, step.module, step.name)
             changing.append((changed, steps[step.name]))
     return Code(
-        imported.digests, _versions(imported.libraries), steps, imported.files, imported.folders
+        imported.digests,
+        _versions(imported.libraries),
+        steps,
+        imported.files,
+        _contents(imported.files),
+        imported.folders,
     )
+
+
+def content_of(source: bytes) -> str:
+    """The checksum of a source as it is: what has the same one has the same digest."""
+    return xxhash.xxh3_128_hexdigest(source)
+
+
+def _contents(files: Mapping[str, Path]) -> dict[str, str]:
+    return {name: content_of(read(file)) for name, file in files.items() if _is_source(file)}
 
 
 def modules_behind(module: str) -> set[str]:

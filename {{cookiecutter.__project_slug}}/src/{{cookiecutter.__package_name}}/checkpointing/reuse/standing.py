@@ -161,9 +161,10 @@ def _standing(
 def standings(bound: Bound, *, hash_all: bool = False) -> list[Standing]:
     """The standing of every segment while nothing runs."""
     all_of_them: list[Standing] = []
+    upstream: dict[str, Manifest] = {}
     for segment in bound.graph.segments:
-        upstream = reusable(all_of_them)
         all_of_them.append(standing(bound, segment, upstream, hash_all=hash_all))
+        upstream |= reusable(all_of_them[-1:])
     return all_of_them
 
 

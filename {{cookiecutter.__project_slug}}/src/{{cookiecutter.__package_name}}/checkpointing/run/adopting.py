@@ -119,7 +119,7 @@ class Adopting:
         """Write the checkpoint of all that is taken over, or what there is without any step."""
         bound, store = self.bound, self.bound.store
         folder = store.path(self.segment.name, self.key)
-        commit = Commit(folder, store.allowance(bound.settings))
+        commit = Commit(folder, store.allowance(bound.settings, self.segment.name))
 
         def taken(named: Mapping[str, Held]) -> dict[str, FileRecord]:
             records = {}

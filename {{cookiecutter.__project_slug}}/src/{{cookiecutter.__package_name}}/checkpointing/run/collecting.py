@@ -58,7 +58,7 @@ def collect(job: Job, objects: Objects, folder: Path, *, complete: bool) -> Mani
     target = store.path(segment, key)
     former = read_manifest(target, PARTIAL)
     here = {(r.checksum, r.codec, r.format): r for _, r in former.records()} if former else {}
-    commit = Commit(target, store.allowance(job.bound.settings))
+    commit = Commit(target, store.allowance(job.bound.settings, segment))
 
     def kept(record: FileRecord) -> FileRecord | None:
         mine = here.get((record.checksum, record.codec, record.format))

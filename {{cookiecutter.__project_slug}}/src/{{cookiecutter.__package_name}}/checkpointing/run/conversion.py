@@ -68,7 +68,7 @@ def converted(
         store=bound.store.folder,
         manifest=manifest,
         suffixes=lacking,
-        allowance=bound.store.allowance(bound.settings),
+        allowance=bound.store.allowance(bound.settings, manifest.segment),
         count=budget.count,
         log=log,
         secrets=bound.secrets,

@@ -42,7 +42,7 @@ from ..executors.storage import CHECKPOINTS, RESULT, open_storage, storage_of
 from ..executors.teardown import MOST_SECONDS, destroy, forget, settled
 from ..graph.steps import Step
 from ..memory.gauge import Gauge
-from ..memory.profile import write_profile
+from ..memory.profile import note_measured
 from ..reuse.bound import Bound
 from .adopting import Adopting
 from .errand import ERRAND, MODULE, Ended, Errand, Outcome, SentInput, event_of, outcome_of
@@ -292,9 +292,9 @@ class ElsewhereRun:
             if name not in ("name", "status", "executor", "budget_bytes", "reused_steps"):
                 setattr(self.record, name, value)
         for measured in reversed(outcome.profile):
-            self.job.profile.learn(self.job.segment.name, measured)
-        with self.job.ledger.alone():
-            write_profile(self.settings.runs, self.job.bound.graph.name, self.job.profile)
+            name, graph = self.job.segment.name, self.job.bound.graph
+            self.job.profile.learn(name, measured)
+            note_measured(self.settings.runs, graph.name, name, measured)
 
     def _error_of(self, content: dict[str, Any], root: str) -> CheckpointingError:
         """The error that ended the segment there, with the paths of here.

@@ -18,7 +18,7 @@ from ..base.files import replace_text, storage_errors
 from ..base.names import is_run_name, moment_of, new_number, run_name
 from ..codecs.applications import Application
 from ..disk.sweeping import Cleared, sweep_temporaries
-from ..memory.profile import PROFILE
+from ..memory.profile import JOURNAL, PROFILE
 
 RECORD = "record.json"
 LOG = "run.log"
@@ -236,7 +236,7 @@ def clear_runs(runs: Path) -> Cleared:
     cleared = sweep_temporaries(runs)
     for folder in run_folders(runs):
         cleared += _discard_run(folder)
-    for name in (PROFILE, COMPARE_LOG, LEDGER, LEDGER_LOCK):
+    for name in (PROFILE, JOURNAL, COMPARE_LOG, LEDGER, LEDGER_LOCK):
         cleared += _discard_file(runs / name)
     return cleared
 

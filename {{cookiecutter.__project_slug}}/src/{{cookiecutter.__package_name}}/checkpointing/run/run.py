@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,7 @@ from .outputs import publish_outputs, require_targets
 from .places import require_executor, require_places
 from .record import LOG, RunRecord, SegmentRecord, environment, new_run, retire_runs, write_record
 from .segment import SegmentRun
-from .tidying import counted, shouted, sweep_places, swept
+from .tidying import counted, settling, shouted, sweep_places, swept
 from .timeline import Timeline
 from .verdicts import require_fit
 
@@ -101,7 +102,7 @@ def run(
                         bound = bind(project, options.params, store=store)
                         log = folder / LOG
                         job = Run(bound, budget, forced, record, log, timeline.observe, ledger)
-                        with shouted(job.leaks):
+                        with shouted(job.leaks), settling(job.profile, bound, ledger):
                             job.go(options.only)
         finally:
             with held():
@@ -135,6 +136,9 @@ class Run:
         self.done: dict[str, Manifest] = {}
         self.foreseen: dict[str, Standing] = {}
         self.damaged: set[str] = set()
+        self._at = 0
+        self._places = {segment.name: n for n, segment in enumerate(bound.graph.segments)}
+        self._ran: set[str] = set()
         self.leaks: list[ExecutorError] = []
         """What may still live elsewhere, of segments that are done."""
 
@@ -149,8 +153,15 @@ class Run:
             return
         self._foresee()
         self._require_secrets()
-        while waiting := [s for s in graph.segments if s.name not in self.done]:
-            self._bring(waiting[0])
+        while (waiting := self._next()) is not None:
+            self._bring(waiting)
+
+    def _next(self) -> Segment | None:
+        """The first segment that is not done; a damaged value makes an earlier one that again."""
+        segments = self.bound.graph.segments
+        while self._at < len(segments) and segments[self._at].name in self.done:
+            self._at += 1
+        return segments[self._at] if self._at < len(segments) else None
 
     def _foresee(self) -> None:
         """Refuse, before anything runs, a segment with a step that is known not to fit.
@@ -176,7 +187,7 @@ class Run:
                 continue
             budget = self._budget_of(segment)
             running = graph.without(frozenset(steps) - left)
-            forecast = forecast_of(running, self.profile, memory)
+            forecast = forecast_of(running, self.profile, memory, only=segment)
             planned = plan(forecast, range(min(left), steps.stop), budget.bytes, headroom)
             require_fit(planned, forecast, segment, self.identities[segment.name], budget)
             if segment.name not in self.bound.settings.wiring.run_on:
@@ -312,6 +323,7 @@ class Run:
         self._set_aside(producer, self.done[producer].key, f"damaged on disk: {value}")
         for name in names[names.index(producer) :]:
             self.done.pop(name, None)
+        self._at = 0
 
     def _set_aside(self, segment: str, key: str, reason: str) -> None:
         store, where = self.bound.store, ""
@@ -322,15 +334,17 @@ class Run:
 
     def _record(self, record: SegmentRecord) -> None:
         """Insert a segment's record, in the order of the pipeline."""
-        records = {kept.name: kept for kept in self.record.segments} | {record.name: record}
-        names = [segment.name for segment in self.bound.graph.segments]
-        self.record.segments[:] = [records[name] for name in names if name in records]
+        records, place = self.record.segments, self._places[record.name]
+        number = bisect_left(records, place, key=lambda kept: self._places[kept.name])
+        is_there = number < len(records) and records[number].name == record.name
+        records[number : number + is_there] = [record]
 
     def _finish(self, record: SegmentRecord, manifest: Manifest) -> None:
         self.done[record.name] = manifest
-        has_run = any(s.name == record.name and s.status == "ran" for s in self.record.segments)
-        if not has_run:
+        if record.name not in self._ran:
             self._record(record)
+        if record.status == "ran":
+            self._ran.add(record.name)
         record.accepted = [acceptance.sentence for acceptance in manifest.accepted]
         try:
             manifest = self.done[record.name] = converted(

@@ -18,7 +18,7 @@ from ..memory.batching import Allotment
 from ..memory.forecast import Forecast, forecast_of
 from ..memory.limits import oom_kills
 from ..memory.plan import plan
-from ..memory.profile import write_profile
+from ..memory.profile import note_measured
 from ..reuse.bound import arguments, as_json, input_bytes, trees
 from ..reuse.step_keys import own_keys, wirings
 from ..worker.engines import last_as_files
@@ -125,7 +125,7 @@ class SegmentRun:
         """
         memory = self.settings.memory
         self.forecast = forecast_of(
-            self.graph, self.job.profile, memory, {self.segment: self.input_bytes}
+            self.graph, self.job.profile, memory, {self.segment: self.input_bytes}, self.segment
         )
         steps = range(min(self.left), self.span.stop)
         awaited = {self.graph.number(name) for name in self.adopting.awaited}
@@ -225,7 +225,7 @@ class SegmentRun:
         sizes = {self.segment: self.input_bytes}
         manifests = [*self.job.upstream.values(), *filter(None, [before])]
         described = {name: r.description for m in manifests for name, r in m.values.items()}
-        return forecast_of(self.graph, self.job.profile, settings, sizes), described
+        return forecast_of(self.graph, self.job.profile, settings, sizes, self.segment), described
 
     def _noted(self, before: Manifest | None) -> Manifest | None:
         """What the segment has on disk after its process was killed between two items."""
@@ -327,9 +327,9 @@ class SegmentRun:
         return Next.LEND if has_room else Next.HAND_OVER
 
     def _learn(self, watch: PartWatch) -> None:
-        self.job.profile.learn(self.segment.name, watch.profile(self.input_bytes))
-        with self.job.ledger.alone():  # the file has the profiles of all pipelines
-            write_profile(self.settings.runs, self.graph.name, self.job.profile)
+        measured = watch.profile(self.input_bytes)
+        self.job.profile.learn(self.segment.name, measured)
+        note_measured(self.settings.runs, self.graph.name, self.segment.name, measured)
 
     def _record_cut(self, number: int) -> None:
         cut = CutRecord(self.graph.steps[number].name, self.cuts[number])
@@ -374,7 +374,7 @@ class SegmentRun:
             code=bound.code[self.segment.name],
             trees=trees(bound, self.segment),
             format=checkpoints.format,
-            allowance=bound.store.allowance(bound.settings),
+            allowance=bound.store.allowance(bound.settings, self.segment.name),
             count=job.budget.count,
             log=job.log,
             allotment=Allotment(job.budget.bytes),

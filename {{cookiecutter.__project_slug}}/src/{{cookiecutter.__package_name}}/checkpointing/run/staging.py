@@ -132,7 +132,7 @@ def _trimmed(job: Job, trims: list[Trim]) -> Iterator[FileRecord | None]:
     order = TrimOrder(
         bound.settings.root,
         tuple(trims),
-        bound.store.allowance(bound.settings),
+        bound.store.allowance(bound.settings, job.segment.name),
         job.log,
         bound.secrets,
     )

@@ -10,8 +10,10 @@ from ..base.errors import CheckpointingError, ExecutorError, StorageError
 from ..base.interrupts import held
 from ..base.settings import Settings
 from ..disk.store import Store
-from ..reuse.bound import Project
+from ..memory.profile import Profile, settle
+from ..reuse.bound import Bound, Project
 from .events import Noticed, Observer
+from .ledger import Ledger
 from .outputs import sweep_outputs
 from .record import RunRecord
 
@@ -30,6 +32,16 @@ def shouted(leaks: list[ExecutorError]) -> Iterator[None]:
         for leak in others:
             first.add(leak.message)
         raise first
+
+
+@contextlib.contextmanager
+def settling(profile: Profile, bound: Bound, ledger: Ledger) -> Iterator[None]:
+    """Write what was measured as a whole, however this context ends."""
+    try:
+        yield
+    finally:
+        with held(), ledger.alone():  # the file has the profiles of all pipelines
+            settle(bound.settings.runs, bound.graph.name, profile)
 
 
 @contextlib.contextmanager

@@ -139,7 +139,9 @@ def _take_over(
     """Write the checkpoint of the present key, with the files of a former one."""
     store = bound.store
     adopting = Adopting(bound, now.segment, now.key, now.ingredients, former.params, upstream)
-    commit = Commit(store.path(former.segment, now.key), store.allowance(bound.settings))
+    commit = Commit(
+        store.path(former.segment, now.key), store.allowance(bound.settings, former.segment)
+    )
 
     def taken(records: Mapping[str, FileRecord]) -> dict[str, FileRecord]:
         return {n: store.adopt(commit, n, former, record) for n, record in records.items()}

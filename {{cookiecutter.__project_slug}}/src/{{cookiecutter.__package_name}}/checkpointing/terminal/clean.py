@@ -8,7 +8,7 @@ from ..disk.place import checkpoints_place, runs_place
 from ..disk.store import FILES
 from ..disk.stores import open_store
 from ..disk.sweeping import Cleared, obstacles
-from ..memory.profile import PROFILE
+from ..memory.profile import JOURNAL, PROFILE
 from ..reuse.bound import bind
 from ..reuse.standing import reusable, standings
 from ..run.describing import describe_project
@@ -46,7 +46,8 @@ def clean_command(package: str, pipeline: str | None, old: bool, runs: bool) -> 
         records.give_up()
     where = f" at {store.url}, for all who use it" if store.url else ""
     print(f"freed {size(cleared.bytes)}{where}")
-    files = [checkpoints.folder / name for name in FILES] + [records.folder / PROFILE]
+    files = [checkpoints.folder / name for name in FILES]
+    files += [records.folder / name for name in (PROFILE, JOURNAL)]
     folders = [checkpoints.folder / segment.name for segment in project.graph.segments]
     for sentence in obstacles(files, folders):
         print(sentence)

@@ -266,7 +266,7 @@ class SharedStore(Store):
     def fetched_bytes(self) -> int:  # type: ignore[override]
         return self.exchange.fetched_bytes
 
-    def allowance(self, settings: Settings) -> int:
+    def allowance(self, settings: Settings, segment: str) -> int:
         """The bytes that the checkpoints of all pipelines may still take at the URL."""
         if self._others is None:
             self._others = others_bytes(self.exchange.objects.list(), self.exchange.pipeline)

@@ -36,6 +36,7 @@ from ...run.events import Noticed, Observer, SegmentEnded
 from ...run.ledger import Ledger
 from ...run.record import COMPARE_LOG, RunRecord
 from ...run.run import Run
+from ...run.tidying import settling
 from ...worker.messages import ValueLoaded, WriteEnded
 from .contents import hold_the_same
 from .figures import Comparison, Figures
@@ -168,7 +169,8 @@ def _run_with_checkpoints(
     started = time.monotonic()
     running = Run(bound, budget, set(), record, log, watch, ledger)
     try:
-        running.go(None)
+        with settling(running.profile, bound, ledger):
+            running.go(None)
     finally:
         figures.seconds = time.monotonic() - started
         figures.peak_bytes = max((segment.peak_bytes for segment in figures.segments), default=0)

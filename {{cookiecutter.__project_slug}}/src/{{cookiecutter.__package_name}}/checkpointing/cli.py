@@ -85,11 +85,19 @@ def run(
         str | None,
         typer.Option(metavar="SEGMENT", help="Run this segment only, from existing checkpoints."),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Run up to N segments at once, where the budget has room. Default: one per core.",
+        ),
+    ] = None,
     keep_all: KeepAll = False,
     as_json: AsJson = False,
 ) -> None:
     """Run every segment that has no usable checkpoint, and publish the outputs."""
-    options = (pipeline, budget, changes or [], fresh, rerun_from, only, keep_all, as_json)
+    options = (pipeline, budget, changes or [], fresh, rerun_from, only, jobs, keep_all, as_json)
     _end_with("terminal.run", "run_command", context.obj, *options)
 
 

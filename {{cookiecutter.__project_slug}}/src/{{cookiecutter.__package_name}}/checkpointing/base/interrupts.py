@@ -49,9 +49,11 @@ class Held:
         self.noted = False
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if there was an interrupt."""
+        """Raise KeyboardInterrupt if there was an interrupt, or this thread is called off."""
         if self.noted:
             _raise()
+        if is_called_off():
+            raise KeyboardInterrupt
 
     @contextmanager
     def let_through(self) -> Iterator[None]:
@@ -85,6 +87,7 @@ class _State:
 
 
 _state = _State()
+_thread = threading.local()
 
 
 def listen() -> None:
@@ -206,7 +209,7 @@ def held() -> Iterator[Held]:
     """Let this code finish: an interrupt waits for its end, or for `Held.check`.
 
     In a program of somebody else, such as a notebook, this applies to Ctrl-C. In threads other than
-    the main one it does nothing, because no interrupt is raised there.
+    the main one no interrupt is raised; there `Held.check` tells whether they are called off.
     """
     here = Held()
     if threading.current_thread() is not threading.main_thread():
@@ -227,6 +230,26 @@ def held() -> Iterator[Held]:
             signal.signal(signal.SIGINT, borrowed)
         if here.noted:
             _on_signal(signal.SIGINT, None)
+
+
+@contextmanager
+def called_off_by(event: threading.Event) -> Iterator[None]:
+    """Have this thread, which is not the main one, end its work when an event is set.
+
+    No interrupt is raised in such a thread. So its main thread, which gets them, sets the event,
+    and `Held.check` raises KeyboardInterrupt here.
+    """
+    _thread.event = event
+    try:
+        yield
+    finally:
+        del _thread.event
+
+
+def is_called_off() -> bool:
+    """Whether the main thread has called off the work of this thread."""
+    event: threading.Event | None = getattr(_thread, "event", None)
+    return event is not None and event.is_set()
 
 
 @contextmanager

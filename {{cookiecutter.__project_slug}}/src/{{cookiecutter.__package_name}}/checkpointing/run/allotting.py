@@ -11,7 +11,7 @@ from ..memory.budget import EffectiveBudget
 from ..memory.forecast import PartForecast
 from ..memory.profile import StepMeasure
 from ..worker.engines import is_elastic
-from .ledger import Grant
+from .shares import Share
 from .verdicts import Exceeded
 from .watch import PartWatch
 
@@ -43,7 +43,7 @@ class Allotting:
         return min(self._budget, math.ceil(forecast.peak / (1 - self._headroom)))
 
     def of(
-        self, steps: Collection[Step], measures: Mapping[str, StepMeasure], grant: Grant
+        self, steps: Collection[Step], measures: Mapping[str, StepMeasure], grant: Share
     ) -> Allotment:
         """What a part of some steps may hold; all that is left, if a step takes what there is."""
         if any(map(is_elastic, steps)):

@@ -22,8 +22,8 @@ from ..reuse.bound import Bound
 from ..worker.converting import Converted, ConvertOrder, ValueConverting, convert
 from ..worker.messages import DamageFound, PartFailed
 from .events import Noticed, Observer
-from .ledger import Ledger
 from .processes import Finished, run_worker
+from .shares import Shares
 from .verdicts import LogTail, exceedance, how_it_ended
 
 
@@ -42,7 +42,7 @@ def converted(
     bound: Bound,
     manifest: Manifest,
     budget: EffectiveBudget,
-    ledger: Ledger,
+    shares: Shares,
     log: Path,
     observe: Observer,
 ) -> Manifest:
@@ -83,7 +83,7 @@ def converted(
             observe(message)
 
     tail, kills = LogTail(log, bound.secrets), oom_kills()
-    with ledger.grant(None) as grant, tail.masked():
+    with shares.grant(None) as grant, tail.masked():
         ending = run_worker(
             convert,
             (order,),

@@ -28,6 +28,13 @@ class RunStarted:
 
 
 @dataclass(frozen=True)
+class Turned:
+    """The next events are of this segment; those before were of another, which goes on, too."""
+
+    segment: str
+
+
+@dataclass(frozen=True)
 class SegmentStarted:
     segment: str
     reasons: tuple[str, ...]
@@ -68,7 +75,7 @@ class PartCut:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Held memory of the process tree, in bytes."""
+    """Held memory of the process tree of the run, in bytes."""
 
     held_bytes: int
 

@@ -12,7 +12,7 @@ from ..memory.budget import EffectiveBudget
 from ..memory.profile import Profile
 from ..reuse.bound import Bound
 from ..reuse.key import Ingredients
-from .ledger import Ledger
+from .shares import Shares
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Job:
     """Whether it runs all of its steps, whatever former checkpoints have."""
 
     budget: EffectiveBudget
-    ledger: Ledger
+    shares: Shares
     profile: Profile
 
     damaged: set[str]

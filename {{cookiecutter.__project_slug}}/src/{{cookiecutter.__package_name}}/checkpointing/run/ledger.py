@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -44,7 +45,7 @@ from .events import Noticed, Observer
 from .record import LEDGER, LEDGER_LOCK
 
 _LOCK_SECONDS = 30.0  # it is held for milliseconds at a time
-_LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.1
 
 State = Literal["between", "running", "waiting", "last"]
 """Between parts, in a part, waiting for a share, or waiting until all other runs have ended."""
@@ -90,11 +91,16 @@ class Ledger:
     Args:
         budget: of this run.
         observe: receives a `Noticed` when the run has to wait.
+
+    Attributes:
+        bare_bytes: what the run held when it was last between parts.
     """
 
     def __init__(
         self, settings: Settings, pipeline: str, budget: EffectiveBudget, observe: Observer
     ) -> None:
+        self.bare_bytes = 0
+        self._lock = threading.RLock()
         self._settings = settings
         self._budget = budget
         self._observe = observe
@@ -123,9 +129,8 @@ class Ledger:
         with self._open():
             yield not any(map(_is_here, self._beside))
 
-    @contextmanager
-    def grant(self, needed: int | None, *, last: bool = False) -> Iterator[Grant]:
-        """Wait for a share of the budget, and have it as long as this context.
+    def begin(self, needed: int | None, *, last: bool = False) -> int:
+        """Wait for a share of the budget, in bytes, and take it until `rest`.
 
         Args:
             needed: the bytes that all processes of the run are expected to hold; None if that is
@@ -133,12 +138,16 @@ class Ledger:
             last: wait until no other run is at work.
         """
         self._had_company = False
-        try:
-            self._wait(needed, "last" if last else "waiting")
-            yield Grant(self)
-        finally:
-            with held():
-                self._between_parts()
+        self._wait(needed, "last" if last else "waiting")
+        return self._mine.holds
+
+    def rest(self) -> None:
+        """Hold no more than what the run holds between parts."""
+        self._between_parts()
+
+    @property
+    def budget_bytes(self) -> int:
+        return self._budget.bytes
 
     def had_all(self) -> bool:
         """Whether no other run took anything of what this one could have had, since its grant."""
@@ -151,6 +160,20 @@ class Ledger:
             if share > self._mine.holds:
                 self._keep(replace(self._mine, holds=share))
         return self._mine.holds
+
+    def reach(self, wanted: int) -> bool:
+        """Whether the run may hold so many bytes now; it takes nothing if not."""
+        with self._open() as others:
+            may = wanted <= min(self._budget.bytes, self._left(others))
+            if may and wanted > self._mine.holds:
+                self._keep(replace(self._mine, holds=wanted))
+        return may
+
+    def shrink(self, holds: int) -> None:
+        """Leave to others what the run no longer needs."""
+        with self._open():
+            if holds < self._mine.holds:
+                self._keep(replace(self._mine, holds=max(0, holds)))
 
     def narrowed(self) -> int:
         """Give way to runs that came meanwhile; what the run may hold then."""
@@ -186,7 +209,9 @@ class Ledger:
             if not noticed.issuperset(entry.pid for entry in before):
                 noticed |= {entry.pid for entry in before}
                 self._observe(Noticed(self._reason(needed, before, others)))
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
+            with held() as interrupt:
+                interrupt.check()
 
     def _before(self, needed: int | None, others: Sequence[Entry]) -> list[Entry]:
         """The runs that a part has to wait for now."""
@@ -214,9 +239,9 @@ class Ledger:
         return self._total(others) - sum(entry.holds for entry in others)
 
     def _between_parts(self) -> None:
-        now = Gauge(os.getpid(), self._budget.count).sample()
+        self.bare_bytes = Gauge(os.getpid(), self._budget.count).sample()
         with self._open():
-            self._keep(replace(self._mine, state="between", turn=0, holds=now))
+            self._keep(replace(self._mine, state="between", turn=0, holds=self.bare_bytes))
 
     def _keep(self, mine: Entry) -> None:
         self._mine = mine
@@ -230,7 +255,7 @@ class Ledger:
         processes, so each of both is watched with the memory of both.
         """
         runs = self._settings.runs
-        with ExitStack() as stack:
+        with self._lock, ExitStack() as stack:
             self._beside = []
             try:
                 lock = acquired(runs / LEDGER_LOCK, _LOCK_SECONDS)
@@ -271,37 +296,6 @@ class Ledger:
         if not self._is_unknown:
             self._is_unknown = True
             self._observe(Noticed(f"other runs do not see what this one holds: {error.message}"))
-
-
-class Grant:
-    """What the processes of a run may hold during a part: a `processes.Ceiling`.
-
-    It becomes less when another run arrives, and more while some is left.
-    """
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._stamp = (0, 0)
-        self._bytes = 0
-
-    @property
-    def bytes(self) -> int:
-        """The limit now."""
-        if (stamp := self._ledger.stamp()) != self._stamp:
-            self._bytes = self._ledger.narrowed()
-            self._stamp = stamp
-        return self._bytes
-
-    @property
-    def is_all(self) -> bool:
-        """Whether the part could not have had more, were no other run at work."""
-        return self._ledger.had_all()
-
-    def widen(self, wanted: int) -> bool:
-        """Whether the part may hold so many bytes, perhaps from now on."""
-        if wanted > self._bytes:
-            self._bytes = self._ledger.widened()
-        return wanted <= self._bytes
 
 
 def _is_here(entry: Entry) -> bool:

@@ -29,6 +29,9 @@ class RunOptions:
     only: str | None = None
     """Run this segment alone, from existing checkpoints."""
 
+    jobs: int | None = None
+    """How many segments may be at work at once; None: as many as there are cores."""
+
     keep_all: bool = False
     """Keep every value of the segments that run, as `keep_all = true` in memory_budget.toml."""
 

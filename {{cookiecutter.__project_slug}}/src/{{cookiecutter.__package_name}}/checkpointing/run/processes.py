@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from ..base.units import Count
 
 SAMPLE_SECONDS = 0.01
+_starting = threading.RLock()
+"""Held while a worker starts: what belongs to this process is changed meanwhile."""
+
 _EXIT_SECONDS = 5.0
 _ARRIVAL_SECONDS = 1.0
 
@@ -178,7 +182,8 @@ def run_worker(
     not remove, it says by a message `Noticed`. An interrupt is raised between two looks at the
     worker, so it never cuts off a message.
     """
-    _prepare()
+    with _starting:
+        _prepare()
     try:
         with (
             held() as interrupt,
@@ -250,7 +255,7 @@ def _worker(
         target=enter, args=(left.registrar, target, theirs, *arguments), daemon=False
     )
     try:
-        with _environment(), _without_main(), interrupt.let_through(), deaf:
+        with _starting, _environment(), _without_main(), interrupt.let_through(), deaf:
             _start(process)
         left.begin(process.pid)
         theirs.close()

@@ -22,6 +22,9 @@ from ..memory.profile import JOURNAL, PROFILE
 
 RECORD = "record.json"
 LOG = "run.log"
+LOGS = "run.*.log"
+"""Those of segments that ran beside others."""
+
 TIMELINE = "timeline.json"
 PAGE = "report.html"
 COMPARE_LOG = "compare.log"
@@ -246,6 +249,8 @@ def _discard_run(folder: Path) -> Cleared:
     cleared = sweep_temporaries(folder)
     for name in (RECORD, LOG, TIMELINE, PAGE):
         cleared += _discard_file(folder / name)
+    for path in folder.glob(LOGS):
+        cleared += _discard_file(path)
     with contextlib.suppress(OSError):  # a person keeps other files in it
         folder.rmdir()
     return cleared

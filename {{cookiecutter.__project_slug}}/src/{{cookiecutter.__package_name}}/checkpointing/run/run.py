@@ -35,6 +35,7 @@ from ..reuse.standing import (
     which_steps,
 )
 from ..reuse.variables import require_secrets
+from ..worker.engines import usable_cores
 from .conversion import converted, notes
 from .damage import note_damage
 from .describing import describe_again
@@ -46,6 +47,8 @@ from .outputs import publish_outputs, require_targets
 from .places import require_executor, require_places
 from .record import LOG, RunRecord, SegmentRecord, environment, new_run, retire_runs, write_record
 from .segment import SegmentRun
+from .shares import Shares
+from .side_by_side import bring_side_by_side
 from .tidying import counted, settling, shouted, sweep_places, swept
 from .timeline import Timeline
 from .verdicts import require_fit
@@ -91,6 +94,7 @@ def run(
                 store.announce = lambda message: observe(Noticed(message))
                 require_targets(settings)
                 claim_places(settings, project.graph.name)
+                jobs = options.jobs or usable_cores()
                 ledger = Ledger(settings, project.graph.name, budget, timeline.observe)
                 with store.lock(), ledger.entered():
                     folder = new_run(settings.runs)
@@ -101,7 +105,9 @@ def run(
                         sweep_places(settings, timeline.observe)
                         bound = bind(project, options.params, store=store)
                         log = folder / LOG
-                        job = Run(bound, budget, forced, record, log, timeline.observe, ledger)
+                        job = Run(
+                            bound, budget, forced, record, log, timeline.observe, ledger, jobs
+                        )
                         with shouted(job.leaks), settling(job.profile, bound, ledger):
                             job.go(options.only)
         finally:
@@ -123,6 +129,7 @@ class Run:
         log: Path,
         observe: Observer,
         ledger: Ledger,
+        jobs: int = 1,
     ) -> None:
         self.bound = bound
         self.budget = budget
@@ -130,12 +137,15 @@ class Run:
         self.record = record
         self.log = log
         self.observe = observe
-        self.ledger = ledger
+        self.jobs = jobs
+        self.shares = Shares(ledger)
         self.profile = read_profile(bound.settings.runs, bound.graph.name, budget.count)
         self.identities = identities(bound)
         self.done: dict[str, Manifest] = {}
         self.foreseen: dict[str, Standing] = {}
         self.damaged: set[str] = set()
+        self.is_beside = False
+        self.postponed: list[str] = []
         self._at = 0
         self._places = {segment.name: n for n, segment in enumerate(bound.graph.segments)}
         self._ran: set[str] = set()
@@ -149,12 +159,14 @@ class Run:
         self.observe(RunStarted(graph.name, budget.bytes, budget.source, shape, str(self.log)))
         if only is not None:
             while only not in self.done:
-                self._bring(self._gather(only))
+                self.bring(self._gather(only))
             return
         self._foresee()
         self._require_secrets()
+        if self.jobs > 1:
+            bring_side_by_side(self, self.jobs)
         while (waiting := self._next()) is not None:
-            self._bring(waiting)
+            self.bring(waiting)
 
     def _next(self) -> Segment | None:
         """The first segment that is not done; a damaged value makes an earlier one that again."""
@@ -241,8 +253,20 @@ class Run:
         assert not isinstance(now, Waiting), "a segment runs after those that it reads from"
         return now
 
-    def _bring(self, segment: Segment) -> None:
+    def bring(self, segment: Segment) -> None:
         """Reuse a segment's checkpoint, or run the segment."""
+        if (work := self.begin(segment)) is None:
+            return
+        job, record = work
+        try:
+            manifest = self.make(job, record, self.observe)
+        except Damaged as damage:
+            self.go_back(str(damage))
+        else:
+            self.end(record, manifest)
+
+    def begin(self, segment: Segment) -> tuple[Job, SegmentRecord] | None:
+        """Reuse a segment's checkpoint; or what it takes to run it, which is announced."""
         now = self._standing(segment)
         if isinstance(now, Stale) and now.damaged:
             self._set_aside(segment.name, now.key, "; ".join(now.reasons))
@@ -253,7 +277,7 @@ class Run:
             for sink in sinks_of(self.bound.store, self.bound.settings, segment, now.manifest):
                 if sink.ran_otherwise:
                     self.observe(Noticed(f"{segment.name}: {way_to_repeat(sink)}"))
-            return
+            return None
         require_secrets(segment.steps, self.bound.settings.wiring, self.bound.variables.secrets)
         self.foreseen.clear()  # its new values may change the standing of later segments
         reasons = now.reasons if isinstance(now, Stale) else ()
@@ -262,14 +286,14 @@ class Run:
         self.observe(SegmentStarted(segment.name, reasons))
         record = SegmentRecord(segment.name, "failed")
         self._record(record)
-        try:
-            manifest = self._run(self._job(now), record)
-        except Damaged as damage:
-            self._go_back(str(damage))
-            return
+        return self._job(now), record
+
+    def end(self, record: SegmentRecord, manifest: Manifest) -> None:
+        """Take in the checkpoint of a segment that has run."""
         record.status = "ran" if record.parts else "reused"  # its steps were all taken over
-        self.forced.discard(segment.name)
+        self.forced.discard(record.name)
         self._finish(record, manifest)
+        segment = self.bound.graph.segments[self._places[record.name]]
         for name, text in gone_targets(self.bound.settings, segment).items():
             self.observe(
                 Noticed(
@@ -280,13 +304,13 @@ class Run:
         keep = self.bound.settings.memory.checkpoints.keep
         self.bound.store.retire(segment.name, manifest.key, keep)
 
-    def _run(self, job: Job, record: SegmentRecord) -> Manifest:
+    def make(self, job: Job, record: SegmentRecord, observe: Observer) -> Manifest:
         """Run a segment here, or where pipeline.toml sends it. Raises as `SegmentRun.run`."""
         if job.segment.name not in self.bound.settings.wiring.run_on:
-            return SegmentRun(job, record, self.observe).run()
+            return SegmentRun(job, record, observe).run()
         from .elsewhere import ElsewhereRun  # a project without executors does without these
 
-        return ElsewhereRun(job, record, self.observe, self.leaks).run()
+        return ElsewhereRun(job, record, observe, self.leaks).run()
 
     def _job(self, now: Reusable | Stale) -> Job:
         """All that a run of a segment needs. A forced segment takes over nothing."""
@@ -302,7 +326,7 @@ class Run:
             upstream={value: self.done[graph.producer(value).name] for value in read},
             anew=name in self.forced,
             budget=self.budget,
-            ledger=self.ledger,
+            shares=self.shares,
             profile=self.profile,
             damaged=self.damaged,
             log=self.log,
@@ -315,7 +339,16 @@ class Run:
         own = ingredients.params | ingredients.env
         return {name: text for params in (*earlier, own) for name, text in params.items()}
 
-    def _go_back(self, value: str) -> None:
+    def place(self, name: str) -> int:
+        """The number of a segment in the pipeline, counted from 0."""
+        return self._places[name]
+
+    def take_postponed(self) -> list[str]:
+        """The values that were found damaged while segments that may read them were at work."""
+        postponed, self.postponed = self.postponed, []
+        return postponed
+
+    def go_back(self, value: str) -> None:
         """Run the segment that made a damaged value again, and all after it."""
         names = [segment.name for segment in self.bound.graph.segments]
         producer = self.bound.graph.producer(value).name
@@ -348,12 +381,15 @@ class Run:
         record.accepted = [acceptance.sentence for acceptance in manifest.accepted]
         try:
             manifest = self.done[record.name] = converted(
-                self.bound, manifest, self.budget, self.ledger, self.log, self.observe
+                self.bound, manifest, self.budget, self.shares, self.log, self.observe
             )
             is_old = record.status == "reused" or bool(record.reused_steps)
             self.record.outputs |= publish_outputs(self.bound, manifest, verify=is_old)
         except Damaged as damage:
-            self._go_back(str(damage))
+            if self.is_beside:
+                self.postponed.append(str(damage))
+            else:
+                self.go_back(str(damage))
             return
         if record.status == "ran":
             for note in notes(manifest, suffixes(self.bound.settings)):

@@ -30,9 +30,9 @@ from .allotting import Allotting
 from .damage import note_damage
 from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
 from .job import Job
-from .ledger import Grant
 from .processes import Ending, Finished, run_worker
 from .record import CutRecord, SegmentRecord
+from .shares import Share
 from .spilling import clearing, spill_of
 from .verdicts import Exceeded, LogTail
 from .watch import PartWatch
@@ -160,7 +160,7 @@ class SegmentRun:
         is_last = self.outgrew == part.start
         steps = [self.graph.steps[number] for number in part if number in self.left]
         needed = self.allotting.needed(self.forecast.part(part))
-        with self.job.ledger.grant(needed, last=is_last) as grant:
+        with self.job.shares.grant(needed, last=is_last) as grant:
             allotment = self.allotting.of(steps, self.forecast.measures, grant)
             order = replace(order, allotment=allotment)
             self._announce(part.start)
@@ -294,7 +294,7 @@ class SegmentRun:
     def _notice(self, message: str) -> None:
         self.observe(Noticed(f"{self.segment.name}: {message}"))
 
-    def _answer(self, message: Any, watch: PartWatch, part: range, grant: Grant) -> Next | None:
+    def _answer(self, message: Any, watch: PartWatch, part: range, grant: Share) -> Next | None:
         """Record a message; after a step, answer what the worker does before the next one.
 
         The worker stops before a step that is not expected to fit, and a new process takes over. A

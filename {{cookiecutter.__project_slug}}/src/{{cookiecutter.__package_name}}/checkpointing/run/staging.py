@@ -136,7 +136,7 @@ def _trimmed(job: Job, trims: list[Trim]) -> Iterator[FileRecord | None]:
         job.log,
         bound.secrets,
     )
-    with job.ledger.grant(None) as grant:
+    with job.shares.grant(None) as grant:
         ending = run_worker(
             trim,
             (order,),

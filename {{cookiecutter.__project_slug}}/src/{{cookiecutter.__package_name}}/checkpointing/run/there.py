@@ -41,6 +41,7 @@ from .job import Job
 from .ledger import Ledger
 from .record import LOG, SegmentRecord
 from .segment import SegmentRun
+from .shares import Shares
 
 TIMED_OUT = 124
 """The exit code at the time limit, as that of the command `timeout`."""
@@ -144,7 +145,7 @@ def _run(
             upstream=upstream,
             anew=errand.anew,
             budget=budget,
-            ledger=ledger,
+            shares=Shares(ledger),
             profile=profile,
             damaged=set(),
             log=teller.log,

@@ -20,6 +20,7 @@ from .events import (
     Sampled,
     SegmentStarted,
     StepBegan,
+    Turned,
 )
 from .record import TIMELINE
 
@@ -111,7 +112,7 @@ class Timeline:
                 self._peaks.add(self._seconds(), held)
             case RunStarted():
                 self._started = self._clock()
-            case SegmentStarted(segment):
+            case SegmentStarted(segment) | Turned(segment):
                 self._segment = segment
             case PartStarted(segment, step):
                 self._segment = segment

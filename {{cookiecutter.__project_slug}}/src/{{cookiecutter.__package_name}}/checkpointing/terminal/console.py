@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -27,6 +28,7 @@ from ..run.events import (
     SegmentStarted,
     SentElsewhere,
     StepBegan,
+    Turned,
 )
 from ..run.record import RunRecord, SegmentRecord
 from ..worker.messages import CommitStarted, StepStarted
@@ -82,44 +84,87 @@ def closing_table(record: RunRecord) -> Table:
     return table
 
 
+@dataclass
+class _Running:
+    """Where a segment is that runs now."""
+
+    segment: str
+    most: int
+    """The bytes that it may hold."""
+
+    step: str = ""
+    doing: str = ""
+    number: int = 0
+    """Of the step in its segment, counted from 1."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Of the steps that are left to run, where some do not run."""
+
+    started: float = field(default_factory=time.monotonic)
+
+    def note(self, event: Any) -> None:
+        """Follow the segment from one step to the next."""
+        if isinstance(event, PartStarted):
+            self.number, self.numbers, self.doing = event.number - 1, event.numbers, "starting"
+        elif isinstance(event, SentElsewhere):
+            self.doing, self.most = f"starting {event.executor}", event.budget_bytes
+        elif isinstance(event, StepStarted | StepBegan):
+            if not event.item or event.step != self.step:
+                self.number = self.numbers.get(event.step, self.number + 1)
+            self.step = event.step
+            self.doing = f"{event.step}, {event.item}" if event.item else event.step
+        elif isinstance(event, CommitStarted):
+            self.doing = "writing the checkpoint"
+
+
+class _Progress:
+    """The segments that run now, and the one that the events are of."""
+
+    def __init__(self) -> None:
+        self.budget = 1
+        self.steps: dict[str, int] = {}
+        self.running: dict[str, _Running] = {}
+        self.now = _Running("", 1)
+
+    def note(self, event: Any) -> None:
+        if isinstance(event, RunStarted):
+            self.budget, self.steps = event.budget_bytes, dict(event.segments)
+        elif isinstance(event, SegmentStarted):
+            self.now = self.running[event.segment] = _Running(event.segment, self.budget)
+        elif isinstance(event, Turned | PartStarted | SentElsewhere):
+            self.now = self.running.get(event.segment, self.now)
+        elif isinstance(event, SegmentEnded):
+            self.running.pop(event.record.name, None)
+        self.now.note(event)
+
+
 class _Lines:
     """One line for each event that belongs in a log."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._steps = {"": 0}
-        self._number = 0
-        self._numbers: dict[str, int] = {}
-        self._segment = self._step = ""
+        self._progress = _Progress()
 
     def observe(self, event: Any) -> None:
+        self._progress.note(event)
+        now = self._progress.now
         if isinstance(event, RunStarted):
-            self._steps = dict(event.segments)
             self._print(
                 f"{event.pipeline}: budget {size(event.budget_bytes)} ({event.budget_source}); "
                 f"log {short(event.log)}"
             )
         elif isinstance(event, SegmentStarted):
             self._print(f"{event.segment}: runs ({'; '.join(event.reasons)})")
-        elif isinstance(event, PartStarted):
-            self._segment, self._number = event.segment, event.number - 1
-            self._numbers = event.numbers
-            if event.why:
-                self._print(f"{event.segment}: new process starting at {event.step} ({event.why})")
+        elif isinstance(event, PartStarted) and event.why:
+            self._print(f"{event.segment}: new process starting at {event.step} ({event.why})")
         elif isinstance(event, SentElsewhere):
-            self._segment = event.segment
             self._print(
                 f"{event.segment}: runs on {event.executor} as {event.place}, budget "
                 f"{size(event.budget_bytes)}"
             )
-        elif isinstance(event, StepStarted | StepBegan):
-            if not event.item or event.step != self._step:
-                self._number = self._numbers.get(event.step, self._number + 1)
-            self._step = event.step
-            if not self._console.is_terminal:
-                of = f"{self._number}/{self._steps[self._segment]}"
-                item = f", {event.item}" if event.item else ""
-                self._print(f"{self._segment}: step {of} {event.step}{item}")
+        elif isinstance(event, StepStarted | StepBegan) and not self._console.is_terminal:
+            of = f"{now.number}/{self._progress.steps[now.segment]}"
+            self._print(f"{now.segment}: step {of} {now.doing}")
         elif isinstance(event, SegmentEnded):
             record = event.record
             ran = f" in {record.seconds:.1f} s, peak {size(record.peak_bytes)}"
@@ -132,53 +177,39 @@ class _Lines:
 
 
 class _Gauge:
-    """The running step and the held memory against the budget, as one line that is redrawn."""
+    """The running steps and the held memory against the budget, as lines that are redrawn.
+
+    Of segments that run side by side each has a line; the memory is that of all.
+    """
 
     def __init__(self) -> None:
-        self._budget = self._most = 1
-        self._steps: dict[str, int] = {}
-        self._segment = self._doing = self._step = ""
-        self._number = self._held = 0
-        self._numbers: dict[str, int] = {}
-        self._started = time.monotonic()
+        self._progress = _Progress()
+        self._held = 0
 
     def observe(self, event: Any) -> None:
-        if isinstance(event, RunStarted):
-            self._budget, self._steps = event.budget_bytes, dict(event.segments)
-        elif isinstance(event, SegmentStarted):
-            self._segment, self._most, self._number = event.segment, self._budget, 0
-            self._started = time.monotonic()
-        elif isinstance(event, PartStarted):
-            self._number, self._doing = event.number - 1, "starting"
-            self._numbers = event.numbers
-        elif isinstance(event, SentElsewhere):
-            self._doing, self._most = f"starting {event.executor}", event.budget_bytes
-        elif isinstance(event, StepStarted | StepBegan):
-            if not event.item or self._step != event.step:
-                self._number = self._numbers.get(event.step, self._number + 1)
-            self._step = event.step
-            self._doing = f"{event.step}, {event.item}" if event.item else event.step
-        elif isinstance(event, CommitStarted):
-            self._doing = "writing the checkpoint"
-        elif isinstance(event, Sampled | SampledElsewhere):
+        self._progress.note(event)
+        if isinstance(event, Sampled | SampledElsewhere):
             self._held = event.held_bytes
-        elif isinstance(event, SegmentEnded):
-            self._segment = ""
 
     def __rich__(self) -> Table | Text:
-        if not self._segment:
+        running = list(self._progress.running.values())
+        if not running:
             return Text("")
-        share = self._held / self._most
-        style = "red" if share > 0.9 else "yellow" if share > 0.7 else "green"
-        row = Table.grid(padding=(0, 1))
-        row.add_row(
-            f"[bold]{escape(self._segment)}[/] {self._number}/{self._steps[self._segment]}",
-            escape(self._doing),
-            ProgressBar(total=1, completed=min(share, 1), width=24, complete_style=style),
-            f"{size(self._held)} of {size(self._most)}",
-            f"{time.monotonic() - self._started:.0f} s",
-        )
-        return row
+        rows = Table.grid(padding=(0, 1))
+        for each in running:
+            share = self._held / each.most
+            style = "red" if share > 0.9 else "yellow" if share > 0.7 else "green"
+            is_last = each is running[-1]
+            bar = ProgressBar(total=1, completed=min(share, 1), width=24, complete_style=style)
+            rows.add_row(
+                f"[bold]{escape(each.segment)}[/] {each.number}/"
+                f"{self._progress.steps[each.segment]}",
+                escape(each.doing),
+                bar if is_last else "",
+                f"{size(self._held)} of {size(each.most)}" if is_last else "",
+                f"{time.monotonic() - each.started:.0f} s",
+            )
+        return rows
 
 
 def _figures(segment: SegmentRecord, record: RunRecord) -> tuple[str, ...]:

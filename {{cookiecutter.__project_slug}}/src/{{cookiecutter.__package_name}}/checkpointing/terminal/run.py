@@ -24,6 +24,7 @@ def run_command(
     fresh: bool,
     rerun_from: str | None,
     only: str | None,
+    jobs: int | None,
     keep_all: bool,
     as_json: bool,
 ) -> int:
@@ -32,7 +33,7 @@ def run_command(
     def make() -> RunRecord:
         project = describe_project(package, pipeline)
         params = parse_changes(project, changes)
-        options = RunOptions(params, budget, fresh, rerun_from, only, keep_all)
+        options = RunOptions(params, budget, fresh, rerun_from, only, jobs, keep_all)
         with progress(Console(stderr=True)) as observe:
             return run(project, options, observe)
 

@@ -36,6 +36,7 @@ from ...run.events import Noticed, Observer, SegmentEnded
 from ...run.ledger import Ledger
 from ...run.record import COMPARE_LOG, RunRecord
 from ...run.run import Run
+from ...run.shares import Shares
 from ...run.tidying import settling
 from ...worker.messages import ValueLoaded, WriteEnded
 from .contents import hold_the_same
@@ -100,7 +101,7 @@ def _compare(
         plain = PlainRun()
         comparison.plain = plain.figures
         order = _script_order(bound, budget, manifests, folder, log)
-        with ledger.grant(None, last=True):  # it may take more than the budget
+        with Shares(ledger).grant(None, last=True):  # it may take more than the budget
             run_plain(order, budget, limit, observe, plain)
         if plain.error is None and plain.identities is not None:
             _compare_results(comparison, order, store_of=bound.store, kept=manifests, plain=plain)

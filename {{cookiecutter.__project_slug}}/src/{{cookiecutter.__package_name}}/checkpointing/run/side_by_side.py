@@ -1,0 +1,156 @@
+"""Segments that do not depend on each other run at once, when they fit into the budget together.
+
+A segment may begin when all that it reads is there. While only one may, it runs in the main thread,
+as in a pipeline that is a chain. Some wait for others all the same:
+
+- a segment with a sink begins when all segments before it are done, as it would one by one: what a
+  sink does outside cannot be undone if an earlier segment fails;
+- of those with steps in Spark one runs at a time: an application takes the cores and, on a cluster,
+  the memory that it was promised;
+- one that an executor runs elsewhere runs alone: to end its infrastructure when there is an
+  interrupt is the main thread's work.
+
+When one fails, no other begins. Those at work go on to their end: their checkpoints are reused.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..disk.manifest import Manifest
+from ..disk.store import Damaged
+from ..graph.steps import Segment
+from ..worker.engines import engines_of
+from .crew import Crew, Done
+from .events import Noticed, Observer, Sampled, Turned
+from .job import Job
+from .record import SegmentRecord
+
+if TYPE_CHECKING:
+    from .run import Run
+
+_SPARK = "pyspark.sql.DataFrame"
+
+
+def bring_side_by_side(run: Run, most: int) -> None:
+    """Bring all segments of a run that are not done; as many as `most` are at work at once.
+
+    Raises as `SegmentRun.run`; of several segments that failed, for the first in the pipeline.
+    """
+    with Crew[Manifest]() as crew:
+        _SideBySide(run, most, crew).go()
+
+
+class _SideBySide:
+    def __init__(self, run: Run, most: int, crew: Crew[Manifest]) -> None:
+        self._run = run
+        self._most = most
+        self._crew = crew
+        self._relay = _Relay(run.observe)
+        self._records: dict[str, SegmentRecord] = {}
+        self._failed: dict[str, Exception] = {}
+
+    def go(self) -> None:
+        run, crew = self._run, self._crew
+        run.observe = self._relay.of("")
+        while True:
+            if not self._failed and not run.postponed:
+                self._start()
+            if crew.at_work:
+                self._take(crew.next())
+            elif self._failed:
+                raise min(self._failed.items(), key=lambda failed: run.place(failed[0]))[1]
+            elif run.postponed:
+                run.is_beside = False
+                for value in run.take_postponed():
+                    run.go_back(value)
+            elif all(segment.name in run.done for segment in run.bound.graph.segments):
+                return
+
+    def _start(self) -> None:
+        """Begin what may begin now; what is reused is done at once, and others may begin then."""
+        run, crew = self._run, self._crew
+        while len(crew.at_work) < self._most and not run.postponed:
+            ready = list(self._ready())
+            run.is_beside = bool(crew.at_work)
+            if not ready:
+                return
+            if len(ready) == 1 and not crew.at_work:
+                run.bring(ready[0])
+            elif (work := run.begin(ready[0])) is not None:
+                job, self._records[job.segment.name] = work
+                crew.start(job.segment.name, partial(self._make, job))
+
+    def _ready(self) -> Iterator[Segment]:
+        """The segments that may begin now, in the order of the pipeline."""
+        run, crew = self._run, self._crew
+        graph, elsewhere = run.bound.graph, run.bound.settings.wiring.run_on
+        at_work = [each for each in graph.segments if each.name in crew.at_work]
+        has_spark = any(map(_is_in_spark, at_work))
+        are_done = True
+        for segment in graph.segments:
+            if segment.name in run.done or segment in at_work:
+                are_done = are_done and segment.name in run.done
+                continue
+            has_sink = any(step.is_sink for step in segment.steps)
+            reads = {graph.producer(value).name for value in graph.loaded(graph.span(segment))}
+            if (
+                reads <= run.done.keys()
+                and (are_done or not has_sink)
+                and not (has_spark and _is_in_spark(segment))
+                and not (at_work and segment.name in elsewhere)
+            ):
+                yield segment
+            are_done = False
+
+    def _make(self, job: Job) -> Manifest:
+        """Run a segment in a thread. It has a log of its own: the lines of others are not its."""
+        name = job.segment.name
+        job = replace(job, log=job.log.with_name(f"run.{name}.log"))
+        return self._run.make(job, self._records[name], self._relay.of(name))
+
+    def _take(self, done: Done[Manifest]) -> None:
+        """Take in how the work on a segment has ended."""
+        run, record = self._run, self._records.pop(done.name)
+        run.is_beside = bool(self._crew.at_work)
+        run.observe(Turned(done.name))
+        try:
+            if done.error is not None:
+                raise done.error
+            assert done.result is not None, "a thread has a result or an error"
+            run.end(record, done.result)
+        except Damaged as damage:
+            run.postponed.append(str(damage))
+        except Exception as error:
+            self._failed[done.name] = error
+            if others := self._crew.at_work:
+                run.observe(Noticed(f"{done.name}: failed; first the end of {', '.join(others)}"))
+
+
+class _Relay:
+    """Passes events of several threads on, one after the other, and tells whose they are."""
+
+    def __init__(self, observe: Observer) -> None:
+        self._observe = observe
+        self._lock = threading.Lock()
+        self._segment = ""
+
+    def of(self, segment: str) -> Observer:
+        """An observer of the events of one segment."""
+
+        def observe(event: Any) -> None:
+            with self._lock:
+                if segment != self._segment and not isinstance(event, Sampled | Noticed):
+                    self._segment = segment
+                    self._observe(Turned(segment))
+                self._observe(event)
+
+        return observe
+
+
+def _is_in_spark(segment: Segment) -> bool:
+    return any(_SPARK in engines_of(step) for step in segment.steps)

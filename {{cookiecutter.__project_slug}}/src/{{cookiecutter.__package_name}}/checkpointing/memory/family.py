@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # for real it would load pydantic before the fork server is s
 _LISTING_SECONDS = 0.5  # so often the tree is listed in any case, and all figures are read
 _TRIES = 5  # readings for which a number may be given out before its process is there
 _LINE_BYTES = 1 << 9
+_LOAD = "/proc/loadavg"
 
 
 class Family:
@@ -55,6 +56,7 @@ class Family:
         self._members: dict[int, _Member] = {}
         self._unborn: dict[int, int] = {}
         self._is_told = meter.ON_LINUX and _numbers_tell()
+        self._load = KeptFile(_LOAD)
         self._last = self._before = 0
         self._next_listing = 0.0
         self._has_swap = True
@@ -71,10 +73,11 @@ class Family:
         self.close()
 
     def close(self) -> None:
-        """Close all files. Another reading opens them again."""
+        """Close all files."""
         for member in self._members.values():
             member.close()
         self._members.clear()
+        self._load.close()
         self._next_listing = 0.0
 
     def readings(self) -> dict[int, Reading]:
@@ -83,23 +86,22 @@ class Family:
             return meter.tree_readings(self.root, self._count)
         self._follow()
         readings: dict[int, Reading] = {}
-        seen: dict[bytes, int] = {}
-        for member in list(self._members.values()):
-            line = member.line()
+        for pid, member in list(self._members.items()):
+            line = member.read()
             if not line:
                 member.close()
-                del self._members[member.pid]
+                del self._members[pid]
+            elif line == member.line:
+                readings[pid] = member.reading
             elif line.startswith(b"0 "):
                 continue  # a zombie; or its first thread has ended, and the kernel tells no more
-            elif seen.setdefault(line, member.pid) == member.parent and self._is_twin(member):
-                continue
-            else:
-                readings[member.pid] = member.reading(line, self._count, self._has_swap)
+            elif not self._is_twin(member, line):
+                readings[pid] = member.update(line, self._count, self._has_swap)
         return readings
 
     def _follow(self) -> None:
         """Take in the processes that have come."""
-        last, former = last_number(), self._last
+        last, former = _last_number(self._load.read()), self._last
         if (
             not self._is_told
             or time.monotonic() >= self._next_listing
@@ -131,7 +133,7 @@ class Family:
         listed = list(procfs.tree(self.root))
         for child in procfs.children(self._adopter) if self._adopter else ():
             listed += procfs.tree(child) if child not in listed else ()
-        is_settled = last == self._last == last_number()
+        is_settled = last == self._last == _last_number(self._load.read())
         for pid in listed:
             if pid not in self._members and self._add(pid, procfs.parent(pid)):
                 self._is_told &= not is_settled or pid in self._unborn
@@ -147,14 +149,17 @@ class Family:
     def _add(self, number: int, parent: int) -> bool:
         """Take in a process; whether it is there, and ours to read."""
         member = _Member(number, parent)
-        if member.line():
+        if member.read():
             self._members[number] = member
             return True
         member.close()
         return False
 
-    def _is_twin(self, member: _Member) -> bool:
+    def _is_twin(self, member: _Member, line: bytes) -> bool:
         """Whether a process still uses the memory of its parent, as between vfork and exec."""
+        parent = self._members.get(member.parent)
+        if parent is None or parent.line != line:
+            return False
         own, others = (
             procfs.address_space(procfs.contents(f"/proc/{pid}/status"))
             for pid in (member.pid, member.parent)
@@ -163,28 +168,74 @@ class Family:
 
 
 class _Member:
-    """One process: its file, and what that said when all its figures were read."""
+    """One process: its open file, and what it has mapped.
+
+    Attributes:
+        line: the sizes by which `reading` was found; empty when it has to be read anew.
+        reading: what the process has mapped.
+    """
 
     def __init__(self, pid: int, parent: int) -> None:
         self.pid = pid
         self.parent = parent
-        self._path = f"/proc/{pid}/statm"
-        self._file = _kept(self._path)
-        self._line = b""
-        self._reading = Reading(0)
+        self.line = b""
+        self.reading = Reading(0)
+        self._file = KeptFile(f"/proc/{pid}/statm")
         self._mapped_files = b""
 
     def close(self) -> None:
+        self._file.close()
+
+    def read(self) -> bytes:
+        """Its sizes now, in one line; empty when it is gone."""
+        return self._file.read()
+
+    def forget(self) -> None:
+        """Have all its figures read anew."""
+        self.line = self._mapped_files = b""
+
+    def update(self, line: bytes, count: Count, has_swap: bool) -> Reading:
+        """What it has mapped, by a line that differs from the last one.
+
+        The third size is that of mapped files and of shared memory together. While it stays what it
+        was, so does shared memory; and what is resident besides that is anonymous.
+        """
+        _, resident, mapped_files, _ = line.split(b" ", 3)
+        if mapped_files == self._mapped_files and not has_swap:
+            pages = int(resident) - (int(mapped_files) if count == "held" else 0)
+            shared = self.reading.shared
+            anonymous = pages * meter.PAGE_BYTES - (shared if count == "rss" else 0)
+            self.reading = Reading(anonymous, shared)
+        else:
+            self.reading = procfs.reading(self.pid, count)
+            self._mapped_files = mapped_files
+        self.line = line
+        return self.reading
+
+
+class KeptFile:
+    """A file of the kernel that stays open, unless few more may be; it is read from its start.
+
+    What it says is less than 512 bytes.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._file: int | None = None
+        with suppress(OSError):
+            self._file = os.open(path, os.O_RDONLY)
+        # The lowest free number is given to a file, so it tells about how many are open.
+        if self._file is not None and self._file >= _most_files():
+            self.close()
+
+    def close(self) -> None:
+        """Close it; it is opened for each reading then."""
         if self._file is not None:
             os.close(self._file)
         self._file = None
 
-    def forget(self) -> None:
-        """Read all figures at the next reading."""
-        self._line = self._mapped_files = b""
-
-    def line(self) -> bytes:
-        """The line of its sizes; empty when it is gone."""
+    def read(self) -> bytes:
+        """What it says now; nothing if what it tells of is gone."""
         if self._file is None:
             return procfs.contents(self._path)
         try:
@@ -192,58 +243,25 @@ class _Member:
         except OSError:
             return b""
 
-    def reading(self, line: bytes, count: Count, has_swap: bool) -> Reading:
-        """What it has mapped, by the line of its sizes.
 
-        The third size is that of mapped files and of shared memory together. While it stays what it
-        was, so does shared memory; and what is resident besides that is anonymous.
-        """
-        if line == self._line:
-            return self._reading
-        _, resident, mapped_files, _ = line.split(b" ", 3)
-        if mapped_files == self._mapped_files and not has_swap:
-            pages = int(resident) - (int(mapped_files) if count == "held" else 0)
-            shared = self._reading.shared
-            anonymous = pages * meter.PAGE_BYTES - (shared if count == "rss" else 0)
-            self._reading = Reading(anonymous, shared)
-        else:
-            self._reading = procfs.reading(self.pid, count)
-            self._mapped_files = mapped_files
-        self._line = line
-        return self._reading
-
-
-def last_number() -> int:
-    """The number that a process or a thread was given last, in this process's view; 0: unknown."""
-    last = procfs.contents("/proc/loadavg").rpartition(b" ")[2].strip()
-    return int(last) if last.isdigit() else 0
+def _last_number(load: bytes) -> int:
+    """The number that was given out last, by the text of /proc/loadavg; 0: nobody knows."""
+    number = load.rpartition(b" ")[2].strip()
+    return int(number) if number.isdigit() else 0
 
 
 @cache
 def _numbers_tell() -> bool:
-    """Whether `last_number` tells of what starts: it has to tell of a thread."""
+    """Whether /proc/loadavg tells of what starts: it has to tell of a thread."""
     numbers: list[int] = []
     thread = threading.Thread(target=lambda: numbers.append(threading.get_native_id()))
-    before = last_number()
+    before = _last_number(procfs.contents(_LOAD))
     try:
         thread.start()
     except RuntimeError:  # no thread may be started; and so perhaps no process
         return False
     thread.join()
-    return before < numbers[0] <= last_number()
-
-
-def _kept(path: str) -> int | None:
-    """A file of the kernel that stays open; None if it is gone, or if few more may be opened.
-
-    The lowest free number is given to a file, so it tells about how many are open.
-    """
-    with suppress(OSError):
-        file = os.open(path, os.O_RDONLY)
-        if file < _most_files():
-            return file
-        os.close(file)
-    return None
+    return before < numbers[0] <= _last_number(procfs.contents(_LOAD))
 
 
 def _most_files() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import meter, procfs, sharing
 from .family import Family
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # for real it would load pydantic before the fork server is s
 
 LOOKING = 0.1  # the most of the time that a watch spends on looking
 LOOKING_AT_LIMIT = 0.5  # where a process may already hold too much
+_COUNTING = 0.001  # and the most that it spends on counting faults, to know whether to look
 LOOKING_BETWEEN_STEPS = 0.5  # a reading there is one of few
 _WIDE = 0.2  # bounds that lie so far apart, as a share of what may be held, get all of it
 _CLOSE = 0.01  # and those that are so close are as good as a look
@@ -94,8 +95,9 @@ class Gauge:
         self._objects = objects
         self._family = family
         self._last = Look()
-        self._looked_at = -float("inf")
-        self._look_seconds = _PRESUMED_SECONDS
+        self._bounds = _Bounds({}, 0, 0, 0)
+        self._looked_at = self._counted_at = -float("inf")
+        self._look_seconds, self._count_seconds = _PRESUMED_SECONDS, 0.0
         self._fruitless = 0
         self._peak = 0
 
@@ -110,15 +112,14 @@ class Gauge:
             return mapped_bytes(now, objects)
         if not self._last.mapped and not (self._between_steps or self._origin):
             self._presume(now)
-        least = self._last.least(now, objects)
+        if (now, objects) != (self._bounds.now, self._bounds.objects):
+            self._bound(now, objects)
+        least, mapped = self._bounds.least, self._bounds.mapped
         if self.limit is not None and least > self.limit:
             with meter.paused(self._suspect) if self._suspect else nullcontext():
-                return self._look_again(is_final=True)
+                least = self._look_again(is_final=True)
         # What is mapped tells at once that there is little to find; faults take some more reading.
-        mapped = mapped_bytes(now, objects)
-        if self._is_due(now, least, mapped) and self._is_due(
-            now, least, self._last.most(now, objects)
-        ):
+        elif self._is_due(mapped) and self._may_count(mapped) and self._is_due(self._most()):
             least = self._look_again()
         self._peak = max(self._peak, least)
         return least
@@ -145,19 +146,44 @@ class Gauge:
         if (presumed := sharing.presumed(now, self._root)) is not None:
             self._last, self._looked_at = presumed, time.monotonic()
 
+    def _bound(self, now: dict[int, Reading], objects: int) -> None:
+        least = self._last.least(now, objects)
+        self._bounds = _Bounds(now, objects, least, mapped_bytes(now, objects))
+
+    def _most(self) -> int:
+        """The most that can be held, by the pages that were touched since the last look."""
+        started = time.thread_time()
+        most = self._last.most(self._bounds.now, self._bounds.objects)
+        self._count_seconds = time.thread_time() - started
+        self._counted_at = time.monotonic()
+        return most
+
+    def _may_count(self, mapped: int) -> bool:
+        """Whether it is time to count the pages that were touched."""
+        is_at_limit = self.limit is not None and mapped > self.limit
+        share = LOOKING if self._between_steps or is_at_limit else _COUNTING
+        return (time.monotonic() - self._counted_at) * share >= self._count_seconds
+
     def _look_again(self, *, is_final: bool = False) -> int:
         """Look, and tell what is held. A blurred look is of no use, unless it is all there is."""
-        look, now = self._look(ask_all=is_final)
+        started = time.thread_time()
+        look, now = sharing.look(
+            self._readings(), self._root, self._readings, origin=self._origin, ask_all=is_final
+        )
+        self._look_seconds = time.thread_time() - started
+        self._looked_at = time.monotonic()
         self._fruitless = 0 if look.differs_from(self._last) else self._fruitless + 1
         if is_final or look.blur <= _CLOSE * mapped_bytes(now):
             self._last = look
-        return self._last.least(now, self._objects())
+        self._bound(now, self._objects())
+        return self._bounds.least
 
-    def _is_due(self, now: dict[int, Reading], least: int, most: int) -> bool:
+    def _is_due(self, most: int) -> bool:
         """Whether the bounds are wide enough for the time that has passed since the last look."""
+        least = self._bounds.least
         if most <= least:
             return False
-        if self._between_steps and self._last.mapped.keys() != now.keys():
+        if self._between_steps and self._last.mapped.keys() != self._bounds.now.keys():
             return True
         doubt = (most - least) / most
         if self.limit is not None and most > self.limit:
@@ -169,11 +195,11 @@ class Gauge:
             return False
         return (time.monotonic() - self._looked_at) * share >= self._look_seconds
 
-    def _look(self, *, ask_all: bool) -> tuple[Look, dict[int, Reading]]:
-        started = time.thread_time()
-        look_and_now = sharing.look(
-            self._readings(), self._root, self._readings, origin=self._origin, ask_all=ask_all
-        )
-        self._look_seconds = time.thread_time() - started
-        self._looked_at = time.monotonic()
-        return look_and_now
+
+class _Bounds(NamedTuple):
+    """Between what the truth lies when so much is mapped; sizes in bytes."""
+
+    now: dict[int, Reading]
+    objects: int
+    least: int
+    mapped: int

@@ -98,12 +98,14 @@ def presumed(mapped: dict[int, Reading], root: int) -> Look | None:
     groups = _groups(stats, root)
     if not all(group.is_closed for group in groups):
         return None
-    spared, faults, copied = 0, {}, {}
+    spared = 0
+    faults: dict[int, int] = {}
+    copied: dict[int, int] = {}
     for group in groups:
         sizes = [mapped[pid].anonymous for pid in group.members]
         spared += sum(sizes) - max(sizes)
         if len(sizes) > 1:
-            faults |= {pid: stats[pid].faults for pid in group.members}
+            faults |= dict.fromkeys(group.members, 0)  # each since its start may have made a copy
             copied |= {pid: mapped[pid].anonymous for pid in group.members}
     shared = max((reading.shared for reading in mapped.values()), default=0)
     return Look(mapped, spared, shared, faults, copied)

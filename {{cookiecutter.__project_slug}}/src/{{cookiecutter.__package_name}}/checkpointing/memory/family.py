@@ -7,16 +7,14 @@ each process stays open, and the tree is listed when the kernel has given out nu
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
-from contextlib import suppress
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import meter, procfs
+from .kept import KeptFile
 from .procfs import Reading
 
 if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started
@@ -24,7 +22,6 @@ if TYPE_CHECKING:  # for real it would load pydantic before the fork server is s
 
 _LISTING_SECONDS = 0.5  # so often the tree is listed in any case, and all figures are read
 _TRIES = 5  # readings for which a number may be given out before its process is there
-_LINE_BYTES = 1 << 9
 _LOAD = "/proc/loadavg"
 
 
@@ -213,37 +210,6 @@ class _Member:
         return self.reading
 
 
-class KeptFile:
-    """A file of the kernel that stays open, unless few more may be; it is read from its start.
-
-    What it says is less than 512 bytes.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._file: int | None = None
-        with suppress(OSError):
-            self._file = os.open(path, os.O_RDONLY)
-        # The lowest free number is given to a file, so it tells about how many are open.
-        if self._file is not None and self._file >= _most_files():
-            self.close()
-
-    def close(self) -> None:
-        """Close it; it is opened for each reading then."""
-        if self._file is not None:
-            os.close(self._file)
-        self._file = None
-
-    def read(self) -> bytes:
-        """What it says now; nothing if what it tells of is gone."""
-        if self._file is None:
-            return procfs.contents(self._path)
-        try:
-            return os.pread(self._file, _LINE_BYTES, 0)
-        except OSError:
-            return b""
-
-
 def _last_number(load: bytes) -> int:
     """The number that was given out last, by the text of /proc/loadavg; 0: nobody knows."""
     number = load.rpartition(b" ")[2].strip()
@@ -262,11 +228,3 @@ def _numbers_tell() -> bool:
         return False
     thread.join()
     return before < numbers[0] <= _last_number(procfs.contents(_LOAD))
-
-
-def _most_files() -> int:
-    """Half of the files that this process may open: the rest is for its work."""
-    import resource
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if limit == resource.RLIM_INFINITY else limit // 2

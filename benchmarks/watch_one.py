@@ -12,21 +12,19 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from flight_delays.checkpointing.memory import meter
+from flight_delays.checkpointing.memory.family import Family
 from flight_delays.checkpointing.memory.gauge import Gauge
 from flight_delays.checkpointing.run import processes
 from measure import in_turns, mapped_bytes
 
-CHILDREN = 4
 
-
-def hold(connection: Connection, size: int) -> None:
-    """Hold memory, and do nothing more."""
+def hold(connection: Connection, size: int, children: int) -> None:
+    """Hold memory, and do nothing more; nor do forked processes, each of which has touched some."""
     held = bytearray(b"x") * size
-    connection.send(len(held))
-    connection.recv()
+    _end(connection, [_forked(lambda: held.__setitem__(0, 1)) for _ in range(children)])
 
 
-def churn(connection: Connection, size: int) -> None:
+def churn(connection: Connection, size: int, _: int) -> None:
     """Hold memory, and take and free a fifth as much all the time."""
     held = bytearray(b"x") * size
     connection.send(len(held))
@@ -34,17 +32,29 @@ def churn(connection: Connection, size: int) -> None:
         bytearray(b"y") * (size // 5)
 
 
-def share(connection: Connection, size: int) -> None:
+def share(connection: Connection, size: int, children: int) -> None:
     """Hold memory that forked processes read all the time."""
     held = bytearray(b"x") * size
-    children = []
-    for _ in range(CHILDREN):
-        if (child := os.fork()) == 0:
-            while os.getppid() != 1:
-                held.count(b"y")
-            os._exit(0)
-        children.append(child)
-    connection.send(len(held))
+
+    def read() -> None:
+        while os.getppid() != 1:
+            held.count(b"y")
+
+    _end(connection, [_forked(read) for _ in range(children)])
+
+
+def _forked(work: Callable[[], object]) -> int:
+    """A forked process that works, and then waits to be killed."""
+    if (child := os.fork()) == 0:
+        work()
+        while True:
+            time.sleep(60)
+    return child
+
+
+def _end(connection: Connection, children: list[int]) -> None:
+    """Wait to be asked, and end all children."""
+    connection.send("ready")
     connection.recv()
     for child in children:
         os.kill(child, 9)
@@ -60,26 +70,32 @@ def cpu_share(sample: Callable[[], int], seconds: float) -> float:
     return (time.thread_time() - spent) / (time.monotonic() - started)
 
 
-def main(work: str, size: int, seconds: float, rounds: int) -> dict[str, list[float]]:
+def main(
+    work: str, size: int, children: int, seconds: float, rounds: int
+) -> dict[str, list[float]]:
     """How much of a processor each way of watching takes, a figure for each round."""
     processes.warm_up()
     context = multiprocessing.get_context(meter.START_METHOD)
     ours, theirs = context.Pipe()
     worker = context.Process(  # type: ignore[attr-defined]  # every context has one
-        target=globals()[work], args=(theirs, size)
+        target=globals()[work], args=(theirs, size, children)
     )
     worker.start()
     ours.recv()
-    gauge = Gauge(os.getpid(), limit=sys.maxsize, suspect=worker.pid)
-    found = in_turns(
-        rounds,
-        gauge=lambda: cpu_share(gauge.sample, seconds),
-        sum=lambda: cpu_share(lambda: mapped_bytes(os.getpid()), seconds),
-    )
+    with Family(os.getpid()) as family:
+        gauge = Gauge(os.getpid(), limit=sys.maxsize, suspect=worker.pid, family=family)
+        found = in_turns(
+            rounds,
+            gauge=lambda: cpu_share(gauge.sample, seconds),
+            sum=lambda: cpu_share(lambda: mapped_bytes(os.getpid()), seconds),
+        )
     ours.send("end")
     worker.join()
     return found
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))))
+    what, *numbers = sys.argv[1:]
+    print(
+        json.dumps(main(what, int(numbers[0]), int(numbers[1]), float(numbers[2]), int(numbers[3])))
+    )

@@ -1,49 +1,91 @@
-"""watching: what it costs to watch a worker, against a sum that knows nothing of sharing."""
+"""watching: what it costs to watch a worker, against a sum that knows nothing of sharing, and how
+well its time is kept while all processors are busy."""
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
+import watch_busy
 import watch_one
-from measure import Bench, Row, Spread, ratios, show_bytes, show_ratio, spread, watch
+from measure import Bench, Row, Spread, ratios, show_bytes, show_ratio, show_seconds, spread, watch
 
 NAME = "watching"
-WORK = (
-    ("one that holds", "hold", 50_000_000),
-    ("one that holds", "hold", 2_000_000_000),
-    ("one that takes and frees memory all the time, holding", "churn", 50_000_000),
-    ("one and four forks that share", "share", 320_000_000),
+FIXED = 4  # processes: the parent, the fork server, Python's tracker of resources, the worker
+WORK = (  # what it does, as a sentence and as a function; bytes; children; the share aimed at
+    ("one that holds", "hold", 50_000_000, 0, 0.01),
+    ("one that holds", "hold", 2_000_000_000, 0, 0.01),
+    ("one that takes and frees memory all the time, holding", "churn", 50_000_000, 0, None),
+    ("one and four forks that share", "share", 320_000_000, 4, None),
+    ("16 processes, a pool of which shares", "hold", 320_000_000, 16 - FIXED, None),
+    ("64 processes, a pool of which shares", "hold", 320_000_000, 64 - FIXED, None),
 )
 QUICK_BYTES = 20_000_000
+BUSY_THREADS = 8
+MEDIAN_SECONDS, LATE_SECONDS = 0.0105, 0.015
 
 
 def run(bench: Bench) -> list[Row]:
     """Watch each kind of worker in both ways, in turns, from a process of its own."""
+    return [*_costs(bench), *_times(bench)]
+
+
+def _costs(bench: Bench) -> list[Row]:
     rows = []
-    for told, work, size in WORK:
+    seconds, rounds = ("0.2", "2") if bench.quick else ("2", "7")
+    for told, work, size, children, most in WORK:
         size = min(size, QUICK_BYTES) if bench.quick else size
-        seconds, rounds = ("0.2", "2") if bench.quick else ("2", "7")
-        script = Path(watch_one.__file__)
-        # -B: what it imports may be linked to the template, where no bytecode must be left.
-        command: list[str | Path] = [sys.executable, "-B", script, work, str(size), seconds, rounds]
-        done = watch(command, bench.folder)
-        found = json.loads(done.expected().out)
-        ratio = ratios(found["gauge"], found["sum"])
-        is_single = work != "share"
+        found = _printed(bench, watch_one.__file__, work, str(size), str(children), seconds, rounds)
+        ratio, share = ratios(found["gauge"], found["sum"]), spread(found["gauge"])
         rows.append(
             Row(
                 NAME,
                 f"watching {told} {show_bytes(size)}",
-                _show(spread(found["gauge"])),
+                _show(share),
                 f"the sum {_show(spread(found['sum']))}",
                 show_ratio(ratio),
-                "≤ 1" if is_single else "",
-                ratio.median <= 1 if is_single else None,
+                f"≤ {100 * most:.0f} %" if most else "≤ 1 × the sum",
+                share.median <= most if most else ratio.median <= 1,
             )
         )
     return rows
+
+
+def _times(bench: Bench) -> list[Row]:
+    """How long it is from one sample to the next beside threads that compute all the time."""
+    seconds, rounds = ("0.5", "2") if bench.quick else ("5", "7")
+    found = _printed(bench, watch_busy.__file__, str(BUSY_THREADS), seconds, rounds)
+    rows = []
+    for told, figure, most in (
+        ("median", statistics.median, MEDIAN_SECONDS),
+        ("99th percentile", _late, LATE_SECONDS),
+    ):
+        ours, loop = ([figure(each) for each in found[way]] for way in ("run", "loop"))
+        rows.append(
+            Row(
+                NAME,
+                f"from sample to sample beside {BUSY_THREADS} busy threads, {told}",
+                show_seconds(spread(ours)),
+                f"sleeping after each sum {show_seconds(spread(loop))}",
+                show_ratio(ratios(ours, loop)),
+                f"≤ {1000 * most:g} ms",
+                spread(ours).median <= most,
+            )
+        )
+    return rows
+
+
+def _printed(bench: Bench, script: str, *arguments: str) -> Any:
+    # -B: what it imports may be linked to the template, where no bytecode must be left.
+    command: list[str | Path] = [sys.executable, "-B", Path(script), *arguments]
+    return json.loads(watch(command, bench.folder).expected().out)
+
+
+def _late(intervals: list[float]) -> float:
+    return statistics.quantiles(intervals, n=100)[-1]
 
 
 def _show(found: Spread) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,42 +15,11 @@ from flight_delays.checkpointing.memory import meter
 from flight_delays.checkpointing.memory.gauge import Gauge
 
 from ..conftest import until
+from .families import Asked, asked
 from .test_meter import started
 
 MB = 10**6
 COPIED = 10 * MB  # by forks that touch little
-
-# A process with 60 MB that answers each line it is given: how it forks, and what children do.
-FAMILY = """
-import os, signal, sys
-
-held = bytearray(b"x") * 60_000_000
-children = []
-print("ready", flush=True)
-for line in sys.stdin:
-    what = line.strip()
-    if what == "fork":
-        ours, theirs = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(theirs)
-            while what := os.read(ours, 1):
-                held[:] = what * len(held)
-                print("written", flush=True)
-            os._exit(0)
-        children.append((child, theirs))
-    if what == "write":
-        os.write(children[-1][1], b"y")
-        continue
-    if what == "end":
-        for child, pipe in children:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        children.clear()
-    if what == "more":
-        held += bytearray(b"z") * 30_000_000
-    print("done", flush=True)
-"""
 
 MAP = """
 import mmap, sys
@@ -87,29 +55,13 @@ time.sleep(600)
 pytestmark = pytest.mark.skipif(not meter.ON_LINUX, reason="reads /proc")
 
 
-class Family:
-    """A process that forks when it is asked to."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.pid = process.pid
-
-    def ask(self, *asked: str) -> None:
-        """Ask one thing after the other; returns when all is done."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        for what in asked:
-            print(what, file=self.process.stdin, flush=True)
-            assert self.process.stdout.readline() in ("done\n", "written\n")
-
-
 @pytest.fixture
-def family() -> Iterator[Family]:
-    with started("-c", FAMILY) as process:
-        yield Family(process)
+def family() -> Iterator[Asked]:
+    with asked() as process:
+        yield process
 
 
-def test_what_a_fork_shares_counts_once(family: Family) -> None:
+def test_what_a_fork_shares_counts_once(family: Asked) -> None:
     gauge = Gauge(family.pid)
     before = gauge.sample()
     family.ask("fork", "fork", "fork")
@@ -120,15 +72,15 @@ def test_what_a_fork_shares_counts_once(family: Family) -> None:
     assert gauge.sample() < before + COPIED
 
 
-def test_no_sample_is_ever_above_what_is_held(family: Family) -> None:
+def test_no_sample_is_ever_above_what_is_held(family: Asked) -> None:
     gauge = Gauge(family.pid)
     before = gauge.sample()
-    for asked in ("fork", "fork", "end", "fork", "fork", "end"):
-        family.ask(asked)
+    for what in ("fork", "fork", "end", "fork", "fork", "end"):
+        family.ask(what)
         assert gauge.sample() < before + COPIED
 
 
-def test_a_copy_that_a_child_writes_to_counts(family: Family) -> None:
+def test_a_copy_that_a_child_writes_to_counts(family: Asked) -> None:
     family.ask("fork", "fork")
     gauge = Gauge(family.pid)
     shared, mapped = gauge.sample(), meter.tree_bytes(family.pid)
@@ -139,7 +91,7 @@ def test_a_copy_that_a_child_writes_to_counts(family: Family) -> None:
     assert gauge.sample() < shared + 64 * MB
 
 
-def test_what_a_process_allocates_counts_at_once(family: Family) -> None:
+def test_what_a_process_allocates_counts_at_once(family: Asked) -> None:
     gauge = Gauge(family.pid)
     before = gauge.sample()
     family.ask("more")
@@ -147,7 +99,7 @@ def test_what_a_process_allocates_counts_at_once(family: Family) -> None:
     assert gauge.sample() - before == pytest.approx(30 * MB, abs=2 * MB)
 
 
-def test_children_that_ended_leave_what_the_parent_holds(family: Family) -> None:
+def test_children_that_ended_leave_what_the_parent_holds(family: Asked) -> None:
     before = Gauge(family.pid).sample()
     family.ask("fork", "fork")
     gauge = Gauge(family.pid)
@@ -158,7 +110,7 @@ def test_children_that_ended_leave_what_the_parent_holds(family: Family) -> None
     assert gauge.sample() < before + 4 * MB
 
 
-def test_between_steps_what_an_ended_pool_shared_counts_at_once(family: Family) -> None:
+def test_between_steps_what_an_ended_pool_shared_counts_at_once(family: Asked) -> None:
     before = Gauge(family.pid).sample()
     family.ask("fork", "fork")
     gauge = Gauge(family.pid, between_steps=True)
@@ -220,7 +172,7 @@ def test_one_alone_counts_what_it_has_detached() -> None:
         assert Gauge(script, alone=True, adopter=adopter.pid).sample() > 60 * MB
 
 
-def test_resident_memory_is_added_up(family: Family) -> None:
+def test_resident_memory_is_added_up(family: Asked) -> None:
     gauge = Gauge(family.pid, "rss")
     before = gauge.sample()
     family.ask("fork", "fork")
@@ -228,14 +180,14 @@ def test_resident_memory_is_added_up(family: Family) -> None:
     assert gauge.sample() > before + 110 * MB
 
 
-def test_a_process_above_the_limit_is_held_still_and_goes_on(family: Family) -> None:
+def test_a_process_above_the_limit_is_held_still_and_goes_on(family: Asked) -> None:
     gauge = Gauge(family.pid, limit=MB, suspect=family.pid)
 
     assert gauge.sample() > 60 * MB
     family.ask("more")
 
 
-def test_a_tree_that_is_gone_holds_nothing(family: Family) -> None:
+def test_a_tree_that_is_gone_holds_nothing(family: Asked) -> None:
     gauge = Gauge(family.pid)
     gauge.sample()
     family.process.kill()

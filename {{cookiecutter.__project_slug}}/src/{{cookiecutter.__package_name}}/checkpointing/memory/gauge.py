@@ -9,80 +9,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from . import meter, procfs
-from .procfs import Reading, Share
+from . import meter, procfs, sharing
+from .family import Family
+from .procfs import Reading
+from .sharing import Look, mapped_bytes
 
 if TYPE_CHECKING:  # for real it would load pydantic before the fork server is started
     from ..base.units import Count
 
-_NOTHING = Reading(0)
 LOOKING = 0.1  # the most of the time that a watch spends on looking
 LOOKING_AT_LIMIT = 0.5  # where a process may already hold too much
+_COUNTING = 0.001  # and the most that it spends on counting faults, to know whether to look
 LOOKING_BETWEEN_STEPS = 0.5  # a reading there is one of few
 _WIDE = 0.2  # bounds that lie so far apart, as a share of what may be held, get all of it
 _CLOSE = 0.01  # and those that are so close are as good as a look
-_FEW = 1 << 20  # bytes that are not worth to be asked for
-_FRUITLESS = 4  # looks in a row that found nothing new and made the next one wait twice as long
-
-
-@dataclass(frozen=True)
-class _Look:
-    """How the processes of a tree shared memory at one moment; sizes in bytes.
-
-    Attributes:
-        mapped: what each had mapped.
-        spared: how much less than that is held, since they share anonymous pages.
-        shared: what they held of memory that is shared on purpose.
-        faults: of those that share pages, and may so come to copy them.
-        blur: by how much this may be wrong because processes came, ended or let go of pages
-            meanwhile: a page read as half of one process is then read as all of another.
-    """
-
-    mapped: dict[int, Reading] = field(default_factory=dict)
-    spared: int = 0
-    shared: int = 0
-    faults: dict[int, int] = field(default_factory=dict)
-    blur: int = 0
-
-    def least(self, now: dict[int, Reading], objects: int = 0) -> int:
-        """The least that is held when this is mapped; all of it is, unless sharing has changed.
-
-        `objects` is the size of the objects of shared memory, which are held mapped or not.
-
-        What a process has mapped since is its own, and what it shared can only have become less.
-        A process that came since counts as nothing. Of a process that has ended nothing counts,
-        though others may still hold some of its pages. Shared memory that grew may be another's,
-        mapped once more; but what a single process maps of it is held.
-        """
-        own, shared = -self.spared, self.shared
-        for pid, seen in self.mapped.items():
-            reading = now.get(pid, _NOTHING)
-            own += reading.anonymous
-            shared -= max(0, seen.shared - reading.shared)
-        largest = max((reading.shared for reading in now.values()), default=0)
-        return max(0, own) + max(shared, largest, objects)
-
-    def most(self, now: dict[int, Reading], objects: int = 0) -> int:
-        """The most that can be held when this is mapped, by the pages that were touched since."""
-        held = self.least(now, objects)
-        for pid in self.mapped.keys() | now.keys():
-            seen, reading = self.mapped.get(pid, _NOTHING), now.get(pid, _NOTHING)
-            if pid in self.faults:
-                held += (procfs.faults(pid) - self.faults[pid]) * meter.PAGE_BYTES
-            if pid not in self.mapped or pid not in now:
-                held += seen.bytes + reading.bytes
-            else:
-                held += abs(reading.shared - seen.shared)
-        return min(held, _mapped(now, objects))
-
-    def differs_from(self, former: _Look) -> bool:
-        """Whether others share, or share otherwise, than in a former look."""
-        change = abs(self.spared - former.spared) + abs(self.shared - former.shared)
-        is_more = change > _CLOSE * _mapped(self.mapped)
-        return is_more or self.mapped.keys() != former.mapped.keys()
+_FRUITLESS = 5  # looks in a row that found nothing new and made the next one wait twice as long
+_KNOWN = 16  # of what cannot exceed a peak that is known already, a look is worth so much less
+_PRESUMED_SECONDS = 0.005  # what a look is expected to take before the first
 
 
 class Gauge:
@@ -101,7 +46,9 @@ class Gauge:
 
     A sample is the lower bound: more is never said to be held than is certain. The wider the bounds
     are, the sooner comes the next look; a process that only computes has no faults and is not
-    looked at again. Nothing is above the limit unless a look at that moment says so.
+    looked at again, and one whose bounds lie below the peak of its step hardly ever. Before the
+    first look, whatever may be shared is taken to be. Nothing is above the limit unless a look at
+    that moment says so, for which no answer of the kernel is taken for granted (`sharing`).
     Pages that a process outside of the tree maps too count by the share of the tree, but shared
     memory never less than the most that one process of the tree maps, nor than the objects of the
     tree take, which may be mapped by no process.
@@ -119,6 +66,8 @@ class Gauge:
         objects: tells the size of the objects of shared memory that the tree has made, in bytes.
         between_steps: there a reading is one of few, so more of the time may go into looks, and it
             looks whenever a process came or ended: what a pool shared is its parent's now.
+        family: reads the same tree, counted in the same way, for a gauge that samples all the time;
+            otherwise the tree is listed for each sample.
     """
 
     def __init__(
@@ -131,6 +80,7 @@ class Gauge:
         alone: bool = False,
         adopter: int = 0,
         between_steps: bool = False,
+        family: Family | None = None,
         objects: Callable[[], int] = lambda: 0,
     ) -> None:
         self._root = root
@@ -143,99 +93,113 @@ class Gauge:
         self._origin = procfs.parent(root) if alone and self._sees_sharing else 0
         self._adopter = adopter
         self._objects = objects
-        self._last = _Look()
-        self._looked_at = -float("inf")
-        self._look_seconds = 0.0
+        self._family = family
+        self._last = Look()
+        self._bounds = _Bounds({}, 0, 0, 0)
+        self._looked_at = self._counted_at = -float("inf")
+        self._look_seconds, self._count_seconds = _PRESUMED_SECONDS, 0.0
         self._fruitless = 0
+        self._peak = 0
+
+    def begin(self) -> None:
+        """Forget the peak so far: another step begins, which has one of its own."""
+        self._peak = 0
 
     def sample(self) -> int:
         """What is held now, in bytes: the least that is certain, by the last look or a new one."""
-        now, objects = self._readings(self._count), self._objects()
+        now, objects = self._readings(), self._objects()
         if not self._sees_sharing:
-            return _mapped(now, objects)
-        least = self._last.least(now, objects)
+            return mapped_bytes(now, objects)
+        if not self._last.mapped and not (self._between_steps or self._origin):
+            self._presume(now)
+        if (now, objects) != (self._bounds.now, self._bounds.objects):
+            self._bound(now, objects)
+        least, mapped = self._bounds.least, self._bounds.mapped
         if self.limit is not None and least > self.limit:
             with meter.paused(self._suspect) if self._suspect else nullcontext():
-                return self._look_again(is_final=True)
+                least = self._look_again(is_final=True)
         # What is mapped tells at once that there is little to find; faults take some more reading.
-        mapped = _mapped(now, objects)
-        if self._is_due(now, least, mapped) and self._is_due(
-            now, least, self._last.most(now, objects)
-        ):
-            return self._look_again()
+        elif self._is_due(mapped) and self._may_count(mapped) and self._is_due(self._most()):
+            least = self._look_again()
+        self._peak = max(self._peak, least)
         return least
 
     def unmapped(self) -> int:
         """What the objects of shared memory add to what is mapped, in bytes."""
         if not (objects := self._objects()):
             return 0
-        now = self._readings(self._count)
+        now = self._readings()
         if not self._sees_sharing:
-            return _mapped(now, objects) - _mapped(now)
+            return mapped_bytes(now, objects) - mapped_bytes(now)
         return self._last.least(now, objects) - self._last.least(now)
 
-    def _readings(self, count: Count = "held") -> dict[int, Reading]:
-        readings = meter.tree_readings(self._root, count)
+    def _readings(self) -> dict[int, Reading]:
+        if self._family is not None:
+            return self._family.readings()
+        readings = meter.tree_readings(self._root, self._count)
         for pid in procfs.children(self._adopter) if self._adopter else ():
             if pid not in readings:
-                readings |= meter.tree_readings(pid, count)
+                readings |= meter.tree_readings(pid, self._count)
         return readings
+
+    def _presume(self, now: dict[int, Reading]) -> None:
+        if (presumed := sharing.presumed(now, self._root)) is not None:
+            self._last, self._looked_at = presumed, time.monotonic()
+
+    def _bound(self, now: dict[int, Reading], objects: int) -> None:
+        least = self._last.least(now, objects)
+        self._bounds = _Bounds(now, objects, least, mapped_bytes(now, objects))
+
+    def _most(self) -> int:
+        """The most that can be held, by the pages that were touched since the last look."""
+        started = time.thread_time()
+        most = self._last.most(self._bounds.now, self._bounds.objects)
+        self._count_seconds = time.thread_time() - started
+        self._counted_at = time.monotonic()
+        return most
+
+    def _may_count(self, mapped: int) -> bool:
+        """Whether it is time to count the pages that were touched."""
+        is_at_limit = self.limit is not None and mapped > self.limit
+        share = LOOKING if self._between_steps or is_at_limit else _COUNTING
+        return (time.monotonic() - self._counted_at) * share >= self._count_seconds
 
     def _look_again(self, *, is_final: bool = False) -> int:
         """Look, and tell what is held. A blurred look is of no use, unless it is all there is."""
-        look, now = self._look()
+        started = time.thread_time()
+        look, now = sharing.look(
+            self._readings(), self._root, self._readings, origin=self._origin, ask_all=is_final
+        )
+        self._look_seconds = time.thread_time() - started
+        self._looked_at = time.monotonic()
         self._fruitless = 0 if look.differs_from(self._last) else self._fruitless + 1
-        if is_final or look.blur <= _CLOSE * _mapped(now):
+        if is_final or look.blur <= _CLOSE * mapped_bytes(now):
             self._last = look
-        return self._last.least(now, self._objects())
+        self._bound(now, self._objects())
+        return self._bounds.least
 
-    def _is_due(self, now: dict[int, Reading], least: int, most: int) -> bool:
+    def _is_due(self, most: int) -> bool:
         """Whether the bounds are wide enough for the time that has passed since the last look."""
+        least = self._bounds.least
         if most <= least:
             return False
-        if self._between_steps and self._last.mapped.keys() != now.keys():
+        if self._between_steps and self._last.mapped.keys() != self._bounds.now.keys():
             return True
         doubt = (most - least) / most
         if self.limit is not None and most > self.limit:
             share = LOOKING_AT_LIMIT
         elif doubt > _CLOSE:
             share = self._looking * min(1.0, doubt / _WIDE) / 2 ** min(self._fruitless, _FRUITLESS)
+            share /= _KNOWN if most <= self._peak and not self._between_steps else 1
         else:
             return False
         return (time.monotonic() - self._looked_at) * share >= self._look_seconds
 
-    def _look(self) -> tuple[_Look, dict[int, Reading]]:
-        """Ask the kernel how processes share memory; where it does not say, all counts.
 
-        Also returns what is mapped after the kernel has answered.
-        """
-        started = time.thread_time()
-        mapped = self._readings()
-        faults = {pid: procfs.faults(pid) for pid in mapped}
-        shares = {
-            pid: procfs.share(pid) or Share(shared=reading.shared)
-            for pid, reading in mapped.items()
-        }
-        spared = sum(share.spared for share in shares.values())
-        if self._origin:
-            spared -= (procfs.share(self._origin) or Share()).common
-        now = self._readings()
-        blur = sum((mapped.get(pid) or now[pid]).bytes for pid in mapped.keys() ^ now.keys())
-        for pid in mapped.keys() & now.keys():
-            let_go = mapped[pid].bytes - now[pid].bytes
-            blur += max(0, min(let_go, shares[pid].spared + shares[pid].common))
-        look = _Look(
-            mapped,
-            spared,
-            sum(share.shared for share in shares.values()),
-            {pid: count for pid, count in faults.items() if shares[pid].spared > _FEW},
-            blur,
-        )
-        self._look_seconds = time.thread_time() - started
-        self._looked_at = time.monotonic()
-        return look, now
+class _Bounds(NamedTuple):
+    """Between what the truth lies when so much is mapped; sizes in bytes."""
 
-
-def _mapped(readings: dict[int, Reading], objects: int = 0) -> int:
-    shared = sum(reading.shared for reading in readings.values())
-    return sum(reading.anonymous for reading in readings.values()) + max(shared, objects)
+    now: dict[int, Reading]
+    objects: int
+    least: int
+    mapped: int

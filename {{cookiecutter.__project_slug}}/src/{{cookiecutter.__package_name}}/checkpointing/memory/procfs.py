@@ -22,6 +22,8 @@ _COUNTED = {
 }
 _SHARED = b"\nRssShmem:"
 _PARENT = b"\nPPid:"
+_LEADER = b"\nTgid:"
+_ORIGIN = slice(23, 26)  # of the fields after the name: startcode, endcode, startstack
 _SHARE = re.compile(
     rb"^(?:Pss_Anon|Pss_Shmem|Private_Dirty|Anonymous|Swap|SwapPss): +(\d+)", re.MULTILINE
 )
@@ -40,6 +42,22 @@ class Reading(NamedTuple):
     @property
     def bytes(self) -> int:
         return self.anonymous + self.shared
+
+
+class Stat(NamedTuple):
+    """What /proc/PID/stat tells of a process.
+
+    Attributes:
+        parent: the process that started or adopted it.
+        faults: how often it touched a page that was not there, or not its own to write to.
+        origin: where its program, and its first stack, lie in memory. The kernel chooses that at
+            random when a process begins a program, and a fork has it from its parent: processes
+            with different origins share no anonymous page. Empty where the kernel does not say.
+    """
+
+    parent: int = 0
+    faults: int = 0
+    origin: tuple[bytes, ...] = ()
 
 
 class Share(NamedTuple):
@@ -63,28 +81,41 @@ def readings(root: int, count: Count) -> dict[int, Reading]:
     seen: dict[bytes, int] = {}
     for pid in tree(root):
         status = contents(f"/proc/{pid}/status")
-        if b"\nRssAnon:" not in status:
+        if (sizes := address_space(status)) is None:
             continue  # it is gone, or a zombie
-        # Between vfork and exec a child has all of its parent's memory, and it is the same memory,
-        # to the last figure. After a fork those differ: pages of files are not taken over.
-        sizes = status[status.index(b"\nVmPeak:") : status.index(b"\nVmSwap:")]
-        if sizes in seen and seen[sizes] == _parent(status):
+        if sizes in seen and seen[sizes] == parent_in(status):
             continue
         seen[sizes] = pid
-        readings[pid] = _reading(status, count)
+        readings[pid] = reading_in(status, count)
     return readings
+
+
+def address_space(status: bytes) -> bytes | None:
+    """The figures of what a process has mapped; None if it has nothing mapped any more.
+
+    Between vfork and exec a child has all of its parent's memory, and it is the same memory, to the
+    last figure. After a fork those differ: pages of files are not taken over.
+    """
+    if b"\nRssAnon:" not in status:
+        return None
+    return status[status.index(b"\nVmPeak:") : status.index(b"\nVmSwap:")]
 
 
 def reading(pid: int, count: Count) -> Reading:
     """What a process has mapped."""
     status = contents(f"/proc/{pid}/status")
-    return _reading(status, count) if b"\nRssAnon:" in status else Reading(0)
+    return reading_in(status, count) if b"\nRssAnon:" in status else Reading(0)
 
 
-def faults(pid: int) -> int:
-    """How often a process touched a page that was not there, or not its own to write to."""
+def stat(pid: int) -> Stat:
+    """What the kernel tells of a process in one line; nothing when it is gone."""
     numbers = contents(f"/proc/{pid}/stat").rpartition(b")")[2].split()  # a name may hold spaces
-    return int(numbers[7]) + int(numbers[9]) if numbers else 0
+    if not numbers:
+        return Stat()
+    origin = tuple(numbers[_ORIGIN])
+    is_told = all(origin) and origin[0] not in (b"0", b"1")  # 0, or 1 of another user's process
+    faults = int(numbers[7]) + int(numbers[9])
+    return Stat(int(numbers[1]), faults, origin if is_told else ())
 
 
 def share(pid: int) -> Share | None:
@@ -110,7 +141,7 @@ def share(pid: int) -> Share | None:
 def parent(pid: int) -> int:
     """The process that a process was forked from; 0 when it is gone."""
     status = contents(f"/proc/{pid}/status")
-    return _parent(status) if status else 0
+    return parent_in(status) if status else 0
 
 
 def tree(root: int) -> Iterator[int]:
@@ -134,7 +165,8 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _reading(status: bytes, count: Count) -> Reading:
+def reading_in(status: bytes, count: Count) -> Reading:
+    """What a process has mapped, by the text of its status."""
     shared = _bytes(status, _SHARED)
     return Reading(sum(_bytes(status, name) for name in _COUNTED[count]) - shared, shared)
 
@@ -144,8 +176,18 @@ def _bytes(status: bytes, name: bytes) -> int:
     return int(status[start : status.index(b" kB", start)]) << 10
 
 
-def _parent(status: bytes) -> int:
-    start = status.index(_PARENT) + len(_PARENT)
+def parent_in(status: bytes) -> int:
+    """The parent of a process, by the text of its status."""
+    return _number(status, _PARENT)
+
+
+def leader_in(status: bytes) -> int:
+    """The process of a thread, by the text of its status."""
+    return _number(status, _LEADER)
+
+
+def _number(status: bytes, name: bytes) -> int:
+    start = status.index(name) + len(name)
     return int(status[start : status.index(b"\n", start)])
 
 

@@ -20,12 +20,14 @@ from ..base.errors import ConfigurationError
 from ..base.interrupts import Held, held
 from ..base.location import RUNTIME_NAME
 from ..memory import meter
+from ..memory.family import Family
 from ..memory.gauge import Gauge
 from ..worker.messages import total_held, with_held
 from ..worker.registrations import enter
 from . import starting
 from .events import Noticed
 from .leftovers import Leftovers, remove_all, server_pid
+from .waking import waking_soon
 
 if TYPE_CHECKING:
     from ..base.units import Count
@@ -189,15 +191,18 @@ def run_worker(
             held() as interrupt,
             Leftovers(lambda note: on_message(Noticed(note))) as left,
             _worker(target, arguments, interrupt, left) as (process, ours),
+            Family(
+                process.pid if alone else os.getpid(), count, server_pid() or 0 if alone else 0
+            ) as family,
+            waking_soon(),
         ):
-            root = process.pid if alone else os.getpid()
             gauge = Gauge(
-                root,
+                family.root,
                 count,
                 limit=limit.bytes if limit else None,
                 suspect=process.pid,
                 alone=alone,
-                adopter=server_pid() or 0 if alone else 0,
+                family=family,
                 objects=left.bytes,
             )
             next_sample = time.monotonic()
@@ -211,6 +216,7 @@ def run_worker(
                     except (EOFError, OSError):
                         return _died(process, interrupt)
                     left.look()  # the next step may let go of what this one made
+                    gauge.begin()
                     if is_last(message):
                         _let_end(process, interrupt)
                         return Finished(message)
@@ -228,8 +234,12 @@ def run_worker(
                     return _died(process, interrupt)
                 if limit is not None:
                     gauge.limit = limit.bytes
+                began = time.thread_time()
                 held_bytes = gauge.sample()
-                next_sample = time.monotonic() + SAMPLE_SECONDS
+                # A late sample does not make the next one late, and no more than half of the time
+                # goes into samples, however long they take.
+                now, spent = time.monotonic(), time.thread_time() - began
+                next_sample = max(now + spent, min(next_sample, now) + SAMPLE_SECONDS)
                 if ours.poll():
                     continue  # a message came meanwhile: the sample may belong to the next step
                 on_sample(held_bytes)

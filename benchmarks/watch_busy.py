@@ -46,7 +46,7 @@ def as_a_run(threads: int, seconds: float) -> list[float]:
         (threads, seconds),
         is_last=lambda message: message == "end",
         on_message=lambda _: times.clear(),
-        on_sample=lambda _: times.append(time.monotonic()),
+        on_sample=lambda *_: times.append(time.monotonic()),
     )
     return times
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -95,6 +96,14 @@ class Family:
             elif not self._is_twin(member, line):
                 readings[pid] = member.update(line, self._count, self._has_swap)
         return readings
+
+    def below(self, roots: Collection[int]) -> list[int]:
+        """The members that are one of some processes or come from one of them."""
+        below: dict[int, None] = {}
+        for pid, member in self._members.items():  # parents come before children
+            if pid in roots or member.parent in below:
+                below[pid] = None
+        return list(below)
 
     def _follow(self) -> None:
         """Take in the processes that have come."""

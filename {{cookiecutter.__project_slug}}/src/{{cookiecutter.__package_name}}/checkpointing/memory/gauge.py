@@ -63,6 +63,8 @@ class Gauge:
             `root` was forked.
         adopter: the process to whose children what the tree detaches belongs; 0 if that is in the
             tree, or nobody knows. All its children count.
+        beside: tells the workers of the tree whose own memory, and that of their descendants, does
+            not count.
         objects: tells the size of the objects of shared memory that the tree has made, in bytes.
         between_steps: there a reading is one of few, so more of the time may go into looks, and it
             looks whenever a process came or ended: what a pool shared is its parent's now.
@@ -81,6 +83,7 @@ class Gauge:
         adopter: int = 0,
         between_steps: bool = False,
         family: Family | None = None,
+        beside: Callable[[], frozenset[int]] = frozenset,
         objects: Callable[[], int] = lambda: 0,
     ) -> None:
         self._root = root
@@ -93,9 +96,10 @@ class Gauge:
         self._origin = procfs.parent(root) if alone and self._sees_sharing else 0
         self._adopter = adopter
         self._objects = objects
+        self._beside = beside
         self._family = family
         self._last = Look()
-        self._bounds = _Bounds({}, 0, 0, 0)
+        self._bounds = _Bounds({}, 0, 0, 0, 0)
         self._looked_at = self._counted_at = -float("inf")
         self._look_seconds, self._count_seconds = _PRESUMED_SECONDS, 0.0
         self._fruitless = 0
@@ -109,8 +113,9 @@ class Gauge:
         """What is held now, in bytes: the least that is certain, by the last look or a new one."""
         now, objects = self._readings(), self._objects()
         if not self._sees_sharing:
-            return mapped_bytes(now, objects)
-        if not self._last.mapped and not (self._between_steps or self._origin):
+            self._bounds = _mapped_alone(now, objects, self._others(now))
+            return self._bounds.least
+        if not (self._last.mapped or self._between_steps or self._origin or self._beside()):
             self._presume(now)
         if (now, objects) != (self._bounds.now, self._bounds.objects):
             self._bound(now, objects)
@@ -123,6 +128,11 @@ class Gauge:
             least = self._look_again()
         self._peak = max(self._peak, least)
         return least
+
+    @property
+    def beside_bytes(self) -> int:
+        """What the workers beside held of their own at the last sample."""
+        return self._bounds.beside
 
     def unmapped(self) -> int:
         """What the objects of shared memory add to what is mapped, in bytes."""
@@ -147,13 +157,23 @@ class Gauge:
             self._last, self._looked_at = presumed, time.monotonic()
 
     def _bound(self, now: dict[int, Reading], objects: int) -> None:
-        least = self._last.least(now, objects)
-        self._bounds = _Bounds(now, objects, least, mapped_bytes(now, objects))
+        beside = self._last.own(self._others(now), now)
+        least = max(0, self._last.least(now, objects) - beside)
+        self._bounds = _Bounds(now, objects, least, mapped_bytes(now, objects) - beside, beside)
+
+    def _others(self, now: dict[int, Reading]) -> list[int]:
+        """The processes whose own memory does not count."""
+        roots = self._beside()
+        if not roots:
+            return []
+        if self._family is not None:
+            return self._family.below(roots)
+        return [pid for root in roots for pid in procfs.tree(root) if pid in now]
 
     def _most(self) -> int:
         """The most that can be held, by the pages that were touched since the last look."""
         started = time.thread_time()
-        most = self._last.most(self._bounds.now, self._bounds.objects)
+        most = self._last.most(self._bounds.now, self._bounds.objects) - self._bounds.beside
         self._count_seconds = time.thread_time() - started
         self._counted_at = time.monotonic()
         return most
@@ -203,3 +223,11 @@ class _Bounds(NamedTuple):
     objects: int
     least: int
     mapped: int
+    beside: int
+
+
+def _mapped_alone(now: dict[int, Reading], objects: int, others: list[int]) -> _Bounds:
+    """What is mapped, where nothing tells what of it is shared."""
+    beside = mapped_bytes({pid: now[pid] for pid in others if pid in now})
+    alone = mapped_bytes(now, objects) - beside
+    return _Bounds(now, objects, alone, alone, beside)

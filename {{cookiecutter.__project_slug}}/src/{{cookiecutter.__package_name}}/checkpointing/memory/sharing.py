@@ -10,7 +10,7 @@ and 10 ms a gigabyte. Most of that is needless, because anonymous pages are shar
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from . import meter, procfs
@@ -31,6 +31,7 @@ class Look:
         shared: what they held of memory that is shared on purpose.
         faults: of those that share pages, and may so come to copy them.
         copied: the most that each of these may come to copy.
+        common: of each, its anonymous pages that others map, too: what is less is its own.
         blur: by how much this may be wrong because processes came, ended or let go of pages
             meanwhile: a page read as half of one process is then read as all of another.
     """
@@ -40,6 +41,7 @@ class Look:
     shared: int = 0
     faults: dict[int, int] = field(default_factory=dict)
     copied: dict[int, int] = field(default_factory=dict)
+    common: dict[int, int] = field(default_factory=dict)
     blur: int = 0
 
     def least(self, now: dict[int, Reading], objects: int = 0) -> int:
@@ -59,6 +61,12 @@ class Look:
             shared -= max(0, seen.shared - reading.shared)
         largest = max((reading.shared for reading in now.values()), default=0)
         return max(0, own) + max(shared, largest, objects)
+
+    def own(self, pids: Iterable[int], now: dict[int, Reading]) -> int:
+        """What `least` counts of some processes that nobody else has mapped."""
+        members = [(pid, now[pid]) for pid in pids if pid in self.mapped and pid in now]
+        anonymous = (max(0, r.anonymous - self.common.get(pid, 0)) for pid, r in members)
+        return sum(anonymous) + max((reading.shared for _, reading in members), default=0)
 
     def most(self, now: dict[int, Reading], objects: int = 0) -> int:
         """The most that can be held when this is mapped, by the pages that were touched since."""
@@ -151,6 +159,7 @@ def look(
             sum(share.shared for share in shares.values()),
             {pid: stats[pid].faults for pid in sharing},
             {pid: 2 * shares[pid].spared for pid in sharing},
+            {pid: s.spared + max(0, s.common - s.shared) for pid, s in shares.items()},
             blur,
         ),
         now,

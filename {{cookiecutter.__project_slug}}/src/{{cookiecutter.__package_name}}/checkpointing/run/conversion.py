@@ -89,7 +89,7 @@ def converted(
             (order,),
             is_last=lambda m: isinstance(m, Converted | PartFailed | DamageFound),
             on_message=note,
-            on_sample=lambda held: None,
+            on_sample=lambda held, beside: None,
             limit=grant,
             count=budget.count,
         )

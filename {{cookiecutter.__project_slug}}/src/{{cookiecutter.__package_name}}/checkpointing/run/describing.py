@@ -100,7 +100,7 @@ def _describe(source: Declared | Graph, homes: Iterable[Home], root: Path) -> li
         (source, tuple(homes), Path(os.devnull), root),
         is_last=lambda message: True,
         on_message=lambda message: None,
-        on_sample=lambda held: None,
+        on_sample=lambda held, beside: None,
     )
     match ending:
         case processes.Finished(list() as projects):

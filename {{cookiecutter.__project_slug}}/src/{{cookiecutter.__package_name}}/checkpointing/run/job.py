@@ -9,6 +9,7 @@ from pathlib import Path
 from ..disk.manifest import Manifest
 from ..graph.steps import Segment
 from ..memory.budget import EffectiveBudget
+from ..memory.company import Company
 from ..memory.profile import Profile
 from ..reuse.bound import Bound
 from ..reuse.key import Ingredients
@@ -43,4 +44,5 @@ class Job:
     damaged: set[str]
     """All values, of any segment, that this run found damaged."""
 
+    company: Company
     log: Path

@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,7 @@ from ..base.errors import ConfigurationError
 from ..base.interrupts import Held, held
 from ..base.location import RUNTIME_NAME
 from ..memory import meter
+from ..memory.company import Company
 from ..memory.family import Family
 from ..memory.gauge import Gauge
 from ..worker.messages import total_held, with_held
@@ -158,11 +160,12 @@ def run_worker(
     arguments: tuple[Any, ...],
     is_last: Callable[[Any], bool],
     on_message: Callable[[Any], Any],
-    on_sample: Callable[[int], None],
+    on_sample: Callable[[int, int], None],
     limit: Ceiling | None = None,
     count: Count = "held",
     *,
     alone: bool = False,
+    company: Company | None = None,
 ) -> Ending:
     """Run `target(connection, *arguments)` in a fresh process and watch it until it ends.
 
@@ -170,9 +173,10 @@ def run_worker(
         is_last: whether a message is the last one, with which the worker reports how it ended.
         on_message: receives every other message; its result, unless None, is sent as the answer.
         on_sample: receives the memory of this process and all its descendants, in bytes, every
-            10 ms and at every message.
+            10 ms and at every message; what other workers hold of their own is told apart.
         limit: what all processes may hold; above it the worker is killed.
         count: how memory is counted.
+        company: the workers of other threads, whose own memory does not count for this one.
         alone: leave this process out, and count the worker's pages as if it shared none with it.
 
     Limits: this is no hard limit. A worker may allocate 8 MB a millisecond between two samples,
@@ -195,6 +199,7 @@ def run_worker(
                 process.pid if alone else os.getpid(), count, server_pid() or 0 if alone else 0
             ) as family,
             waking_soon(),
+            company.joined_by(process.pid) if company else nullcontext(),
         ):
             gauge = Gauge(
                 family.root,
@@ -203,6 +208,7 @@ def run_worker(
                 suspect=process.pid,
                 alone=alone,
                 family=family,
+                beside=partial(company.beside, process.pid) if company else frozenset,
                 objects=left.bytes,
             )
             next_sample = time.monotonic()
@@ -242,7 +248,7 @@ def run_worker(
                 next_sample = max(now + spent, min(next_sample, now) + SAMPLE_SECONDS)
                 if ours.poll():
                     continue  # a message came meanwhile: the sample may belong to the next step
-                on_sample(held_bytes)
+                on_sample(held_bytes, gauge.beside_bytes)
                 if limit is not None and not limit.widen(held_bytes):
                     return OverBudget(held_bytes)
     except _NotStarted:

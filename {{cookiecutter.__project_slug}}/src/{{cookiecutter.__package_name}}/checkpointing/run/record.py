@@ -22,6 +22,9 @@ from ..memory.profile import JOURNAL, PROFILE
 
 RECORD = "record.json"
 LOG = "run.log"
+COMPANY = "workers"
+"""The numbers of the workers that are at work at once: `memory.company`."""
+
 LOGS = "run.*.log"
 """Those of segments that ran beside others."""
 
@@ -247,7 +250,7 @@ def clear_runs(runs: Path) -> Cleared:
 def _discard_run(folder: Path) -> Cleared:
     """Remove our files in a run's folder, and the folder if it is then empty."""
     cleared = sweep_temporaries(folder)
-    for name in (RECORD, LOG, TIMELINE, PAGE):
+    for name in (RECORD, LOG, TIMELINE, PAGE, COMPANY):
         cleared += _discard_file(folder / name)
     for path in folder.glob(LOGS):
         cleared += _discard_file(path)

@@ -15,11 +15,10 @@ from ..disk.store import Damaged
 from ..disk.stores import open_store
 from ..disk.targets import suffixes
 from ..graph.graph import Graph
-from ..graph.steps import Segment, Step
-from ..memory.budget import EffectiveBudget, effective_budget, executor_budget
-from ..memory.forecast import forecast_of
+from ..graph.steps import Segment
+from ..memory.budget import EffectiveBudget, effective_budget
+from ..memory.company import Company
 from ..memory.limits import machine_limits
-from ..memory.plan import plan
 from ..memory.profile import read_profile
 from ..reuse.bound import Bound, Project, bind
 from ..reuse.key import Ingredients
@@ -40,18 +39,26 @@ from .conversion import converted, notes
 from .damage import note_damage
 from .describing import describe_again
 from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
+from .foresight import foresee
 from .job import Job
 from .ledger import Ledger
 from .options import RunOptions, forced_segments
 from .outputs import publish_outputs, require_targets
-from .places import require_executor, require_places
-from .record import LOG, RunRecord, SegmentRecord, environment, new_run, retire_runs, write_record
+from .record import (
+    COMPANY,
+    LOG,
+    RunRecord,
+    SegmentRecord,
+    environment,
+    new_run,
+    retire_runs,
+    write_record,
+)
 from .segment import SegmentRun
 from .shares import Shares
 from .side_by_side import bring_side_by_side
 from .tidying import counted, settling, shouted, sweep_places, swept
 from .timeline import Timeline
-from .verdicts import require_fit
 
 
 def run(
@@ -136,6 +143,7 @@ class Run:
         self.forced = forced
         self.record = record
         self.log = log
+        self.company = Company(log.with_name(COMPANY))
         self.observe = observe
         self.jobs = jobs
         self.shares = Shares(ledger)
@@ -154,15 +162,14 @@ class Run:
 
     def go(self, only: str | None) -> None:
         """Make a checkpoint of every segment, or of `only` one, from existing ones."""
-        graph, budget = self.bound.graph, self.budget
+        bound, graph, budget = self.bound, self.bound.graph, self.budget
         shape = tuple((segment.name, len(segment.steps)) for segment in graph.segments)
         self.observe(RunStarted(graph.name, budget.bytes, budget.source, shape, str(self.log)))
         if only is not None:
             while only not in self.done:
                 self.bring(self._gather(only))
             return
-        self._foresee()
-        self._require_secrets()
+        self.foreseen = foresee(bound, budget, self.forced, self.profile, self.identities)
         if self.jobs > 1:
             bring_side_by_side(self, self.jobs)
         while (waiting := self._next()) is not None:
@@ -174,56 +181,6 @@ class Run:
         while self._at < len(segments) and segments[self._at].name in self.done:
             self._at += 1
         return segments[self._at] if self._at < len(segments) else None
-
-    def _foresee(self) -> None:
-        """Refuse, before anything runs, a segment with a step that is known not to fit.
-
-        A segment that waits for another may be reusable later, and is checked in its turn. Of an
-        unfinished segment only the steps that are still to be run are checked.
-        """
-        graph, memory = self.bound.graph, self.bound.settings.memory
-        headroom = memory.segment.headroom
-        upstream, to_run = dict[str, Manifest](), list[Step]()
-        for segment in graph.segments:
-            now = self.foreseen[segment.name] = standing(self.bound, segment, upstream)
-            is_forced = segment.name in self.forced
-            if (manifest := usable(now)) is not None and not is_forced:
-                upstream[segment.name] = manifest
-            if isinstance(now, Reusable) and not is_forced:
-                continue
-            if isinstance(now, Waiting) and not is_forced and self.bound.store.all_of(segment.name):
-                continue
-            steps = graph.span(segment)
-            left = now.left if isinstance(now, Stale) and not is_forced else frozenset(steps)
-            if not left:
-                continue
-            budget = self._budget_of(segment)
-            running = graph.without(frozenset(steps) - left)
-            forecast = forecast_of(running, self.profile, memory, only=segment)
-            planned = plan(forecast, range(min(left), steps.stop), budget.bytes, headroom)
-            require_fit(planned, forecast, segment, self.identities[segment.name], budget)
-            if segment.name not in self.bound.settings.wiring.run_on:
-                to_run += [graph.steps[number] for number in sorted(left)]
-            else:
-                require_executor(segment, self.bound.settings)
-        require_places(to_run, self.bound.settings, self.budget)
-
-    def _budget_of(self, segment: Segment) -> EffectiveBudget:
-        """The budget of a segment: the run's, or the memory of the executor that it is sent to."""
-        wiring = self.bound.settings.wiring
-        if (name := wiring.run_on.get(segment.name)) is None:
-            return self.budget
-        return executor_budget(name, int(wiring.executors[name].memory), self.budget.count)
-
-    def _require_secrets(self) -> None:
-        """Refuse, before anything runs, what lacks a secret; what is reused needs none."""
-        steps = [
-            step
-            for segment in self.bound.graph.segments
-            if segment.name in self.forced or not isinstance(self.foreseen[segment.name], Reusable)
-            for step in segment.steps
-        ]
-        require_secrets(steps, self.bound.settings.wiring, self.bound.variables.secrets)
 
     def _gather(self, only: str) -> Segment:
         """Use the checkpoints of the segments before `only`; refuse if it reads from another."""
@@ -329,6 +286,7 @@ class Run:
             shares=self.shares,
             profile=self.profile,
             damaged=self.damaged,
+            company=self.company,
             log=self.log,
         )
 
@@ -342,11 +300,6 @@ class Run:
     def place(self, name: str) -> int:
         """The number of a segment in the pipeline, counted from 0."""
         return self._places[name]
-
-    def take_postponed(self) -> list[str]:
-        """The values that were found damaged while segments that may read them were at work."""
-        postponed, self.postponed = self.postponed, []
-        return postponed
 
     def go_back(self, value: str) -> None:
         """Run the segment that made a damaged value again, and all after it."""

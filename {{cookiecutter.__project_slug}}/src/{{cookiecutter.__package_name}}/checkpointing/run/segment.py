@@ -173,6 +173,7 @@ class SegmentRun:
                     on_sample=watch.on_sample,
                     limit=grant,
                     count=count,
+                    company=self.job.company,
                 )
             had_all = grant.is_all
         self._learn(watch)
@@ -377,6 +378,7 @@ class SegmentRun:
             allowance=bound.store.allowance(bound.settings, self.segment.name),
             count=job.budget.count,
             log=job.log,
+            company=job.company.path,
             allotment=Allotment(job.budget.bytes),
             spill=spill_of(bound.store.path(self.segment.name, job.key)),
             as_files=last_as_files(graph.steps),

@@ -19,24 +19,42 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..disk.manifest import Manifest
 from ..disk.store import Damaged
 from ..graph.steps import Segment
+from ..reuse.bound import Bound
 from ..worker.engines import engines_of
 from .crew import Crew, Done
 from .events import Noticed, Observer, Sampled, Turned
 from .job import Job
 from .record import SegmentRecord
 
-if TYPE_CHECKING:
-    from .run import Run
-
 _SPARK = "pyspark.sql.DataFrame"
 
 
-def bring_side_by_side(run: Run, most: int) -> None:
+class Bringing(Protocol):
+    """A run, as far as it is needed here."""
+
+    bound: Bound
+    observe: Observer
+    done: dict[str, Manifest]
+    is_beside: bool
+    """Whether segments are at work whose values must stay where they are."""
+
+    postponed: list[str]
+    """The values that were found damaged meanwhile."""
+
+    def place(self, name: str) -> int: ...
+    def bring(self, segment: Segment) -> None: ...
+    def begin(self, segment: Segment) -> tuple[Job, SegmentRecord] | None: ...
+    def make(self, job: Job, record: SegmentRecord, observe: Observer) -> Manifest: ...
+    def end(self, record: SegmentRecord, manifest: Manifest) -> None: ...
+    def go_back(self, value: str) -> None: ...
+
+
+def bring_side_by_side(run: Bringing, most: int) -> None:
     """Bring all segments of a run that are not done; as many as `most` are at work at once.
 
     Raises as `SegmentRun.run`; of several segments that failed, for the first in the pipeline.
@@ -46,7 +64,7 @@ def bring_side_by_side(run: Run, most: int) -> None:
 
 
 class _SideBySide:
-    def __init__(self, run: Run, most: int, crew: Crew[Manifest]) -> None:
+    def __init__(self, run: Bringing, most: int, crew: Crew[Manifest]) -> None:
         self._run = run
         self._most = most
         self._crew = crew
@@ -66,7 +84,8 @@ class _SideBySide:
                 raise min(self._failed.items(), key=lambda failed: run.place(failed[0]))[1]
             elif run.postponed:
                 run.is_beside = False
-                for value in run.take_postponed():
+                postponed, run.postponed = run.postponed, []
+                for value in postponed:
                     run.go_back(value)
             elif all(segment.name in run.done for segment in run.bound.graph.segments):
                 return

@@ -142,7 +142,7 @@ def _trimmed(job: Job, trims: list[Trim]) -> Iterator[FileRecord | None]:
             (order,),
             is_last=lambda message: True,
             on_message=lambda message: None,
-            on_sample=lambda held: None,
+            on_sample=lambda held, beside: None,
             limit=grant,
             count=job.budget.count,
         )

@@ -29,6 +29,7 @@ from ..disk.shared.transfer import several
 from ..disk.store import Damaged
 from ..executors.storage import CHECKPOINTS, RESULT, open_storage
 from ..memory.budget import executor_budget
+from ..memory.company import Company
 from ..memory.limits import machine_limits
 from ..memory.profile import Profile, profile_of
 from ..reuse.bound import Bound, Project, bind, ingredients_of
@@ -39,7 +40,7 @@ from .errand import Ended, Errand, Outcome, line_of, outcome_of, read_errand
 from .events import Sampled, SampledElsewhere, StepBegan
 from .job import Job
 from .ledger import Ledger
-from .record import LOG, SegmentRecord
+from .record import COMPANY, LOG, SegmentRecord
 from .segment import SegmentRun
 from .shares import Shares
 
@@ -146,6 +147,7 @@ def _run(
             anew=errand.anew,
             budget=budget,
             shares=Shares(ledger),
+            company=Company(teller.log.with_name(COMPANY)),
             profile=profile,
             damaged=set(),
             log=teller.log,

@@ -57,7 +57,7 @@ class PartWatch:
         self._current: StepRecord | WriteRecord | None = None
         self._together: StepRecord | None = None
         self._began = StepStarted("", {})
-        self._loaded = 0
+        self._loaded = self._beside = 0
         self._started = time.monotonic() - record.seconds
         self._baseline = self._parent = 0
         self._measures: dict[str, StepMeasure] = {}
@@ -123,13 +123,15 @@ class PartWatch:
                 self._writes[value] = self._current.peak_bytes - self._current.began_bytes
         self._observe(message)
 
-    def on_sample(self, held: int) -> None:
+    def on_sample(self, held: int, beside: int | None = None) -> None:
+        """Take in what is held for this part, and by workers beside it, of their own."""
+        self._beside = self._beside if beside is None else beside
         self._record.peak_bytes = max(self._record.peak_bytes, held)
         if self._current is not None:
             self._current.peak_bytes = max(self._current.peak_bytes, held)
         self.held = held if self._current is None else self._current.peak_bytes
         self._record.seconds = time.monotonic() - self._started
-        self._observe(Sampled(held))
+        self._observe(Sampled(held + self._beside))
 
     def profile(self, input_bytes: int) -> SegmentProfile:
         """The measurements of the part so far, with those of a step that was stopped."""

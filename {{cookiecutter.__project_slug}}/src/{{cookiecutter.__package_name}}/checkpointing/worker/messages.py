@@ -95,6 +95,7 @@ class Order:
     allowance: int
     count: Count
     log: Path
+    company: Path
     allotment: Allotment
     spill: Path
     as_files: dict[str, int]

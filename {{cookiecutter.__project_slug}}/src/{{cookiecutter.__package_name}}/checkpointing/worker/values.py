@@ -25,6 +25,7 @@ from ..disk.value_files import files_of, likely_bytes, sure_bytes
 from ..graph.signatures import annotation_of
 from ..graph.steps import WORKDIR, Parameter, Step
 from ..memory import meter
+from ..memory.company import beside_this
 from ..memory.gauge import Gauge
 from ..memory.residency import Residency
 from .calling import columns_read, given, lend
@@ -78,7 +79,9 @@ class Values:
         self.residency = Residency(order.store, order.count)
         parent = multiprocessing.parent_process()
         root = parent.pid if parent and parent.pid else os.getpid()
-        self.gauge = Gauge(root, order.count, between_steps=True)
+        self.gauge = Gauge(
+            root, order.count, between_steps=True, beside=partial(beside_this, order.company)
+        )
         self.made: dict[str, Frozen] = {}
         self.streamed: dict[str, FileRecord] = {}
         self.written: dict[str, Kept] = {}

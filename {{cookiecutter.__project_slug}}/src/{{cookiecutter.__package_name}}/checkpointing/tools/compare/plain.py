@@ -142,7 +142,7 @@ class _ScriptWatch:
                 self.ended = True
                 self._figures.status = "ran"
 
-    def on_sample(self, held: int) -> None:
+    def on_sample(self, held: int, beside: int) -> None:
         if not self.ended:
             self.part.on_sample(held)
             self._note(held)

@@ -71,5 +71,9 @@ def _phases(marks: Sequence[Mark], end: float, begins: set[str], ends: set[str])
     last = max([end, *(mark.seconds for mark in marks)])
     for number, mark in enumerate(marks):
         if mark.kind in begins:
-            until = (later.seconds for later in marks[number + 1 :] if later.kind in ends and later.segment == mark.segment)
+            until = (
+                later.seconds
+                for later in marks[number + 1 :]
+                if later.kind in ends and later.segment == mark.segment
+            )
             yield Phase(mark.kind, mark.segment, mark.name, mark.seconds, next(until, last))

@@ -7,6 +7,7 @@ keep files of their own can never become one.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from ..base.settings import MEMORY_BUDGET_FILE, Settings
 from .owner import Owner, read_note
 
 MARK = "owner.json"
-LOCKS = ("run.lock", "worker.lock")
+_LOCK = re.compile(r"run\.lock|worker\.(\w+\.)?lock")
 _MOST_LISTED = 3  # names of files that are in the way
 
 
@@ -128,7 +129,7 @@ def _is_harmless(path: Path) -> bool:
     """Whether a file may lie in a folder that is not claimed yet: a lock, or a mark."""
     if path.is_symlink():
         return False
-    is_lock = path.name in LOCKS and path.is_file() and path.stat().st_size == 0
+    is_lock = _LOCK.fullmatch(path.name) and path.is_file() and path.stat().st_size == 0
     return is_lock or path.name == MARK or is_temporary_name(path.name, MARK)
 
 

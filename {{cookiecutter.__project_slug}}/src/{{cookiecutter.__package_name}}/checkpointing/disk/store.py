@@ -90,7 +90,12 @@ class Store:
                 replace_text(self.folder / RUN_NOTE, json.dumps(note))
             with self.worker_lock():
                 pass
-            yield
+            self._end_beside()
+            try:
+                yield
+            finally:
+                with contextlib.suppress(StorageError, Locked):
+                    self._end_beside()
         finally:
             lock.release()
 
@@ -98,9 +103,13 @@ class Store:
         """See what others have made; a reader does this first. Raises StorageError."""
 
     @contextlib.contextmanager
-    def worker_lock(self) -> Iterator[None]:
-        """A worker holds it while it can commit. Raises Locked when an earlier one does not end."""
-        lock = acquired(self.worker_lock_file, _WORKER_SECONDS)
+    def worker_lock(self, beside: str = "") -> Iterator[None]:
+        """A worker holds it while it can commit. Raises Locked when an earlier one does not end.
+
+        Args:
+            beside: the segment, if workers of other segments may be at work, too.
+        """
+        lock = acquired(self.worker_lock_file(beside), _WORKER_SECONDS)
         if lock is None:
             raise Locked("a worker from an earlier run is still alive; kill it and try again")
         try:
@@ -110,7 +119,7 @@ class Store:
 
     def is_in_use(self) -> bool:
         """Whether a run is at work, or the worker that a killed one has left."""
-        for file in (self._run_lock_file, self.worker_lock_file):
+        for file in (self._run_lock_file, self.worker_lock_file(), *self._beside_files()):
             if not file.is_file():
                 continue
             lock = acquired(file, 0)
@@ -123,10 +132,19 @@ class Store:
     def _run_lock_file(self) -> Path:
         return self.folder / "run.lock"
 
-    @property
-    def worker_lock_file(self) -> Path:
+    def worker_lock_file(self, beside: str = "") -> Path:
+        """The file of `worker_lock`."""
         """The file that a worker holds open, and locked, while it can commit."""
-        return self.folder / "worker.lock"
+        return self.folder / (f"worker.{beside}.lock" if beside else "worker.lock")
+
+    def _end_beside(self) -> None:
+        """Wait for the end of workers that were at work at once, and remove their locks."""
+        for file in self._beside_files():
+            with self.worker_lock(file.name.split(".")[1]), storage_errors("Removing a lock", file):
+                file.unlink(missing_ok=True)
+
+    def _beside_files(self) -> list[Path]:
+        return sorted(self.folder.glob("worker.*.lock"))
 
     def path(self, segment: str, key: str) -> Path:
         """The folder of one checkpoint."""

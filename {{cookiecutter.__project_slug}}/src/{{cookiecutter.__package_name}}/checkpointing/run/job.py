@@ -46,3 +46,6 @@ class Job:
 
     company: Company
     log: Path
+
+    is_beside: bool = False
+    """Whether other segments may be at work, too."""

@@ -358,7 +358,8 @@ def _keep(
     Returns why it could not be written: the run is over, so that does not change its result.
     """
     record.seconds = seconds
-    record.peak_bytes = max((s.peak_bytes for s in record.segments if not s.executor), default=0)
+    peaks = (segment.peak_bytes for segment in record.segments if not segment.executor)
+    record.peak_bytes = max([timeline.highest, *peaks])
     record.bytes_written = sum(s.bytes_written for s in record.segments)
     if folder is None:
         return None

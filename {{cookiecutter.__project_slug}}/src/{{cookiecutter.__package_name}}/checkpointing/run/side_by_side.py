@@ -129,7 +129,7 @@ class _SideBySide:
     def _make(self, job: Job) -> Manifest:
         """Run a segment in a thread. It has a log of its own: the lines of others are not its."""
         name = job.segment.name
-        job = replace(job, log=job.log.with_name(f"run.{name}.log"))
+        job = replace(job, log=job.log.with_name(f"run.{name}.log"), is_beside=True)
         return self._run.make(job, self._records[name], self._relay.of(name))
 
     def _take(self, done: Done[Manifest]) -> None:

@@ -87,6 +87,8 @@ class Timeline:
         self._segment = ""
         self._peaks = Peaks()
         self._marks: list[Mark] = []
+        self.highest = 0
+        """The most that all processes of the run held at once, in bytes."""
 
     def observe(self, event: Any) -> None:
         self._note(event)
@@ -109,6 +111,7 @@ class Timeline:
     def _note(self, event: Any) -> None:
         match event:
             case Sampled(held):
+                self.highest = max(self.highest, held)
                 self._peaks.add(self._seconds(), held)
             case RunStarted():
                 self._started = self._clock()

@@ -70,7 +70,7 @@ def convert(connection: Connection, order: ConvertOrder) -> None:
     commit = Commit(folder, order.allowance, letting_go(order.store, order.count))
     value: str | None = None
     try:
-        children_go_without(lambda: close_file(store.worker_lock_file))
+        children_go_without(lambda: close_file(store.worker_lock_file()))
         with store.worker_lock(), children_end_here():
             # Read anew: it may have been marked as used since.
             manifest = store.find(order.manifest.segment, order.manifest.key) or order.manifest

@@ -71,8 +71,9 @@ def run_part(connection: Connection, order: Order) -> None:
     part = kind(order, connection.send, ask=answers.get)
     try:
         store = Store(order.store)
-        children_go_without(lambda: close_file(store.worker_lock_file))
-        with store.worker_lock():
+        lock = store.worker_lock_file(order.beside)
+        children_go_without(lambda: close_file(lock))
+        with store.worker_lock(order.beside):
             try:
                 ending = _ending(connection, part)
             finally:

@@ -65,6 +65,8 @@ class Order:
         as_files: for each of the segment's values the last step that takes it as a type which reads
             Parquet alone; only for those that there are.
         keep_all: whether values stay on disk that no later part reads.
+        company: the file that names the workers of the run that are at work at once.
+        beside: the name of the segment, if workers of others may be at work, too.
     """
 
     root: Path
@@ -100,6 +102,7 @@ class Order:
     spill: Path
     as_files: dict[str, int]
     number_of_part: int = 1
+    beside: str = ""
     spark: Spark | None = None
     keep_all: bool = False
 

@@ -17,6 +17,7 @@ from ...base.errors import InexactValue
 from .arrow_types import require_kept, within
 from .buffers import Recipe, one_chunk, read_only, write_batches
 from .indexes import level_recipes, pack_index, unpack_index
+from .lots import lots_of
 from .parts import without_note
 from .sentinels import as_nulls
 
@@ -208,9 +209,12 @@ def relabelled(part: Any, whole: Any, start: int) -> Any:
 
 def own_bytes(table: Any) -> int:
     """The bytes of a table's rows: of a slice, those of the slice only, if Arrow can count them."""
-    return sum(
+    lots = lots_of(table)
+    rest = set(range(table.num_columns)).difference(*(lot.places.tolist() for lot in lots))
+    columns = [table.column(number) for number in rest]
+    return sum(lot.values.nbytes for lot in lots) + sum(
         column.get_total_buffer_size() if _has_union(column.type) else column.nbytes
-        for column in table.columns
+        for column in columns
     )
 
 

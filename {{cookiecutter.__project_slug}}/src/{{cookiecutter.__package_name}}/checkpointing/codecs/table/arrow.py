@@ -212,10 +212,11 @@ def own_bytes(table: Any) -> int:
     lots = lots_of(table)
     rest = set(range(table.num_columns)).difference(*(lot.places.tolist() for lot in lots))
     columns = [table.column(number) for number in rest]
-    return sum(lot.values.nbytes for lot in lots) + sum(
+    others = sum(
         column.get_total_buffer_size() if _has_union(column.type) else column.nbytes
         for column in columns
     )
+    return sum(lot.values.nbytes for lot in lots) + int(others)
 
 
 def _has_union(arrow_type: Any) -> bool:

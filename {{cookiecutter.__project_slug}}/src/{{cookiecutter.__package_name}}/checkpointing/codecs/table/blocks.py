@@ -21,7 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from pandas.api.internals import create_dataframe_from_blocks
+from pandas.api.internals import (  # type: ignore[import-not-found] # the stubs lack it
+    create_dataframe_from_blocks,
+)
 
 from .buffers import Recipe
 from .lots import Lot
@@ -44,7 +46,7 @@ def columns_to_arrow(
     internals: Any = frame
     rows, is_wide = len(frame), len(frame.columns) > FEW
     for block in internals._mgr.blocks:
-        values, places = block.values, block.mgr_locs.as_array
+        values, places = block.values, block.mgr_locs.as_array  # noqa: PD011
         if (bits := _bits(values)) is None:
             others += zip(places.tolist(), _arrays(values), strict=True)
         else:

@@ -156,13 +156,15 @@ def _expect(value: Any, expected: type) -> None:
 
 
 def _field_names(labels: Any) -> list[str]:
-    names: dict[str, Any] = {}
-    for label in labels:
-        name = str(label)
-        if name in names:
+    names = list(map(str, labels.tolist()))
+    if len(set(names)) == len(names):
+        return names
+    first: dict[str, Any] = {}
+    for name, label in zip(names, labels, strict=True):
+        if name in first:
             raise InexactValue(
-                f"column {label!r} would share its name in the file with column {names[name]!r}; "
+                f"column {label!r} would share its name in the file with column {first[name]!r}; "
                 "give every column a name of its own, with df.rename(columns=...)"
             )
-        names[name] = label
-    return list(names)
+        first[name] = label
+    raise AssertionError("two names are equal")

@@ -1,8 +1,8 @@
 """Columns of Python objects that nobody has changed since they were made from an Arrow array.
 
-To make an Arrow array of objects means to look at each of them, but most steps pass on such a column
-as it is. So the array of objects is read-only: pandas copies it before it writes, like all memory of
-a thawed frame. While it lives, it is known of which Arrow array it was made.
+To make an Arrow array of objects means to look at each of them, but most steps pass on such a
+column as it is. So the array of objects is read-only: pandas copies it before it writes, like all
+memory of a thawed frame. While it lives, it is known of which Arrow array it was made.
 """
 
 from __future__ import annotations

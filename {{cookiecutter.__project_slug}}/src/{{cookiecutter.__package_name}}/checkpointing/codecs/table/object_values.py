@@ -13,18 +13,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from .buffers import to_numpy
+from .buffers import to_numpy, valid_of
 
 MISSING: dict[str, Any] = {"None": None, "nan": np.nan, "NaT": pd.NaT, "NA": pd.NA}
 """The missing values that a column of objects may have, by their names in recipes."""
 
 _SAMPLE = 1000
+_DAYS_EACH = 4  # a day of the calendar takes as long as the dates of four rows out of it
 
 
 def objects_from_arrow(array: Any, recipe: dict[str, Any]) -> npt.NDArray[Any]:
     """The Python objects in an array of dtype object, which is new."""
     missing = MISSING[recipe["missing"]]
+    if pa.types.is_date32(array.type) and (days := _by_calendar(array, missing)) is not None:
+        return days
     if _repeats(array):
         return _by_kinds(array.dictionary_encode(), missing)
     values = plain_objects(array)
@@ -52,11 +56,28 @@ def _repeats(array: Any) -> bool:
     return len(sample.unique()) <= len(sample) // 2
 
 
+def _by_calendar(array: Any, missing: Any) -> npt.NDArray[Any] | None:
+    """Dates out of a calendar of all days between the first and the last, if these are few."""
+    numbers = array.view(pa.int32())
+    first, last = (pc.min_max(numbers)[end].as_py() for end in ("min", "max"))
+    if first is None or last - first > len(array) // _DAYS_EACH:
+        return None
+    calendar = np.full(last - first + 2, missing, object)
+    calendar[:-1] = np.arange(first, last + 1).astype("M8[D]").astype(object)
+    places = np.subtract(to_numpy(array, "i4"), first, dtype=np.intp)
+    if array.null_count:
+        places[~valid_of(array)] = last - first + 1
+    days: npt.NDArray[Any] = calendar.take(places)
+    return days
+
+
 def _by_kinds(encoded: Any, missing: Any) -> npt.NDArray[Any]:
     """The objects of a dictionary array, equal ones made once."""
     kinds = np.full(len(encoded.dictionary) + 1, missing, object)
     kinds[:-1] = plain_objects(encoded.dictionary)
-    return kinds[encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()]
+    places = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
+    values: npt.NDArray[Any] = kinds[places]
+    return values
 
 
 def _by_arrow(array: Any) -> npt.NDArray[Any]:

@@ -64,6 +64,7 @@ class Order:
         spark: where Spark runs.
         as_files: for each of the segment's values the last step that takes it as a type which reads
             Parquet alone; only for those that there are.
+        columns: of each table whose readers name their columns, these columns together.
         keep_all: whether values stay on disk that no later part reads.
     """
 
@@ -98,6 +99,7 @@ class Order:
     allotment: Allotment
     spill: Path
     as_files: dict[str, int]
+    columns: dict[str, tuple[str, ...]]
     number_of_part: int = 1
     spark: Spark | None = None
     keep_all: bool = False
@@ -129,6 +131,12 @@ class Order:
     def format_of(self, name: str, stop: int) -> str:
         """The format of a value or an item, if the part ends before step `stop`."""
         return PARQUET if self.as_files.get(value_of(name), -1) >= stop else self.format
+
+    def kept_columns(self, name: str) -> tuple[str, ...]:
+        """The columns to keep of a table of the segment, a value or an item; none: all."""
+        if self.keep_all:
+            return ()
+        return self.columns.get(name if name in self.last_use else value_of(name), ())
 
     def last_take(self, name: str) -> int:
         """The number of the last step that takes a value of the segment, itself or in the whole."""

@@ -198,12 +198,12 @@ def _other_columns(before: Mapping[str, str], after: Mapping[str, str]) -> Itera
         if value not in after:
             yield f"all columns of `{value}` are read now"
         elif value not in before:
-            yield f"not all columns of `{value}` are read any more"
+            yield f"just some columns of `{value}` are read now"
         else:
             former, now = json.loads(before[value]), json.loads(after[value])
             more = [column for column in now if column not in former]
             names = ", ".join(f"`{column}`" for column in more or sorted({*former} - {*now}))
-            yield f"of `{value}`, {names} {'is' if more else 'is not'} read now"
+            yield f"of `{value}`, {names} is read {'now' if more else 'no more'}"
 
 
 def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -20,6 +20,7 @@ import shared_storage
 import streaming
 import tpch
 import watching
+import wide
 from measure import Bench, Row
 from rich.console import Console
 from rich.markup import escape
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "fixed_costs": fixed_costs.run,
     "planner": planner.run,
     "each": each.run,
+    "wide": wide.run,
     "shared_storage": shared_storage.run,
     "watching": watching.run,
     "engines": engines.run,

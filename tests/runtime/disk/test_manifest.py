@@ -157,9 +157,9 @@ def test_a_value_is_found_among_the_values_before_the_outputs() -> None:
     other = replace(RECORD, file="other")
     made = manifest(values={"x": RECORD, "z": RECORD}, outputs={"x": other, "y": other})
 
-    assert made.record("x") == RECORD
-    assert made.record("y") == other
-    assert made.record("nothing") is None
+    assert made.record_with("x", ()) == RECORD
+    assert made.record_with("y", ("a",)) == other
+    assert made.record_with("nothing", ()) is None
 
 
 def test_a_manifest_counts_all_its_files() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import xxhash
 from flight_delays.checkpointing.base.errors import ConfigurationError
 from flight_delays.checkpointing.base.settings import load_settings
 from flight_delays.checkpointing.graph.steps import Segment, Step
@@ -400,6 +402,7 @@ INGREDIENTS = Ingredients(
     values={"flights": "1"},
     steps=("one", "two"),
 )
+SOME = replace(INGREDIENTS, columns={"flights": '["a", "b"]'})
 CHANGES = {
     "code of demo.helper changed": replace(INGREDIENTS, code={"demo.helper": "2"}),
     "code of demo.more changed": replace(INGREDIENTS, code={"demo.helper": "1", "demo.more": "1"}),
@@ -414,6 +417,7 @@ CHANGES = {
     "input more changed": replace(INGREDIENTS, inputs={"file": "1", "more": "1"}),
     "value flights changed": replace(INGREDIENTS, values={"flights": "2"}),
     "value flights, weather changed": replace(INGREDIENTS, values={"weather": "1"}),
+    "just some columns of `flights` are read now": SOME,
     "the segment's list of steps changed": replace(INGREDIENTS, steps=("two", "one")),
     "made by another version of the runtime": replace(INGREDIENTS, format_version=99),
 }
@@ -425,6 +429,30 @@ def test_every_change_of_an_ingredient_changes_the_key_and_is_explained(reason: 
 
     assert changed.key() != INGREDIENTS.key()
     assert explain(asdict(INGREDIENTS), changed) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"flights": '["a", "b", "c", "d"]'}, "of `flights`, `c`, `d` is read now"),
+        ({"flights": '["b"]'}, "of `flights`, `a` is read no more"),
+        ({"flights": '["a", "c"]'}, "of `flights`, `c` is read now"),
+        ({}, "all columns of `flights` are read now"),
+    ],
+)
+def test_other_columns_that_are_kept_change_the_key(columns: dict[str, str], reason: str) -> None:
+    changed = replace(SOME, columns=columns)
+
+    assert changed.key() != SOME.key()
+    assert explain(asdict(SOME), changed) == [reason]
+
+
+def test_a_segment_of_whole_tables_has_the_key_that_it_always_had() -> None:
+    content = asdict(INGREDIENTS)
+    del content["columns"], content["env"]
+
+    text = json.dumps(content, sort_keys=True)
+    assert INGREDIENTS.key() == xxhash.xxh3_128_hexdigest(text.encode())
 
 
 def test_equal_ingredients_have_equal_keys_and_nothing_to_explain() -> None:

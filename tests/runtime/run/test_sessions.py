@@ -106,7 +106,11 @@ SWAPPED = {
 }
 EDITS = {
     "parameters swapped": Edit({S02: SWAPPED}, {"minus": "9"}),
-    "other Columns": Edit({S02: {'Columns("a")': 'Columns("b")'}}, {"names": "['DataFrame', 'b']"}),
+    "other Columns": Edit(
+        {S02: {'Columns("a")': 'Columns("b")'}},
+        {"names": "['DataFrame', 'b']"},
+        ran="s01 s02",  # nobody read `b` before
+    ),
     "a constant": Edit({S01: {"LEAST = 0": "LEAST = 5"}}, {"minus": "-54"}, ran="s01 s02"),
     "a segment added": Edit(
         {"src/demo/pipeline.py": {"s01, s02": "s01, s02, s03"}},

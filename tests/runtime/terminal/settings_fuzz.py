@@ -74,6 +74,7 @@ MEMORY: dict[str, dict[str, Any]] = {
         "cache_max": "50 GB",
         "lease": "60 s",
         "format": "arrow",
+        "columns": "read",
         "keep": 2,
         "max_disk": "500 GB",
         "keep_all": False,

@@ -51,6 +51,9 @@ class Pipeline(Graph):
     def load(self, value: str) -> Any:
         """A value as a run last made or reused it, of the type that its step returned then.
 
+        Of a table of which later steps name the columns that they read, it has these, and a warning
+        says so; see `[checkpoints] columns`.
+
         `load("split.train")` loads one item of a value that is made of several.
 
         Raises ConfigurationError, StorageError; see `disk.loading.load_value`.

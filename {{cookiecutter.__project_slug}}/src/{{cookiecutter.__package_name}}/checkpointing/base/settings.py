@@ -96,6 +96,9 @@ class Checkpoints(_Table):
     format: Literal["arrow", "parquet"] = "arrow"
     """`parquet` is smaller on disk, and slower."""
 
+    columns: Literal["read", "all"] = "read"
+    """Of a table whose readers all name columns: those that they `read`, or `all`."""
+
     keep: NonNegativeInt = 2
     """How many older checkpoints of a segment stay, for each set of params."""
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,7 +223,7 @@ def collected(batches: Iterable[Any], codec: Codec) -> Any:
 def write_stream(
     value: str,
     batches: Iterable[Any],
-    codec: Codec,
+    freeze: Callable[[Any], Any],
     new_file: Callable[[], Any],
     read_back: Callable[[Any], Any],
 ) -> Written:
@@ -232,9 +232,7 @@ def write_stream(
     Raises InexactValue, which names the value.
     """
     try:
-        written: Written = late("table.streams", "write")(
-            batches, codec.freeze, new_file, read_back
-        )
+        written: Written = late("table.streams", "write")(batches, freeze, new_file, read_back)
         return written
     except InexactValue as error:
         raise InexactValue(f"`{value}`: {error.message}", step=value) from None
@@ -248,6 +246,14 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     if _library(frozen) != "pyarrow":
         raise InexactValue("only tables have columns to choose from; drop Columns(...)")
     return late("table.arrow", "select")(frozen, columns)
+
+
+def columns_to_keep(frozen: Any, columns: Collection[str]) -> tuple[str, ...]:
+    """The columns to write of a frozen value of which only some are read; none: all of it."""
+    if not columns or _library(frozen) != "pyarrow":
+        return ()
+    kept: tuple[str, ...] = late("table.arrow", "columns_to_keep")(frozen, columns)
+    return kept
 
 
 def require_whole(path: Path) -> None:

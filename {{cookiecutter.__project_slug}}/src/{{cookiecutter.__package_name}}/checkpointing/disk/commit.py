@@ -41,9 +41,9 @@ from ..codecs import (
     write_stream,
 )
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, note_of, read_manifest
-from .streaming import StreamFile
+from .streaming import Narrowing, StreamFile
 from .sweeping import discard
-from .value_files import Files
+from .value_files import Files, described
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,17 @@ class Commit:
             return self._record(path, codec, form.name, file.bytes, digest, describe(frozen))
 
     def stream(
-        self, value: str, batches: Iterable[Any], codec: Codec, stem: str | None = None
+        self,
+        value: str,
+        batches: Iterable[Any],
+        codec: Codec,
+        stem: str | None = None,
+        columns: tuple[str, ...] = (),
     ) -> FileRecord:
         """Write a table batch by batch, each frozen by the codec, durably, and read it back.
 
-        `stem` is as for `write`. Nothing of it is held when this returns or raises.
+        `stem` is as for `write`, `columns` are those that anybody reads; none: all. Nothing of it
+        is held when this returns or raises.
 
         Raises StorageError, InexactValue for a batch that does not continue the others, and
         unchanged what the iterator raises.
@@ -146,6 +152,8 @@ class Commit:
             files.append(StreamFile(self.folder / name, value, self._spend, self._between))
             return files[-1]
 
+        narrowing = Narrowing(codec, columns)
+
         def read_back(file: StreamFile) -> Any:
             file.close()
             with storage_errors(f"Reading `{value}`", self.folder):
@@ -154,7 +162,7 @@ class Commit:
             return table
 
         try:
-            written = write_stream(value, batches, codec, new_file, read_back)
+            written = write_stream(value, batches, narrowing.freeze, new_file, read_back)
             file: StreamFile = written.file
             digest = file.finish()
             self._spent -= sum(former.bytes for former in files if former is not file)
@@ -164,7 +172,8 @@ class Commit:
             ):
                 require_same_start(file.path, written, codec, form)
                 about = describe(form.read(file.path, None))
-                return self._record(file.path, codec, form.name, file.bytes, digest, about)
+                record = self._record(file.path, codec, form.name, file.bytes, digest, about)
+                return replace(record, columns=narrowing.kept)
         finally:
             for opened in files:
                 opened.close()
@@ -188,7 +197,7 @@ class Commit:
             sync_folder(self.folder)
             count = total_bytes(path)
             self._spend(count)
-            about = _described(value, OnDisk(path, form.name))
+            about = described(value, OnDisk(path, form.name))
             return self._record(path, codec, form.name, count, checksum(path), about)
 
     def workdir(self, value: str) -> Path:
@@ -264,14 +273,17 @@ class Commit:
             taken = self.take(value, frozen, codec)
             return Kept(taken if files.is_kept else None, taken if files.is_output else None)
 
-        def record(form: Format | None) -> FileRecord | None:
+        def record(form: Format | None, frozen: Any) -> FileRecord | None:
             if form is None or (streamed is not None and streamed.format == form.name):
                 return streamed if form else None
             return self.write(value, frozen, codec, form, stem)
 
-        kept = record(files.kept)
+        narrow, columns = files.narrow(frozen)
+        kept = record(files.kept, narrow)
+        if kept is not None and kept is not streamed:
+            kept = replace(kept, columns=columns or (streamed.columns if streamed else ()))
         # If both have the same format, one file serves for both.
-        output = kept if files.output == files.kept else record(files.output)
+        output = kept if files.output == files.kept else record(files.output, frozen)
         if streamed is not None and streamed not in (kept, output):
             self.discard(streamed)
         return Kept(kept, output)
@@ -377,18 +389,3 @@ class Commit:
         mtime_ns, inode = stamp(path)
         file = path.resolve().relative_to(self.folder.resolve()).as_posix()
         return FileRecord(file, codec.name, form, count, digest, mtime_ns, inode, about)
-
-
-def _described(value: str, stored: OnDisk) -> dict[str, Any]:
-    """The description of what a library has written. Raises StorageError if it cannot be read."""
-    try:
-        return describe(stored)
-    except (StorageError, MemoryError):
-        raise
-    except Exception as error:  # readers raise any type
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise StorageError(
-            f"what was written of `{value}` to {stored.path} cannot be read back ({error}). Check "
-            f"the disk, and run again."
-        ) from error

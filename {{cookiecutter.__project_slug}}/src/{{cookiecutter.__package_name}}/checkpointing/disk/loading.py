@@ -6,6 +6,7 @@ A person loads values in a notebook, or with the command `show`.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ class Head:
         kind: the name of the whole's class.
         rows: how many the whole has.
         value: the first of them; those of an engine as a DataFrame.
-        note: what to know about their order, if it is none that the step has given.
+        note: what to know of it: of columns that were not kept, and of rows without an order.
     """
 
     kind: str
@@ -100,6 +101,8 @@ def load_value(
     first: int | None = None,
 ) -> Any:
     """A value as a run last made or reused it, of the type that its step returned then.
+
+    Of a table it may be just the columns that later steps read: then a warning says so.
 
     An item of a value that is made of several has the name `value.key`. Of a value with fields
     this returns the items by their names, because only the project's code has the class.
@@ -125,7 +128,7 @@ def load_value(
     place.is_ours()
     segment = graph.producer(value).name
     newest = next(iter(store.all_of(segment)), None)  # an older one is of other code or inputs
-    kept = dict(newest.outputs | newest.values) if newest is not None else {}
+    kept = _fullest(newest) if newest is not None else {}
     if newest is None or value not in kept:
         raise StorageError(_absence(value, kept, segment))
     load = _Loading(store, newest, adapters_edited, first)
@@ -137,6 +140,24 @@ def load_value(
         raise StorageError(_absence(missing[0], kept, segment))
     inside = {key: load.value(name, kept[name]) for key, name in names.items()}
     return inside if shape.kind == "fields" else assemble(shape, inside, None)
+
+
+def _fullest(manifest: Manifest) -> dict[str, FileRecord]:
+    """The file of each value and item; the output where the other has not all columns."""
+    partial = {name for name, record in manifest.values.items() if record.columns}
+    outputs = {name: record for name, record in manifest.outputs.items() if name in partial}
+    return manifest.outputs | manifest.values | outputs
+
+
+def _of_some(value: str, record: FileRecord, segment: str) -> str:
+    """What to know of a table of which only some columns are there; empty if all are."""
+    if not record.columns:
+        return ""
+    names = ", ".join(f"`{column}`" for column in record.columns)
+    return (
+        f"Of `{value}`, the columns that later steps read are kept: {names}. "
+        f"`run --keep-all --rerun-from {segment}` keeps all."
+    )
 
 
 def _absence(value: str, kept: Mapping[str, Any], segment: str) -> str:
@@ -174,6 +195,9 @@ class _Loading:
                 f"`{value}` is kept by the codec {record.codec} of adapters.py, whose code was "
                 f"edited after this session had imported it. Start the session again to load it."
             )
+        some = _of_some(value, record, self.manifest.segment)
+        if some and self.first is None:
+            warnings.warn(some, stacklevel=4)  # of who has called `Pipeline.load`
         try:
             with restoring(value, is_stored=True):
                 codec = codec_named(record.codec)
@@ -183,8 +207,8 @@ class _Loading:
                     rows, frozen = read_first(path, record.format, self.first)
                     shown = codec_named("DataFrame") if codec.prepare or codec.batches else codec
                     kind = codec.type_name.rpartition(".")[2]
-                    note = _NO_ORDER if codec.store is not None else ""
-                    return Head(kind, rows, shown.thaw(frozen), note)
+                    notes = [_NO_ORDER if codec.store is not None else "", some]
+                    return Head(kind, rows, shown.thaw(frozen), "\n".join(filter(None, notes)))
                 if record.format == PARQUETS:
                     return _whole(codec, path)
                 return codec.thaw(format_named(record.format).read(path, None))

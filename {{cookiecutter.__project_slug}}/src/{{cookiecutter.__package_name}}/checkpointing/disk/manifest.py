@@ -7,7 +7,7 @@ runs in several parts, a partial manifest lists the values of its finished parts
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class FileRecord:
     `sha256` is there once the file lies on shared storage; that of a folder is made of the names
     and the sha256 of its files. `folders` and `executable` are what objects lack: the folders in
     it that contain nothing, and the files that may be executed, `.` for the file or folder itself.
+
+    `columns` are those of a table that were written, if that are not all.
     """
 
     file: str
@@ -48,6 +50,11 @@ class FileRecord:
     sha256: str = ""
     folders: tuple[str, ...] = ()
     executable: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    def has(self, columns: Collection[str]) -> bool:
+        """Whether the file has the columns that are read of its table; no columns: all."""
+        return not self.columns or (bool(columns) and set(columns) <= set(self.columns))
 
     @property
     def identity(self) -> str:
@@ -136,9 +143,10 @@ class Manifest:
         entries = {record.file.partition("/")[0] for _, record in self.records()}
         return entries | ({self.journal} if self.journal else set())
 
-    def record(self, value: str) -> FileRecord | None:
-        """The file to load a value from."""
-        return self.values.get(value) or self.outputs.get(value)
+    def record_with(self, name: str, columns: Collection[str]) -> FileRecord | None:
+        """The file to load some columns of a table from; no columns: all of it."""
+        records = (self.values.get(name), self.outputs.get(name))
+        return next((record for record in records if record and record.has(columns)), None)
 
     def taken(self, name: str) -> dict[str, FileRecord]:
         """The files to load for a value or an item; of a value of several, its index and items.
@@ -274,8 +282,9 @@ def with_noted(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def _file_record(content: dict[str, Any]) -> FileRecord:
-    """A record from its JSON; a former runtime left out what shared storage needs."""
-    lists = {name: tuple(content.get(name, ())) for name in ("folders", "executable")}
+    """A record from its JSON; a former runtime left out what shared storage needs, and more."""
+    names = ("folders", "executable", "columns")
+    lists = {name: tuple(content.get(name, ())) for name in names}
     return FileRecord(**_known(FileRecord, content | lists))
 
 

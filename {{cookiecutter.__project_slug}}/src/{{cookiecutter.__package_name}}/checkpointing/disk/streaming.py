@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..base.files import HashingFile, storage_errors
+from ..codecs import Codec
+from .value_files import narrow
 
 
 class StreamFile(HashingFile):
@@ -37,3 +40,19 @@ class StreamFile(HashingFile):
     def finish(self) -> str:
         with storage_errors(self._doing, self.path.parent):
             return super().finish()
+
+
+class Narrowing:
+    """Freezes the batches of a table, of which some columns are read; none: all.
+
+    Attributes:
+        kept: the columns of the last batch that is frozen, if not all.
+    """
+
+    def __init__(self, codec: Codec, columns: tuple[str, ...]) -> None:
+        self._codec, self._columns = codec, columns
+        self.kept: tuple[str, ...] = ()
+
+    def freeze(self, batch: Any) -> Any:
+        frozen, self.kept = narrow(self._codec.freeze(batch), self._columns)
+        return frozen

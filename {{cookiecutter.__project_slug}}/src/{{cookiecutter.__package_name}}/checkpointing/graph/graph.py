@@ -53,6 +53,7 @@ class Graph:
         self.skipped: frozenset[int] = frozenset()
         self._items = self._known_items()
         self._last_use, self._last_take = self._uses()
+        self._columns = self._columns_read()
         self._unread = frozenset(filter(self._is_unread, self._last_take))
         self._names: dict[str, list[str]] = {step.name: [] for step in self.steps}
         for taken in self._last_take:
@@ -93,6 +94,16 @@ class Graph:
             for parameter in self._values[step.name]:
                 take[parameter.taken] = max(take[parameter.taken], number)
         return use, take
+
+    def _columns_read(self) -> dict[str, tuple[str, ...]]:
+        """For each value and known item the columns that are read of it; none: all may be."""
+        readers: dict[str, list[tuple[str, ...] | None]] = {name: [] for name in self._last_take}
+        for parameter in (p for values in self._values.values() for p in values):
+            readers[parameter.taken].append(parameter.columns)
+        return {
+            name: _together([columns for n in {name, value_of(name)} for columns in readers[n]])
+            for name in readers
+        }
 
     def _read_again(self) -> Iterator[str]:
         for segment in self.segments:
@@ -203,6 +214,13 @@ class Graph:
             for name in names
         }
 
+    def columns(self, name: str) -> tuple[str, ...]:
+        """The columns that any step reads of a value or an item, in order; none: it may be all.
+
+        It makes no difference which steps run, so a value has the same file however a run is cut.
+        """
+        return self._columns.get(name, self._columns[value_of(name)])
+
     def loaded(self, part: range) -> tuple[str, ...]:
         """Values and items that a part reads from earlier checkpoints, in order of first use."""
         read = (p for n in part for p in self.values_of(self.steps[n]))
@@ -232,6 +250,13 @@ class Graph:
 
     def _is_made_in(self, part: range, value: str) -> bool:
         return self._made[value] >= part.start and self._made[value] not in self.skipped
+
+
+def _together(readers: list[tuple[str, ...] | None]) -> tuple[str, ...]:
+    """The columns that several readers read together; none if one reads all, or nobody reads."""
+    if None in readers:
+        return ()
+    return tuple(sorted({column for columns in readers for column in columns or ()}))
 
 
 def _resolved(segments: Sequence[Segment]) -> Iterator[Segment]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -201,7 +202,19 @@ def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> In
         values=values,
         steps=tuple(step.name for step in segment.steps),
         env=variable_texts(segment.steps, bound.settings.wiring, bound.variables.values),
+        columns=_column_texts(bound, segment),
     )
+
+
+def kept_columns(bound: Bound, name: str) -> tuple[str, ...]:
+    """The columns to keep of a value or an item for later steps; none: all."""
+    return bound.graph.columns(name) if bound.settings.memory.checkpoints.columns == "read" else ()
+
+
+def _column_texts(bound: Bound, segment: Segment) -> dict[str, str]:
+    """The columns to keep of each value that a later segment reads, where these are not all."""
+    later = bound.graph.kept(bound.graph.span(segment))
+    return {name: json.dumps(kept) for name in later if (kept := kept_columns(bound, name))}
 
 
 def _param_texts(bound: Bound, segment: Segment) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ..codecs.several import value_of
 from ..disk.manifest import FileRecord, Manifest
 from ..graph.graph import Graph
 from ..graph.steps import Segment, Step
-from .bound import Bound
+from .bound import Bound, kept_columns
 from .each import EachItem
 from .further import changed_code
 from .sinks import gone_targets
@@ -121,7 +121,8 @@ def held_items(
         manifest, name = known[item.key]
         is_read = takes.get(item.name, takes[step.name]) > graph.number(step.name)
         is_output = item.name in outputs or (item.name not in takes and step.name in outputs)
-        value = manifest.record(name) if is_read else None
+        columns = kept_columns(bound, item.name)
+        value = manifest.record_with(name, columns) if is_read else None
         output = manifest.outputs.get(name) if is_output else None
         records = [record for record in (value, output) if record]
         if not step.is_sink and len(records) < is_read + is_output:
@@ -192,11 +193,15 @@ def _inheritance(
                 continue
             done.add(name)
             spoilt = frozenset() if is_made else damaged
-            for kept, into in ((manifest.items(name), values), (manifest.outputs, outputs)):
+            items: dict[str, FileRecord | None] = {**manifest.items(name)}
+            if not is_made:  # what this run has made is as it is needed
+                items = {n: manifest.record_with(n, kept_columns(bound, n)) for n in items}
+            for kept, into in ((items, values), ({**manifest.outputs}, outputs)):
                 sound = {
                     item: Held(manifest, record)
                     for item, record in kept.items()
-                    if value_of(item) == name
+                    if record is not None
+                    and value_of(item) == name
                     and item not in spoilt
                     and (is_made or bound.store.holds(manifest, record))
                 }

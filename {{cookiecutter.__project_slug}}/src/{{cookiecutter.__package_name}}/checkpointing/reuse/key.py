@@ -14,7 +14,7 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,12 +86,16 @@ class Ingredients:
     env: dict[str, str] = field(default_factory=dict)
     """The environment variables that its steps take; of a secret, just the variable's name."""
 
+    columns: dict[str, str] = field(default_factory=dict)
+    """Of a value of which only some columns are kept for later segments: which, as JSON."""
+
     format_version: int = FORMAT_VERSION
 
     def key(self) -> str:
         content = asdict(self)
-        if not self.env:  # a segment that takes none has the key that it always had
-            del content["env"]
+        for kind in ("env", "columns"):  # a segment without any has the key that it always had
+            if not content[kind]:
+                del content[kind]
         text = json.dumps(content, sort_keys=True)
         return xxhash.xxh3_128_hexdigest(text.encode())
 
@@ -183,9 +187,23 @@ def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
             f"{noun}{name} changed from {_short(before.get(name))} to {_short(after.get(name))}"
             for name in differing(before, after)
         ]
+    reasons += _other_columns(old.get("columns", {}), new.columns)
     if list(old.get("steps", ())) != list(new.steps):
         reasons.append("the segment's list of steps changed")
     return reasons
+
+
+def _other_columns(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    for value in differing(before, after):
+        if value not in after:
+            yield f"all columns of `{value}` are read now"
+        elif value not in before:
+            yield f"just some columns of `{value}` are read now"
+        else:
+            former, now = json.loads(before[value]), json.loads(after[value])
+            more = [column for column in now if column not in former]
+            names = ", ".join(f"`{column}`" for column in more or sorted({*former} - {*now}))
+            yield f"of `{value}`, {names} is read {'now' if more else 'no more'}"
 
 
 def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:

@@ -184,14 +184,14 @@ def identities(bound: Bound) -> dict[str, str]:
     """The identity that each segment's measures depend on, known before any segment has run.
 
     It is the segment's key, in which the contents of each value that it reads are replaced by the
-    identity of the segment that makes the value.
+    identity of the segment that makes the value. Which columns are kept makes no difference.
     """
     graph = bound.graph
     known: dict[str, str] = {}
     for segment in graph.segments:
         values = graph.loaded(graph.span(segment))
         sources = {value: known[graph.producer(value).name] for value in values}
-        known[segment.name] = ingredients_of(bound, segment, sources).key()
+        known[segment.name] = replace(ingredients_of(bound, segment, sources), columns={}).key()
     return known
 
 

@@ -19,7 +19,7 @@ from ..memory.forecast import Forecast, forecast_of
 from ..memory.limits import oom_kills
 from ..memory.plan import plan
 from ..memory.profile import note_measured
-from ..reuse.bound import arguments, as_json, input_bytes, trees
+from ..reuse.bound import arguments, as_json, input_bytes, kept_columns, trees
 from ..reuse.step_keys import own_keys, wirings
 from ..worker.engines import last_as_files
 from ..worker.main import run_part
@@ -382,6 +382,7 @@ class SegmentRun:
             allotment=Allotment(job.budget.bytes),
             spill=spill_of(bound.store.path(self.segment.name, job.key)),
             as_files=last_as_files(graph.steps),
+            columns={name: kept_columns(bound, name) for name in graph.last_takes(self.segment)},
             number_of_part=self.record.parts + 1,
             spark=bound.settings.spark,
             keep_all=checkpoints.keep_all,

@@ -17,7 +17,7 @@ from ..disk.manifest import Acceptance, FileRecord, Manifest
 from ..disk.place import checkpoints_place
 from ..disk.stores import open_store
 from ..graph.steps import Segment
-from ..reuse.bound import Bound, as_json, bind
+from ..reuse.bound import Bound, as_json, bind, kept_columns
 from ..reuse.further import present_code
 from ..reuse.key import explain
 from ..reuse.standing import Reusable, Stale, Waiting, reusable, standings
@@ -115,6 +115,7 @@ def _former(bound: Bound, now: Stale) -> tuple[Manifest, tuple[str, ...]]:
 def _problems(bound: Bound, now: Stale, manifest: Manifest) -> list[str]:
     """What differs besides code, and what the checkpoint lacks, for people."""
     only_code = {"code": now.ingredients.code, "libraries": now.ingredients.libraries}
+    only_code["columns"] = now.ingredients.columns  # what is lacking of them is looked for below
     problems = explain(manifest.ingredients | only_code, now.ingredients)
     span, wiring = bound.graph.span(now.segment), wirings(now.segment)
     if not manifest.wiring:
@@ -123,9 +124,15 @@ def _problems(bound: Bound, now: Stale, manifest: Manifest) -> list[str]:
         )
     elif changed := [n for n in wiring if manifest.wiring.get(n) != wiring[n]]:
         problems.append(f"the parameters or the type of {', '.join(changed)} changed")
-    lacking = [v for v in bound.graph.kept(span) if v not in manifest.values]
+    kept = bound.graph.kept(span)
+    lacking = [v for v in kept if v not in manifest.values]
     lacking += [v for v in bound.graph.outputs(span) if v not in manifest.outputs]
     problems += [f"`{value}` is not in the checkpoint" for value in dict.fromkeys(lacking)]
+    problems += [
+        f"`{value}` is in the checkpoint without columns that are read now"
+        for value in kept
+        if value in manifest.values and not manifest.values[value].has(kept_columns(bound, value))
+    ]
     return problems
 
 

@@ -129,6 +129,7 @@ class ItemPart(Part):
             kept=order.is_kept(item.name, stop),
             output=order.is_output(item.name),
             suffix=order.suffixes.get(item.name, ""),
+            columns=order.kept_columns(item.name),
         )
         streamed = self.streamed.pop(item.name, None)
         if streamed is None:

@@ -64,6 +64,7 @@ class Order:
         spark: where Spark runs.
         as_files: for each of the segment's values the last step that takes it as a type which reads
             Parquet alone; only for those that there are.
+        columns: of each table whose readers name their columns, these columns together.
         keep_all: whether values stay on disk that no later part reads.
         company: the file that names the workers of the run that are at work at once.
         beside: the name of the segment, if workers of others may be at work, too.
@@ -101,6 +102,7 @@ class Order:
     allotment: Allotment
     spill: Path
     as_files: dict[str, int]
+    columns: dict[str, tuple[str, ...]]
     number_of_part: int = 1
     beside: str = ""
     spark: Spark | None = None
@@ -133,6 +135,12 @@ class Order:
     def format_of(self, name: str, stop: int) -> str:
         """The format of a value or an item, if the part ends before step `stop`."""
         return PARQUET if self.as_files.get(value_of(name), -1) >= stop else self.format
+
+    def kept_columns(self, name: str) -> tuple[str, ...]:
+        """The columns to keep of a table of the segment, a value or an item; none: all."""
+        if self.keep_all:
+            return ()
+        return self.columns.get(name if name in self.last_use else value_of(name), ())
 
     def last_take(self, name: str) -> int:
         """The number of the last step that takes a value of the segment, itself or in the whole."""

@@ -137,7 +137,7 @@ class Values:
         for name, made in forms.items():
             frozen = self._stored(name, made)
             own += self.residency.add(name, frozen.form, in_batches=name in self.streamed)
-            likely += likely_bytes(frozen.form)
+            likely += likely_bytes(frozen.form, self.order.kept_columns(name))
             self.live[name] = frozen.form
             self.made[name] = Frozen(frozen.codec, None, frozen.stem)
         return own, likely
@@ -153,7 +153,9 @@ class Values:
             batches = Pulled(result, known, self.streams)
         del result
         try:
-            record = self.commit.stream(name, batches, known, stem)
+            # Its file is all that there is of it, so an output is whole.
+            columns = () if self.order.is_output(name) else self.order.kept_columns(name)
+            record = self.commit.stream(name, batches, known, stem, columns)
         except BaseException as error:
             with suppress(BaseException):  # the first error is the one to speak of
                 batches.close()
@@ -365,6 +367,7 @@ class Values:
                 kept=order.is_kept(name, stop),
                 output=order.is_output(name),
                 suffix=order.suffixes.get(name, ""),
+                columns=order.kept_columns(name),
             )
             for name in values
         }

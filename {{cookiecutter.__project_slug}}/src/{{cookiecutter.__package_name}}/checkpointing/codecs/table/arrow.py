@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +17,7 @@ from ...base.errors import InexactValue
 from .arrow_types import require_kept, within
 from .buffers import Recipe, one_chunk, read_only, write_batches
 from .indexes import level_recipes, pack_index, unpack_index
+from .lots import lots_of
 from .parts import without_note
 from .sentinels import as_nulls
 
@@ -165,7 +166,7 @@ def read(path: Path, columns: tuple[str, ...] | None) -> Any:
 def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     """The named columns in this order, and the index; raises InexactValue for unknown columns."""
     recipe = raw_recipe_of(frozen)
-    names = frozen.column_names if recipe is None else frozen.column_names[: len(recipe["columns"])]
+    names = _names(frozen, recipe)
     unknown = [name for name in columns if name not in names]
     if unknown:
         raise InexactValue(
@@ -182,6 +183,24 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     }
     levels = range(len(names), frozen.num_columns)
     return with_recipe(frozen.select([*positions, *levels]), selected)
+
+
+def columns_to_keep(frozen: Any, columns: Collection[str]) -> tuple[str, ...]:
+    """Those columns of a frozen table in its own order; none if that are all, or it lacks one.
+
+    Who reads the whole table then gets to know which column is lacking.
+    """
+    names = _names(frozen, raw_recipe_of(frozen))
+    known = set(names)
+    if len(known) < len(names) or not set(columns) < known:
+        return ()
+    return tuple(name for name in names if name in columns)
+
+
+def _names(frozen: Any, recipe: Recipe | None) -> list[str]:
+    """The columns of a table, without those of its index."""
+    names: list[str] = frozen.column_names
+    return names if recipe is None else names[: len(recipe["columns"])]
 
 
 def slice_rows(frozen: Any, rows: int) -> Any:
@@ -208,10 +227,14 @@ def relabelled(part: Any, whole: Any, start: int) -> Any:
 
 def own_bytes(table: Any) -> int:
     """The bytes of a table's rows: of a slice, those of the slice only, if Arrow can count them."""
-    return sum(
+    lots = lots_of(table)
+    rest = set(range(table.num_columns)).difference(*(lot.places.tolist() for lot in lots))
+    columns = [table.column(number) for number in rest]
+    others = sum(
         column.get_total_buffer_size() if _has_union(column.type) else column.nbytes
-        for column in table.columns
+        for column in columns
     )
+    return sum(lot.values.nbytes for lot in lots) + int(others)
 
 
 def _has_union(arrow_type: Any) -> bool:

@@ -19,6 +19,7 @@ from pandas.tseries.frequencies import to_offset
 from ...base.errors import InexactValue
 from .arrow_types import require_kept
 from .buffers import Recipe, from_numpy, one_chunk, to_numpy, valid_of
+from .known_objects import known_array
 from .labels import label_from_plain, label_to_plain
 from .moments import (
     datetimes_from_arrow,
@@ -28,7 +29,8 @@ from .moments import (
     timedeltas_from_arrow,
     timedeltas_to_arrow,
 )
-from .objects import objects_from_arrow, objects_to_arrow
+from .object_values import objects_from_arrow
+from .objects import objects_to_arrow
 from .packing import pack_table, unpack_table
 from .sparse import sparse_from_arrow, sparse_to_arrow
 
@@ -102,7 +104,7 @@ def _from_numpy_column(column: Any, where: str) -> tuple[Any, Recipe]:
     values = column.to_numpy()
     dtype = values.dtype
     if dtype.kind == "O":
-        return objects_to_arrow(values, where)
+        return known_array(values) or objects_to_arrow(values, where)
     if not dtype.isnative:
         raise InexactValue(
             f"{where} has bytes in foreign order ({dtype.str}); "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -10,12 +11,15 @@ import pyarrow as pa
 from ...base.errors import InexactValue
 from ..plain import from_plain, to_plain
 from .arrow import recipe_of, with_recipe
-from .buffers import Recipe, read_only
+from .blocks import columns_to_arrow, frame_of
+from .buffers import Recipe, one_chunk, read_only
 from .columns import column_from_arrow, column_to_arrow
 from .copy_on_write import share
 from .foreign import adopt
 from .indexes import index_from_levels, index_to_levels, level_names, pack_index, unpack_index
+from .known_objects import know
 from .labels import label_from_plain, label_to_plain
+from .lots import lots_of, note_lots
 
 ONLY_INDEX = "only_index"
 """The mark in the recipe of an index that is a value of its own."""
@@ -30,12 +34,14 @@ def freeze_frame(value: Any) -> Any:
     """
     _expect(value, pd.DataFrame)
     names = _field_names(value.columns)
-    pairs = [
-        column_to_arrow(value.iloc[:, position].array, f"column {label!r}")
-        for position, label in enumerate(value.columns)
-    ]
+    pairs, lots, others = columns_to_arrow(value)
+    for position, column in others:
+        array, column_recipe = column_to_arrow(column, f"column {value.columns[position]!r}")
+        pairs[position] = read_only(array), column_recipe
     recipe = {"labels": pack_index(value.columns, "the index of the columns")}
-    return _assemble(value, names, pairs, recipe)
+    table = _assemble(value, names, [pairs[n] for n in range(len(names))], recipe)
+    note_lots(table, lots)
+    return table
 
 
 def freeze_series(value: Any) -> Any:
@@ -45,9 +51,9 @@ def freeze_series(value: Any) -> Any:
         "labels": pack_index(pd.RangeIndex(1), "the index of the columns"),
         "series": label_to_plain(value.name, "the Series' name"),
     }
-    pair = column_to_arrow(value.array, f"the Series {value.name!r}")
+    array, column_recipe = column_to_arrow(value.array, f"the Series {value.name!r}")
     name = "values" if value.name is None else str(value.name)
-    return _assemble(value, [name], [pair], recipe)
+    return _assemble(value, [name], [(read_only(array), column_recipe)], recipe)
 
 
 def thaw_frame(frozen: Any) -> pd.DataFrame:
@@ -57,12 +63,12 @@ def thaw_frame(frozen: Any) -> pd.DataFrame:
     exactly, such as a nullable dtype for integers with nulls. Raises InexactValue if a column has
     no such dtype.
     """
-    frozen, recipe = _with_recipe(frozen)
+    table, recipe = _with_recipe(frozen)
     if "series" in recipe:
-        return share(thaw_series(frozen).to_frame())
-    index, columns = _thaw(frozen, recipe)
-    frame = pd.DataFrame(dict(enumerate(columns)), index=index, copy=False)
-    frame.columns = unpack_index(recipe["labels"])
+        return share(thaw_series(table).to_frame())
+    columns, index, labels = _thaw(table, recipe)
+    frame, lots = frame_of(columns, lots_of(frozen), index, labels)
+    note_lots(frozen, lots)
     return _finish(frame, recipe)
 
 
@@ -72,14 +78,16 @@ def thaw_series(frozen: Any) -> pd.Series[Any]:
     Raises InexactValue for a table of several columns.
     """
     frozen, recipe = _with_recipe(frozen)
-    index, columns = _thaw(frozen, recipe)
-    if len(columns) != 1:
+    columns, index, labels = _thaw(frozen, recipe)
+    if len(labels) != 1:
         raise InexactValue(
-            f"a Series was asked of a table with {len(columns)} columns; "
+            f"a Series was asked of a table with {len(labels)} columns; "
             "annotate the parameter pandas.DataFrame, or choose one column with Columns(...)"
         )
-    labels = unpack_index(recipe["labels"])
-    series = pd.Series(columns[0], index=index, copy=False)
+    values = columns(0)
+    # Without an explicit dtype, pandas would infer another dtype for Python objects.
+    dtype = object if values.dtype == object else None
+    series = pd.Series(values, index=index, dtype=dtype, copy=False)
     series.name = label_from_plain(recipe["series"]) if "series" in recipe else labels[0]
     return _finish(series, recipe)
 
@@ -94,21 +102,27 @@ def _assemble(value: Any, names: list[str], pairs: list[Any], recipe: Recipe) ->
     }
     if levels:
         names = names + level_names(value.index, set(names))
-    arrays = list(map(read_only, [array for array, _ in pairs] + levels))
+    arrays = [*(array for array, _ in pairs), *map(read_only, levels)]
     share(value)
     return with_recipe(pa.Table.from_arrays(arrays, names=names), recipe)
 
 
-def _thaw(frozen: Any, recipe: Recipe) -> tuple[Any, list[Any]]:
-    count = len(recipe["columns"])
-    index = index_from_levels(frozen.columns[count:], recipe["index"])
-    pairs = zip(frozen.columns[:count], recipe["columns"], strict=True)
-    columns = [column_from_arrow(array, column) for array, column in pairs]
-    # Without an explicit dtype, pandas would infer another dtype for Python objects.
-    return index, [
-        pd.Series(values, index=index, dtype=object, copy=False) if _is_object(values) else values
-        for values in columns
-    ]
+def _thaw(frozen: Any, recipe: Recipe) -> tuple[Callable[[int], Any], Any, Any]:
+    """The function that gives the array of a column by its position, the index and the labels."""
+    recipes = recipe["columns"]
+    levels = [frozen.column(number) for number in range(len(recipes), frozen.num_columns)]
+    index = index_from_levels(levels, recipe["index"])
+
+    def column(position: int) -> Any:
+        array, recipe = frozen.column(position), recipes[position]
+        if recipe["as"] != "object":
+            return column_from_arrow(array, recipe)
+        array = one_chunk(array)
+        values = column_from_arrow(array, recipe)
+        know(values, array, recipe)
+        return values
+
+    return column, index, unpack_index(recipe["labels"])
 
 
 def _finish(value: _Pandas, recipe: Recipe) -> _Pandas:
@@ -117,10 +131,6 @@ def _finish(value: _Pandas, recipe: Recipe) -> _Pandas:
         flags: Any = value.flags
         flags.allows_duplicate_labels = False
     return share(value)
-
-
-def _is_object(values: Any) -> bool:
-    return bool(values.dtype == object)
 
 
 def _with_recipe(frozen: Any) -> tuple[Any, Recipe]:
@@ -146,13 +156,15 @@ def _expect(value: Any, expected: type) -> None:
 
 
 def _field_names(labels: Any) -> list[str]:
-    names: dict[str, Any] = {}
-    for label in labels:
-        name = str(label)
-        if name in names:
+    names = list(map(str, labels.tolist()))
+    if len(set(names)) == len(names):
+        return names
+    first: dict[str, Any] = {}
+    for name, label in zip(names, labels, strict=True):
+        if name in first:
             raise InexactValue(
-                f"column {label!r} would share its name in the file with column {names[name]!r}; "
+                f"column {label!r} would share its name in the file with column {first[name]!r}; "
                 "give every column a name of its own, with df.rename(columns=...)"
             )
-        names[name] = label
-    return list(names)
+        first[name] = label
+    raise AssertionError("two names are equal")

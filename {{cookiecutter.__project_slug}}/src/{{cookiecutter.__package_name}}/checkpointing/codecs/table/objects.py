@@ -1,7 +1,7 @@
 """Columns of Python objects: their content, not their dtype, decides whether a file can keep them.
 
 A column passes if all its values have the same type, the Arrow form of this type gives back the
-same objects, and all missing values are of the same kind. Lists, dicts, decimals and other types
+same objects, and all missing values are of the same kind. Lists, dicts, moments and other types
 that the conversion may change are first converted back and compared.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ import pyarrow as pa
 from ...base.errors import InexactValue
 from .arrow_types import require_kept
 from .buffers import one_chunk
+from .decimals import decimals_to_arrow
+from .object_values import MISSING, plain_objects
 
 _TYPES: dict[type, Any] = {
     type(None): pa.null(),
@@ -33,8 +36,6 @@ _TYPES: dict[type, Any] = {
     timedelta: pa.duration("us"),
 }
 _INFERRED = {Decimal, list, dict}
-_COMPARED = _INFERRED | {time, datetime, timedelta}
-_MISSING: dict[str, Any] = {"None": None, "nan": np.nan, "NaT": pd.NaT, "NA": pd.NA}
 _REMEDIES: dict[str, str] = {
     "int": "these integers need more than 64 bits; use str, or pd.ArrowDtype(pa.decimal128(38))",
     "str": "some text is no valid Unicode; decode it with errors='replace' where it is read",
@@ -56,7 +57,7 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
     """An object column as Arrow, and the recipe to restore it; raises InexactValue."""
     kinds = set(map(type, values))
     missing = _kind_of_missing(values, kinds, where)
-    missing_type = type(_MISSING[missing])
+    missing_type = type(MISSING[missing])
     kinds.discard(missing_type)
     if missing != "None":
         values = np.fromiter((None if type(v) is missing_type else v for v in values), object)
@@ -68,35 +69,37 @@ def objects_to_arrow(values: npt.NDArray[Any], where: str) -> tuple[Any, dict[st
         )
     kind = kinds.pop() if kinds else type(None)
     try:
-        arrow_type = None if kind in _INFERRED else _TYPES[kind]
-        array = one_chunk(pa.array(values, arrow_type, from_pandas=False))
-        # Arrow converts a list of text and bytes to text, although the bytes may be invalid text.
-        is_exact = kind not in _COMPARED or all(map(_same, values, array.to_pylist()))
+        array = decimals_to_arrow(values) if kind is Decimal else None
+        if array is None:
+            arrow_type = None if kind in _INFERRED else _TYPES[kind]
+            array = one_chunk(pa.array(values, arrow_type, from_pandas=False))
+            if not _is_exact(kind, values, array):
+                raise _refusal(where, kind)
     except (pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
         raise _refusal(where, kind) from None
-    if not is_exact:
-        raise _refusal(where, kind)
     require_kept(array.type, where)
     return array, {"as": "object", "missing": missing}
 
 
-def objects_from_arrow(array: Any, recipe: dict[str, Any]) -> npt.NDArray[Any]:
-    """New Python objects in an array of dtype object."""
-    if pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type):
-        values = array.to_numpy(zero_copy_only=False)
-    else:
-        values = np.fromiter(array.to_pylist(), object, len(array))
-    if pa.types.is_floating(array.type):
-        values[[value != value for value in values]] = np.nan  # people compare with `is np.nan`
-    if recipe["missing"] != "None" and array.null_count:
-        values[array.is_null().to_numpy(zero_copy_only=False)] = _MISSING[recipe["missing"]]
-    return np.asarray(values, object)
+def _is_exact(kind: type, values: npt.NDArray[Any], array: Any) -> bool:
+    """Whether the array gives back the values, of a type for which that is not certain."""
+    if kind in _INFERRED:
+        # Arrow converts a list of text and bytes to text, although the bytes may be invalid text.
+        return all(map(_same, values, array.to_pylist()))
+    if kind not in (time, datetime, timedelta):
+        return True
+    if array.null_count:
+        values = values[array.is_valid().to_numpy(zero_copy_only=False)]
+        array = array.drop_null()
+    # Zones and folds do not count where Python compares moments.
+    is_plain = kind is timedelta or all(v.tzinfo is None and not v.fold for v in values)
+    return is_plain and all(map(eq, values, plain_objects(array)))
 
 
 def _kind_of_missing(values: npt.NDArray[Any], kinds: set[type], where: str) -> str:
-    present = [name for name in ("None", "NaT", "NA") if type(_MISSING[name]) in kinds]
+    present = [name for name in ("None", "NaT", "NA") if type(MISSING[name]) in kinds]
     # In a column of floats, NaN is an ordinary value.
-    others = kinds - {type(missing) for missing in _MISSING.values()}
+    others = kinds - {type(missing) for missing in MISSING.values()}
     if others and float in kinds and all(v != v for v in values if type(v) is float):
         present.append("nan")
     if len(present) > 1:

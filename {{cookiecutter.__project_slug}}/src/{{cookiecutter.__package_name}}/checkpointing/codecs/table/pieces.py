@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from .lots import lots_of
+
 
 class Piece(NamedTuple):
     """An allocation, in bytes. A former allocation at the same address has another `serial`."""
@@ -28,8 +30,7 @@ def pieces(frozen: Any, is_mapped: Callable[[int], bool]) -> set[Piece]:
     an address is in such a file. A value that is neither a table nor an array is a single piece.
     """
     if isinstance(frozen, pa.Table):
-        chunks = (chunk for column in frozen.columns for chunk in column.chunks)
-        return {piece for chunk in chunks for piece in _arrow_pieces(chunk, is_mapped)}
+        return set(_table_pieces(frozen, is_mapped))
     if isinstance(frozen, np.ndarray):
         return {_numpy_piece(frozen)} if frozen.nbytes else set()
     size = len(frozen) if isinstance(frozen, bytes) else int(getattr(frozen, "nbytes", 0))
@@ -43,23 +44,82 @@ def buffer_of(values: npt.NDArray[Any]) -> Any:
     can write to the buffer, nor to an array that is made of it: its `flags.writeable` stays False.
     From now on the array and its owner are read-only too, for code that still refers to them.
     """
-    root = _base_array(values)
     if not values.nbytes:
         return pa.py_buffer(b"")
-    if isinstance(root.base, pa.Buffer):
-        whole, start = root.base, root.base.address
-    elif root.flags.c_contiguous or root.flags.f_contiguous:
-        whole, start = _read_only_bytes(root), root.ctypes.data
-        _number_owner(root)
-    else:
+    whole = _whole(values)
+    if whole is None:
         _number_owner(values)
         return _read_only_bytes(values)
-    return whole.slice(values.ctypes.data - start, values.nbytes)
+    return whole.slice(values.ctypes.data - whole.address, values.nbytes)
+
+
+def row_buffers(values: npt.NDArray[Any]) -> Iterator[Any]:
+    """A buffer as `buffer_of` for each row of a two-dimensional array.
+
+    A row whose elements are no neighbours is copied.
+    """
+    count, rows = values.shape
+    is_contiguous = rows < 2 or values.strides[1] == values.itemsize
+    whole = _whole(values) if values.nbytes and is_contiguous else None
+    if whole is None:
+        yield from (buffer_of(np.ascontiguousarray(row)) for row in values)
+        return
+    start, size = values.ctypes.data - whole.address, rows * values.itemsize
+    for number in range(count):
+        yield whole.slice(start + number * values.strides[0], size)
+
+
+def in_one_piece(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same two-dimensional array; a copy if the elements of a row are no neighbours."""
+    if values.nbytes and values.strides[1] != values.itemsize and values.shape[1] > 1:
+        return np.ascontiguousarray(values)
+    return values if _whole(values) is not None else np.ascontiguousarray(values)
+
+
+def view_of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """An array in the same memory that nobody can write to."""
+    whole = _whole(values)
+    if whole is None or not values.nbytes:
+        return values
+    offset = values.ctypes.data - whole.address
+    view: npt.NDArray[Any] = np.ndarray(values.shape, values.dtype, whole, offset, values.strides)
+    view.flags.writeable = False
+    return view
+
+
+def root_buffer(values: npt.NDArray[Any]) -> Any:
+    """The whole buffer in whose memory an array lies; None if that belongs to NumPy."""
+    root = base_array(values)
+    return _root_buffer(root.base) if isinstance(root.base, pa.Buffer) else None
+
+
+def _whole(values: npt.NDArray[Any]) -> Any:
+    """The buffer of the allocation that an array keeps alive, read-only; None if it has gaps."""
+    root = base_array(values)
+    if isinstance(root.base, pa.Buffer):
+        return root.base
+    if not (root.flags.c_contiguous or root.flags.f_contiguous):
+        return None
+    _number_owner(root)
+    return _read_only_bytes(root)
 
 
 def _read_only_bytes(array: npt.NDArray[Any]) -> Any:
     array.flags.writeable = False
     return pa.py_buffer(array.ravel(order="K").view(np.uint8))
+
+
+def _table_pieces(table: Any, is_mapped: Callable[[int], bool]) -> Iterator[Piece]:
+    covered: set[int] = set()
+    for lot in lots_of(table):
+        root = root_buffer(lot.values)
+        if root is not None and not is_mapped(root.address):
+            yield Piece(root.address, root.size, _serial(root.address))
+            covered.update(lot.places.tolist())
+    for number in range(table.num_columns):
+        if number not in covered:
+            for chunk in table.column(number).chunks:
+                yield from _arrow_pieces(chunk, is_mapped)
 
 
 def _arrow_pieces(array: Any, is_mapped: Callable[[int], bool]) -> Iterator[Piece]:
@@ -72,7 +132,7 @@ def _arrow_pieces(array: Any, is_mapped: Callable[[int], bool]) -> Iterator[Piec
 
 
 def _numpy_piece(array: npt.NDArray[Any]) -> Piece:
-    root = _base_array(array)
+    root = base_array(array)
     if isinstance(root.base, pa.Buffer):
         buffer = _root_buffer(root.base)
         return Piece(buffer.address, buffer.size, _serial(buffer.address))
@@ -105,7 +165,8 @@ def _root_buffer(buffer: Any) -> Any:
     return buffer
 
 
-def _base_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def base_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array whose memory an array shows a part of."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array

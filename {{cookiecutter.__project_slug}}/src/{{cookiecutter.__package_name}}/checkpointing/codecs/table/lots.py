@@ -1,0 +1,39 @@
+"""Which columns of a frozen frame lie in one piece of memory, as rows of one array.
+
+This is noted when a wide frame is frozen or first thawed, so that nobody has to look at thousands
+of columns again. It is known of the very table, as long as the table lives; of one that is made
+of it, such as a slice, nothing is known.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Lot(NamedTuple):
+    """Columns of one dtype in one piece of memory."""
+
+    values: npt.NDArray[Any]
+    """A read-only view, with a row for each column."""
+
+    places: npt.NDArray[np.intp]
+    """The positions of the columns in the frame."""
+
+
+_known: dict[int, tuple[weakref.ref[Any], list[Lot]]] = {}
+
+
+def note_lots(table: Any, lots: list[Lot]) -> None:
+    """Note the lots of a frozen table."""
+    number = id(table)
+    _known[number] = weakref.ref(table, lambda _: _known.pop(number, None)), lots
+
+
+def lots_of(table: Any) -> list[Lot]:
+    """The lots of a frozen table, as far as they are known."""
+    reference, lots = _known.get(id(table), (None, []))
+    return lots if reference is not None and reference() is table else []

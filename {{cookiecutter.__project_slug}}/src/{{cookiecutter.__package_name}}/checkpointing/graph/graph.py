@@ -203,6 +203,16 @@ class Graph:
             for name in names
         }
 
+    def crossed(self, value: str) -> range:
+        """The steps before which a cut keeps a value, or an item of it, as `kept` says."""
+        start = self._made[value] + 1
+        names = [name for name in self._names[value] if name not in self._unread]
+        if not names or start - 1 in self.skipped or self.steps[start - 1].is_sink:
+            return range(start, start)
+        if value in self.read_again:
+            return range(start, len(self.steps) + 1)
+        return range(start, max(self._last_take[name] for name in names) + 1)
+
     def loaded(self, part: range) -> tuple[str, ...]:
         """Values and items that a part reads from earlier checkpoints, in order of first use."""
         read = (p for n in part for p in self.values_of(self.steps[n]))

@@ -13,7 +13,8 @@ from ...base.units import size
 from ...codecs.several import value_of
 from ...memory.budget import EffectiveBudget
 from ...memory.forecast import Forecast, PartForecast
-from ...memory.plan import Choice, peak_step
+from ...memory.cuts import Choice
+from ...memory.plan import peak_step
 from ...memory.profile import ELASTIC_BYTES
 from .outlook import Boundary, Outlook, rounded_up
 from .titles import title

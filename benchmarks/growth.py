@@ -1,13 +1,11 @@
-"""growth: what commands cost as a pipeline grows: in steps, in helper modules, in values at a cut."""
+"""growth: what commands cost as a pipeline grows in steps, in helper modules, in values."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import Bench, Row, Watched, show_seconds, spread
+from measure import Bench, Row, show_seconds, spread
 from project import Project, write_project
 
 NAME = "growth"
@@ -54,7 +52,7 @@ class Figures:
 
 
 def run(bench: Bench) -> list[Row]:
-    """Time every command on projects of growing length, then on helper modules and on many values."""
+    """Time every command on projects that grow, then with helper modules and with many values."""
     folder = bench.folder / NAME
     lengths = QUICK_LENGTHS if bench.quick else LENGTHS
     by_length = {length: _figures(chain(folder, length)) for length in lengths}

@@ -12,8 +12,8 @@ from functools import cached_property
 from itertools import chain, combinations, pairwise
 from typing import NamedTuple
 
-import pytest
 import numpy as np
+import pytest
 from flight_delays.checkpointing.memory.arrays import Arrays
 from flight_delays.checkpointing.memory.costs import Costs, Searchable
 from flight_delays.checkpointing.memory.cuts import Block, Choice, Cuts

@@ -233,7 +233,7 @@ def best_parts(
     table: Sequence[Sequence[PartCost]], must_cut: Collection[int], limit: int
 ) -> Parts | None:
     choice = cuts_of(table, must_cut).within(limit)
-    return choice and choice.parts
+    return choice.parts if choice else None
 
 
 def lawless(peaks: list[list[int]], transfers: list[list[int]]) -> list[list[PartCost]]:

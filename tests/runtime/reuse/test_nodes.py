@@ -1,4 +1,4 @@
-"""Syntax trees are walked as `ast` walks them, and hashed as wholes although it is done by parts."""
+"""Syntax trees are walked as `ast` walks them, and hashed as wholes although that goes by parts."""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ class Arrays:
 
 
 def _lowest(numbers: Bytes, by: Bytes) -> Bytes:
-    return numbers[by == by.min()]
+    lowest: Bytes = numbers[by == by.min()]
+    return lowest
 
 
 def arrays_of(forecast: Forecast, steps: range) -> Arrays:

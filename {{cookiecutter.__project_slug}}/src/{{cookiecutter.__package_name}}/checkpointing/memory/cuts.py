@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from .costs import Searchable, best_parts, first_misfit
 from .forecast import Forecast, PartForecast
@@ -105,7 +106,7 @@ class Blocks:
     def of(self, steps: range, must_cut: Collection[int]) -> Cuts:
         """Those of a range of steps, with a cut before each step in `must_cut`."""
         edges = [steps.start, *sorted(set(must_cut) & set(steps[1:])), steps.stop]
-        spans = (range(start, stop) for start, stop in zip(edges, edges[1:], strict=False))
+        spans = (range(start, stop) for start, stop in pairwise(edges))
         return Cuts([self._block(span) for span in spans])
 
     def _block(self, steps: range) -> Block:

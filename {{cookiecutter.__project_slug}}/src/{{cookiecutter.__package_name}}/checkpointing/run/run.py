@@ -174,12 +174,12 @@ class Run:
         upstream, to_run = dict[str, Manifest](), list[Step]()
         for segment in graph.segments:
             now = self.foreseen[segment.name] = standing(self.bound, segment, upstream)
-            is_forced = segment.name in self.forced
+            store, is_forced = self.bound.store, segment.name in self.forced
             if (manifest := usable(now)) is not None and not is_forced:
                 upstream[segment.name] = manifest
             if isinstance(now, Reusable) and not is_forced:
                 continue
-            if isinstance(now, Waiting) and not is_forced and self.bound.store.all_of(segment.name):
+            if isinstance(now, Waiting) and not is_forced and store.has_any(segment.name):
                 continue
             steps = graph.span(segment)
             left = now.left if isinstance(now, Stale) and not is_forced else frozenset(steps)

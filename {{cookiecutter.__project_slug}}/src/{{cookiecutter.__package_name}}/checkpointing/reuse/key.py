@@ -15,7 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class Ingredients:
     format_version: int = FORMAT_VERSION
 
     def key(self) -> str:
-        content = asdict(self)
+        content = dict(vars(self))
         if not self.env:  # a segment that takes none has the key that it always had
             del content["env"]
         text = json.dumps(content, sort_keys=True)

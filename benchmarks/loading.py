@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 import pyarrow.dataset  # noqa: F401  a worker has it imported when it starts
 from flight_delays.checkpointing.codecs import codec_named, format_named
+from flight_delays.checkpointing.disk.hashed import is_sound
 from flight_delays.checkpointing.disk.manifest import FileRecord
-from flight_delays.checkpointing.disk.store import is_sound
 from measure import mapped_bytes, timed
 
 COLUMN = "l_extendedprice"

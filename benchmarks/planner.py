@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from flight_delays.checkpointing.memory.forecast import Costs
-from flight_delays.checkpointing.memory.plan import choose, ladder
+from flight_delays.checkpointing.memory.costs import Costs
+from flight_delays.checkpointing.memory.cuts import Block, Cuts
 from measure import Bench, Row, in_turns, ratios, show_ratio, show_seconds, spread, timed
 from random_graphs import PartCost, Problem, part_costs, problems
 
@@ -16,6 +16,7 @@ GRAPHS, QUICK_GRAPHS = 200, 20
 TIMED_STEPS = 100
 TIMED_GRAPHS = 5
 PLAN_SECONDS = 0.05
+BUDGETS = 10
 
 Table = list[list[PartCost]]
 
@@ -27,7 +28,7 @@ def run(bench: Bench) -> list[Row]:
     every: list[int] = []
     for problem in problems(QUICK_GRAPHS if bench.quick else GRAPHS, STEPS):
         table = part_costs(problem.graph)
-        choice = choose(_costs(table), (), problem.limit)
+        choice = _cuts(_costs(table)).choose(problem.limit)
         if choice.peak > problem.limit:
             raise RuntimeError(f"parts of {choice.peak} bytes for a limit of {problem.limit}")
         best.append(_transfers(table, choice.parts))
@@ -62,17 +63,17 @@ def _times(bench: Bench) -> list[Row]:
         for problem in problems(2 if bench.quick else TIMED_GRAPHS, TIMED_STEPS)
     ]
     plan: list[float] = []
-    rungs: list[float] = []
+    budgets: list[float] = []
     read: list[float] = []
     for problem, costs in asked:
         found = in_turns(
             3 if bench.quick else 9,
-            plan=partial(timed, partial(choose, costs, (), problem.limit)),
-            rungs=partial(timed, partial(ladder, costs, ())),
+            plan=partial(timed, partial(_chosen, costs, [problem.limit])),
+            budgets=partial(timed, partial(_chosen, costs, _limits(costs))),
             read=partial(timed, partial(_read, costs)),
         )
         plan += found["plan"]
-        rungs += found["rungs"]
+        budgets += found["budgets"]
         read += found["read"]
     return [
         Row(
@@ -86,10 +87,10 @@ def _times(bench: Bench) -> list[Row]:
         ),
         Row(
             NAME,
-            "that for every budget",
-            show_seconds(spread(rungs)),
+            f"that for {BUDGETS} budgets",
+            show_seconds(spread(budgets)),
             f"one plan {show_seconds(spread(plan))}",
-            show_ratio(ratios(rungs, plan)),
+            show_ratio(ratios(budgets, plan)),
         ),
     ]
 
@@ -99,6 +100,22 @@ def _costs(table: Table) -> Costs:
         peaks=[[cost.peak for cost in row] for row in table],
         transfers=[[cost.transfers for cost in row] for row in table],
     )
+
+
+def _cuts(costs: Costs) -> Cuts:
+    return Cuts([Block(range(len(costs.peaks)), lambda: costs)])
+
+
+def _chosen(costs: Costs, limits: Sequence[int]) -> None:
+    cuts = _cuts(costs)
+    for limit in limits:
+        cuts.choose(limit)
+
+
+def _limits(costs: Costs) -> list[int]:
+    """Limits from the least peak to the highest."""
+    least, most = costs.least_peak(), max(map(max, costs.peaks))
+    return [least + (most - least) * number // (BUDGETS - 1) for number in range(BUDGETS)]
 
 
 def _longest_that_fit(table: Table, limit: int) -> list[range]:

@@ -13,6 +13,7 @@ import checkpoint_io
 import each
 import engines
 import fixed_costs
+import growth
 import planner
 import sample
 import seed20
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "seed20": seed20.run,
     "checkpoint_io": checkpoint_io.run,
     "fixed_costs": fixed_costs.run,
+    "growth": growth.run,
     "planner": planner.run,
     "each": each.run,
     "wide": wide.run,

@@ -87,7 +87,7 @@ for _cell in sys.stdin:
 """
 
 # Files of a pipeline's checkpoints that belong to no single checkpoint.
-SHARED = {"owner.json", "run.lock", "worker.lock", "run.json", "hashes.json"}
+SHARED = {"owner.json", "run.lock", "worker.lock", "run.json", "hashes.json", "known.json"}
 SHARED |= {"shared.json", "cache.lock"}  # if they are at a URL
 
 

@@ -22,13 +22,14 @@ from flight_delays.checkpointing.base.files import checksum
 from flight_delays.checkpointing.base.names import is_value_name
 from flight_delays.checkpointing.codecs import codec_named, format_named
 from flight_delays.checkpointing.disk.commit import Commit
+from flight_delays.checkpointing.disk.hashed import is_sound
 from flight_delays.checkpointing.disk.manifest import (
     MANIFEST,
     FileRecord,
     Manifest,
     read_manifest,
 )
-from flight_delays.checkpointing.disk.store import Store, is_sound
+from flight_delays.checkpointing.disk.store import Store
 from flight_delays.checkpointing.disk.sweeping import discard
 from flight_delays.checkpointing.disk.value_files import Files, files_of, sure_bytes
 

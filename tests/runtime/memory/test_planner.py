@@ -12,16 +12,11 @@ from functools import cached_property
 from itertools import chain, combinations, pairwise
 from typing import NamedTuple
 
+import numpy as np
 import pytest
-from flight_delays.checkpointing.memory.forecast import Costs
-from flight_delays.checkpointing.memory.plan import (
-    Choice,
-    best_parts,
-    choose,
-    first_misfit,
-    ladder,
-    least_peak,
-)
+from flight_delays.checkpointing.memory.arrays import Arrays
+from flight_delays.checkpointing.memory.costs import Costs, Searchable
+from flight_delays.checkpointing.memory.cuts import Block, Choice, Cuts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import Graph, PartCost, Step, part_costs, random_graph
@@ -46,10 +41,11 @@ class Case:
     table: list[list[PartCost]]
     must_cut: Collection[int]
     limit: int
+    kind: Callable[[Sequence[Sequence[PartCost]]], Searchable]
 
     @property
-    def costs(self) -> Costs:
-        return costs_of(self.table)
+    def cuts(self) -> Cuts:
+        return cuts_of(self.table, self.must_cut, self.kind)
 
     @cached_property
     def sums(self) -> list[Sum]:
@@ -85,6 +81,40 @@ def costs_of(table: Sequence[Sequence[PartCost]]) -> Costs:
     )
 
 
+def arrays_of(table: Sequence[Sequence[PartCost]]) -> Arrays:
+    """The same, by where parts stop."""
+    ending = [
+        [row[stop - n] for n, row in enumerate(table[: stop + 1])] for stop in range(len(table))
+    ]
+    return Arrays(
+        peaks=[np.array([cost.peak for cost in column]) for column in ending],
+        transfers=[np.array([cost.transfers for cost in column]) for column in ending],
+    )
+
+
+KINDS: list[Callable[[Sequence[Sequence[PartCost]]], Searchable]] = [costs_of, arrays_of]
+
+
+def cuts_of(
+    table: Sequence[Sequence[PartCost]],
+    must_cut: Collection[int] = (),
+    kind: Callable[[Sequence[Sequence[PartCost]]], Searchable] = costs_of,
+) -> Cuts:
+    """The blocks between forced cuts."""
+    edges = [0, *sorted({cut for cut in must_cut if 0 < cut < len(table)}), len(table)]
+    return Cuts(
+        [
+            Block(
+                range(start, stop),
+                lambda start=start, stop=stop: kind(  # type: ignore[misc]
+                    [table[n][: stop - n] for n in range(start, stop)]
+                ),
+            )
+            for start, stop in pairwise(edges)
+        ]
+    )
+
+
 @st.composite
 def tables(draw: st.DrawFn, most_steps: int = MOST_STEPS) -> list[list[PartCost]]:
     """Costs of a random graph; small sizes make for ties, which large ones never have."""
@@ -109,27 +139,27 @@ def cases(draw: st.DrawFn, kinds: st.SearchStrategy[list[list[PartCost]]]) -> Ca
     must_cut = draw(st.just(set()) | st.sets(st.integers(0, len(table)), max_size=4))
     peaks = sorted({cost.peak for row in table for cost in row}, reverse=True)
     limit = draw(st.sampled_from(peaks)) - draw(st.integers(0, 1))
-    return Case(table, must_cut, limit)
+    return Case(table, must_cut, limit, draw(st.sampled_from(KINDS)))
 
 
 def the_best_parts_move_the_fewest_bytes_that_fit(case: Case) -> None:
-    parts = best_parts(case.costs, case.must_cut, case.limit)
+    choice = case.cuts.within(case.limit)
 
-    assert (case.sum(parts) if parts else None) == case.best(case.limit)
+    assert (case.sum(choice.parts) if choice else None) == case.best(case.limit)
 
 
 def the_best_parts_are_all_steps_with_the_forced_cuts(case: Case) -> None:
-    parts = best_parts(case.costs, case.must_cut, case.limit)
+    choice = case.cuts.within(case.limit)
 
-    assert parts is None or parts in list(every_way(len(case.table), case.must_cut))
+    assert choice is None or choice.parts in list(every_way(len(case.table), case.must_cut))
 
 
 def the_least_peak_is_that_of_the_lowest_way_to_cut(case: Case) -> None:
-    assert least_peak(case.costs, case.must_cut) == min(found.peak for found in case.sums)
+    assert case.cuts.least_peak == min(found.peak for found in case.sums)
 
 
 def a_choice_is_the_best_that_fits_or_the_best_at_the_least_peak(case: Case) -> None:
-    choice = choose(case.costs, case.must_cut, case.limit)
+    choice = case.cuts.choose(case.limit)
 
     least = min(found.peak for found in case.sums)
     assert choice.limit == max(case.limit, least)
@@ -143,19 +173,14 @@ def the_first_misfit_follows_the_most_steps_that_fit(case: Case) -> None:
     most = max((stop for stop in range(1, length + 1) if case.fits(stop)), default=0)
 
     expected = None if most == length else most
-    assert first_misfit(case.costs, case.must_cut, case.limit) == expected
+    assert case.cuts.first_misfit(case.limit) == expected
 
 
-def the_ladder_is_every_best_way_from_unlimited_memory_down(case: Case) -> None:
-    expected = []
-    limit = max(cost.peak for row in case.table for cost in row)
-    while (best := case.best(limit)) is not None:
-        expected.append((limit, best))
-        limit = best.peak - 1
-
-    found = ladder(case.costs, case.must_cut)
-    assert [(choice.limit, case.sum(choice.parts)) for choice in found] == expected
-    assert found[-1].peak == least_peak(case.costs, case.must_cut)
+def what_was_found_for_one_limit_answers_for_no_other(case: Case) -> None:
+    cuts = case.cuts
+    for limit in (*range(case.limit - 2, case.limit + 3), case.limit):
+        choice = cuts.within(limit)
+        assert (case.sum(choice.parts) if choice else None) == case.best(limit)
 
 
 CLAIMS = [
@@ -164,7 +189,7 @@ CLAIMS = [
     the_least_peak_is_that_of_the_lowest_way_to_cut,
     a_choice_is_the_best_that_fits_or_the_best_at_the_least_peak,
     the_first_misfit_follows_the_most_steps_that_fit,
-    the_ladder_is_every_best_way_from_unlimited_memory_down,
+    what_was_found_for_one_limit_answers_for_no_other,
 ]
 each_claim = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
 
@@ -187,31 +212,33 @@ def test_brute_force_finds_on_thousands_of_graphs_that(
 
 
 @settings(thorough, max_examples=50)
-@given(tables(most_steps=25), st.sets(st.integers(0, 25), max_size=3))
+@given(tables(most_steps=25), st.sets(st.integers(0, 25), max_size=3), st.sampled_from(KINDS))
 def test_more_memory_never_moves_more_bytes(
-    table: list[list[PartCost]], must_cut: set[int]
+    table: list[list[PartCost]],
+    must_cut: set[int],
+    kind: Callable[[Sequence[Sequence[PartCost]]], Searchable],
 ) -> None:
-    costs = costs_of(table)
+    cuts = cuts_of(table, must_cut, kind)
     limits = sorted({cost.peak for row in table for cost in row})
-    moved = [choose(costs, must_cut, limit).transfers for limit in limits]
+    moved = [cuts.choose(limit).transfers for limit in limits]
 
     assert moved == sorted(moved, reverse=True)
 
 
-@settings(thorough, max_examples=50)
-@given(tables(most_steps=25), st.sets(st.integers(0, 25), max_size=3))
-def test_down_the_ladder_peaks_fall_and_bytes_or_parts_grow(
-    table: list[list[PartCost]], must_cut: set[int]
-) -> None:
-    rungs = ladder(costs_of(table), must_cut)
-
-    for upper, lower in pairwise(rungs):
-        assert lower.peak <= lower.limit < upper.peak
-        assert (lower.transfers, len(lower.parts)) > (upper.transfers, len(upper.parts))
+def table_of(*steps: Step) -> list[list[PartCost]]:
+    return part_costs(Graph(steps, baseline=0))
 
 
-def costs_of_steps(*steps: Step) -> Costs:
-    return costs_of(part_costs(Graph(steps, baseline=0)))
+def best_parts(
+    table: Sequence[Sequence[PartCost]], must_cut: Collection[int], limit: int
+) -> Parts | None:
+    choice = cuts_of(table, must_cut).within(limit)
+    return choice.parts if choice else None
+
+
+def lawless(peaks: list[list[int]], transfers: list[list[int]]) -> list[list[PartCost]]:
+    rows = zip(peaks, transfers, strict=True)
+    return [[PartCost(*cost) for cost in zip(*row, strict=True)] for row in rows]
 
 
 def step(size: int, *inputs: int, load: int = 0) -> Step:
@@ -219,9 +246,9 @@ def step(size: int, *inputs: int, load: int = 0) -> Step:
 
 
 # Step 0 makes little, step 1 an output that stays; step 2 reads step 0's value, step 3 step 2's.
-FOUR = costs_of_steps(step(1), step(100), step(60, 0), step(60, 2))
+FOUR = table_of(step(1), step(100), step(60, 0), step(60, 2))
 # Step 2 reads what step 1 makes, which takes more memory to load than to make.
-COSTLY_TO_LOAD = costs_of_steps(step(15), step(10, load=50), step(1, 1))
+COSTLY_TO_LOAD = table_of(step(15), step(10, load=50), step(1, 1))
 
 
 def test_no_cut_is_made_where_everything_fits() -> None:
@@ -231,14 +258,14 @@ def test_no_cut_is_made_where_everything_fits() -> None:
 def test_the_cut_goes_where_little_is_live_although_a_longer_part_would_fit() -> None:
     limit = 161
 
-    assert FOUR.peak(range(3)) <= limit
+    assert FOUR[0][2].peak <= limit
     assert best_parts(FOUR, (), limit) == (range(2), range(2, 4))
 
 
 def test_a_part_starts_earlier_where_loading_takes_more_than_making() -> None:
     limit = 20
 
-    assert COSTLY_TO_LOAD.peak(range(2, 3)) > limit
+    assert COSTLY_TO_LOAD[2][0].peak > limit
     assert best_parts(COSTLY_TO_LOAD, (), limit) == (range(1), range(1, 3))
 
 
@@ -247,13 +274,13 @@ def test_forced_cuts_are_made_where_everything_fits() -> None:
 
 
 def test_of_ways_that_move_as_much_the_one_with_fewest_parts_is_taken() -> None:
-    costs = Costs(peaks=[[1, 2], [1]], transfers=[[0, 0], [0]])
+    costs = lawless(peaks=[[1, 2], [1]], transfers=[[0, 0], [0]])
 
     assert best_parts(costs, (), limit=2) == (range(2),)
 
 
 def test_of_ways_with_as_many_parts_the_one_with_the_lowest_peak_is_taken() -> None:
-    costs = Costs(peaks=[[1, 4, 9], [1, 5], [1]], transfers=[[0, 0, 0], [0, 0], [0]])
+    costs = lawless(peaks=[[1, 4, 9], [1, 5], [1]], transfers=[[0, 0, 0], [0, 0], [0]])
 
     assert best_parts(costs, (), limit=8) == (range(2), range(2, 3))
 
@@ -261,23 +288,17 @@ def test_of_ways_with_as_many_parts_the_one_with_the_lowest_peak_is_taken() -> N
 def test_a_choice_says_what_it_holds_and_moves() -> None:
     expected = Choice(parts=(range(2), range(2, 4)), limit=200, peak=120, transfers=2)
 
-    assert choose(FOUR, (), usable=200) == expected
+    assert cuts_of(FOUR).choose(usable=200) == expected
 
 
 def test_where_nothing_fits_the_choice_is_for_the_least_peak() -> None:
-    choice = choose(COSTLY_TO_LOAD, {2}, usable=20)
+    choice = cuts_of(COSTLY_TO_LOAD, {2}).choose(usable=20)
 
     assert best_parts(COSTLY_TO_LOAD, {2}, limit=20) is None
     assert (choice.limit, choice.peak) == (51, 51)
 
 
 def test_the_first_step_that_cannot_fit_is_named() -> None:
-    assert first_misfit(FOUR, (), limit=99) == 1
-    assert first_misfit(FOUR, (), limit=100) is None
-    assert first_misfit(COSTLY_TO_LOAD, {2}, limit=20) == 2
-
-
-def test_the_ladder_says_from_which_memory_on_how_many_parts_do() -> None:
-    rungs = [(choice.peak, len(choice.parts), choice.transfers) for choice in ladder(FOUR, ())]
-
-    assert rungs == [(220, 1, 0), (120, 2, 2), (101, 3, 122), (100, 4, 122)]
+    assert cuts_of(FOUR).first_misfit(99) == 1
+    assert cuts_of(FOUR).first_misfit(100) is None
+    assert cuts_of(COSTLY_TO_LOAD, {2}).first_misfit(20) == 2

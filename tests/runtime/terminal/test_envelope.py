@@ -192,7 +192,7 @@ def test_something_else_in_the_place_of_advice_stops_no_command(done: Project, k
     [value] = [path for path in manifest.parent.iterdir() if path != manifest]
     runs = done.folder / "runs"
     advice = [runs / "profile.json", record.with_name("timeline.json"), record.with_name("run.log")]
-    advice += [done.checkpoints() / name for name in ("run.json", "hashes.json")]
+    advice += [done.checkpoints() / name for name in ("run.json", "hashes.json", "known.json")]
     for path in (*advice, manifest, value):
         path.unlink(missing_ok=True)
         HOSTILE[kind](path)

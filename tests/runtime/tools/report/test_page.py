@@ -229,6 +229,27 @@ def test_the_page_of_a_long_run_with_many_steps_is_small(tmp_path: Path) -> None
     assert len(written(tmp_path, *runs).encode()) < 1_000_000
 
 
+def test_the_tables_have_every_step_where_the_pictures_have_no_room_for_all(tmp_path: Path) -> None:
+    steps = [step(f"step_{number}", peak=200 + number % 199) for number in range(400)]
+    page_text = written(tmp_path, record(segment("s01", steps=steps)))
+    read = Read(page_text)
+
+    named = [row[0] for row in read.rows if row]
+    assert [named.count(s["name"]) for s in steps] == [2] * 400  # peak memory, and time
+    assert "shows the 60 highest of 400" in read.text
+    assert "shows the 60 longest of 400" in read.text
+    assert len(page_text.encode()) < 1_000_000
+
+
+def test_a_picture_shows_the_highest_steps_in_their_order(tmp_path: Path) -> None:
+    steps = [step(f"step_{number}", peak=200 + (number == 3)) for number in range(100)]
+    text = written(tmp_path, record(segment("s01", steps=steps)))
+    [peaks, *_] = re.findall(r'aria-label="Peaks of .*?</svg>', text, re.DOTALL)
+
+    drawn = list(dict.fromkeys(re.findall(r">(step_\d+): peak", peaks)))
+    assert drawn == [f"step_{number}" for number in range(60)]
+
+
 def hostile_run() -> dict[str, Any]:
     cut = [{"before": HOSTILE, "why": HOSTILE}]
     writes = [{"value": HOSTILE, "bytes": 5 * MB, "seconds": 1.0, "peak_bytes": MB}]

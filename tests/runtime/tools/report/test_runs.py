@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ import pytest
 from flight_delays.checkpointing.base.errors import ConfigurationError, StorageError
 from flight_delays.checkpointing.run.timeline import Mark
 from flight_delays.checkpointing.tools.report.content import Content, read_content
-from flight_delays.checkpointing.tools.report.phases import cuts, segments, steps
+from flight_delays.checkpointing.tools.report.phases import Phase, cuts, joined, segments, steps
 from flight_delays.checkpointing.tools.report.runs import (
     MemoryOverTime,
     later_without_record,
     memory_over_time,
     past_runs,
 )
-from flight_delays.checkpointing.tools.report.values import ValueGraph
+from flight_delays.checkpointing.tools.report.values import Checkpoint, Life, ValueGraph
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ...builders import declared, pipeline
 from .past_runs import (
@@ -282,3 +285,41 @@ def test_a_later_run_without_record_is_noted(tmp_path: Path) -> None:
     [note] = content_of(tmp_path).notes
 
     assert f"{name_of('20260102T000000-k')}, has left no record" in note
+
+
+LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=40)
+
+
+@given(LENGTHS, st.integers(1, 5))
+@settings(max_examples=50, deadline=None)
+def test_phases_that_are_too_short_to_draw_are_drawn_together(
+    lengths: list[int], least: int
+) -> None:
+    ends = [*accumulate(lengths)]
+    phases = [
+        Phase("step", "s01", f"step_{number}", end - length, end)
+        for number, (length, end) in enumerate(zip(lengths, ends, strict=True))
+    ]
+    drawn = joined(phases, least)
+
+    assert (drawn[0].start, drawn[-1].end) == (0, ends[-1])
+    assert all(former.end == later.start for former, later in pairwise(drawn))
+    assert {phase for phase in phases if phase.end - phase.start >= 2 * least} <= {*drawn}
+    assert len(drawn) <= 2 * (ends[-1] / least + 1)
+    several = [phase for phase in drawn if phase.kind == "several"]
+    assert all(phase.end - phase.start < 2 * least for phase in several)
+
+
+def test_a_checkpoint_names_as_many_values_as_one_reads() -> None:
+    lives = tuple(
+        Life(
+            f"value_{n}", "s01", n, (100,), is_sink=False, is_output=False, bytes=1, bytes_on_disk=1
+        )
+        for n in range(30)
+    )
+    named = Checkpoint(30, "s01", "", lives).live_names
+
+    assert named.startswith("value_0, value_1, ")
+    assert named.endswith("value_19 and 10 more")
+    assert Checkpoint(1, "s01", "", lives[:2]).live_names == "value_0, value_1"
+    assert Checkpoint(1, "s01", "", ()).live_names == "nothing"

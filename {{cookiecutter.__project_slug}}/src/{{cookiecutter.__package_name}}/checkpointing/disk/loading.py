@@ -127,7 +127,7 @@ def load_value(
     store.refresh()
     place.is_ours()
     segment = graph.producer(value).name
-    newest = next(iter(store.all_of(segment)), None)  # an older one is of other code or inputs
+    newest = store.newest(segment)  # an older one is of other code or inputs
     kept = _fullest(newest) if newest is not None else {}
     if newest is None or value not in kept:
         raise StorageError(_absence(value, kept, segment))

@@ -7,25 +7,24 @@ Layout: `checkpoints/<pipeline>/<segment>/<key>/` contains the manifest and the 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import socket
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ..base.errors import Locked, StorageError
-from ..base.files import checksum, replace_text, storage_errors
+from ..base.files import replace_text, storage_errors
 from ..base.names import aside_name, is_aside_name
-from ..base.reading import kind_of, read_json
-from ..base.refusals import Unreadable, is_passing
+from ..base.reading import read_json
 from ..base.settings import Settings
 from .commit import Commit
 from .folders import bytes_in, folders_in, own_folders
+from .hashed import Hashed, is_sound, restamped
+from .known import KNOWN, Known, Summary
+from .locks import acquired
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
 from .sweeping import Cleared, discard, ours_in, sweep_temporaries
 from .usage import Usage
@@ -33,7 +32,7 @@ from .usage import Usage
 RUN_NOTE = "run.json"
 HASHES = "hashes.json"
 SEEN = "shared.json"
-FILES = (RUN_NOTE, HASHES, SEEN)
+FILES = (RUN_NOTE, HASHES, SEEN, KNOWN)
 """Files of ours beside the checkpoints, but for the mark and the locks."""
 
 _GLANCE_SECONDS = 0.2  # `is_in_use` of another process has a lock for less
@@ -62,6 +61,9 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._usage = Usage(folder)
+        self._known = Known(folder)
+        self._hashed = Hashed()
+        self._may_write = False
         self.announce: Callable[[str], None] = lambda message: None
         """Tells people of what takes long."""
         self.verified: set[Path] = set()
@@ -91,12 +93,16 @@ class Store:
             with self.worker_lock():
                 pass
             self._end_beside()
+            self._may_write = True
             try:
                 yield
             finally:
                 with contextlib.suppress(StorageError, Locked):
                     self._end_beside()
         finally:
+            self._may_write = False
+            if not to_remove:
+                self._known.save()
             lock.release()
 
     def refresh(self) -> None:
@@ -152,11 +158,13 @@ class Store:
 
     def find(self, segment: str, key: str) -> Manifest | None:
         """The checkpoint of a key, or None. Raises StorageError when its manifest is damaged."""
-        return read_manifest(self.path(segment, key))
+        return self._known.manifest(segment, key)
 
     def find_partial(self, segment: str, key: str) -> Manifest | None:
         """The partial manifest of an unfinished segment, or None when it cannot be used."""
         folder = self.path(segment, key)
+        if not os.path.lexists(os.path.join(folder, PARTIAL)):
+            return None
         with contextlib.suppress(StorageError):
             partial = read_manifest(folder, PARTIAL)
             if partial and not (folder / MANIFEST).exists() and not self.damaged(partial):
@@ -181,15 +189,24 @@ class Store:
         checkpoints of a former runtime, which did not count uses, times decide. A copy in a folder
         of another name does not count.
         """
-        dated = []
-        for folder in folders_in(self.folder / segment):
-            with contextlib.suppress(StorageError, FileNotFoundError):  # a run may remove it
-                manifest = read_manifest(folder)
-                if manifest and (manifest.segment, manifest.key) == (segment, folder.name):
-                    used = (folder / MANIFEST).stat().st_mtime_ns
-                    dated.append((manifest.use, used, manifest.committed_at, manifest))
-        dated.sort(key=lambda entry: entry[:3], reverse=True)
-        return [manifest for *_, manifest in dated]
+        return self._known.manifests(segment, self._known.of(segment))
+
+    def newest(self, segment: str) -> Manifest | None:
+        """The first of these."""
+        known = self._known.of(segment)
+        return next((m for each in known for m in self._known.manifests(segment, [each])), None)
+
+    def has_any(self, segment: str) -> bool:
+        """Whether there is a checkpoint of a segment."""
+        return bool(self._known.of(segment))
+
+    def nearest(self, segment: str, key: str, step_keys: Collection[str] = ()) -> list[Manifest]:
+        """The one of that key, and of the others those with the most of these steps' keys.
+
+        Of as many as share the most, those used last come first. They are few, however many
+        checkpoints there are.
+        """
+        return self._known.manifests(segment, self._known.nearest(segment, key, step_keys))
 
     def last_ran(self, segment: str, step: str) -> tuple[Manifest, str] | None:
         """The checkpoint, or the finished parts, of the last run that ran a step, and its time."""
@@ -208,13 +225,12 @@ class Store:
 
     def next_use(self, segment: str) -> int:
         """The `use` of a checkpoint that is made or reused now."""
-        return 1 + max((manifest.use for manifest in self.all_of(segment)), default=0)
+        return 1 + max((summary.use for summary in self._known.of(segment)), default=0)
 
     def mark_used(self, manifest: Manifest) -> None:
         """Record that a run reused a checkpoint, if another one was used since."""
-        former = self.all_of(manifest.segment)
-        keys = [each.key for each in former]
-        if manifest.key in keys[1:]:
+        former = self._known.of(manifest.segment)
+        if manifest.key in [each.key for each in former[1:]]:
             with contextlib.suppress(OSError):  # only the order of checkpoints depends on it
                 marked = replace(manifest, use=1 + former[0].use)
                 marked.write(self.path(manifest.segment, manifest.key))
@@ -230,13 +246,34 @@ class Store:
     def holds(self, manifest: Manifest, record: FileRecord, *, hash_all: bool = False) -> bool:
         """Whether a file of a checkpoint is as it was committed; hashed as `damaged` says."""
         folder = self.path(manifest.segment, manifest.key)
-        return (not hash_all and record.untouched(folder)) or is_sound(folder, record)
+        if not hash_all and (record.untouched(folder) or self._hashed.has(folder, record)):
+            return True
+        return self._hashed.is_sound(folder, record)
 
     def is_intact(self, manifest: Manifest, record: FileRecord) -> bool:
         """The same; the file is hashed if that was not done since this object was made."""
         folder = self.path(manifest.segment, manifest.key)
         is_known = folder / record.file in self.verified and record.untouched(folder)
-        return is_known or is_sound(folder, record)
+        return is_known or self._hashed.has(folder, record) or self._hashed.is_sound(folder, record)
+
+    def stamped(self, manifest: Manifest) -> Manifest:
+        """A checkpoint with the stamps that its files have now: a copy has new ones, say.
+
+        A file with another one is hashed. The new ones are noted if the checkpoints are locked, so
+        that this is done once.
+        """
+        folder = self.path(manifest.segment, manifest.key)
+
+        def now(record: FileRecord) -> FileRecord:
+            if record.untouched(folder) or not self.holds(manifest, record):
+                return record
+            return restamped(folder, record)
+
+        current = manifest.with_records(now)
+        if current != manifest and self._may_write:
+            with contextlib.suppress(OSError):  # it is only hashed again
+                current.write(folder)
+        return current
 
     def bring(
         self, manifest: Manifest, records: Mapping[str, FileRecord], *, verify: bool = False
@@ -311,8 +348,11 @@ class Store:
         """
         for segment in own_folders(self.folder):
             for folder in own_folders(segment):
-                if not is_aside_name(segment.name, folder.name):
+                is_aside = is_aside_name(segment.name, folder.name)
+                if not is_aside and not self._known.is_tidy(segment.name, folder.name):
                     self.tidy(segment.name, folder.name)
+                    self._known.note_tidy(segment.name, folder.name)
+        self._known.save()
         sweep_temporaries(self.folder)
 
     def tidy(self, segment: str, key: str, working: Manifest | None = None) -> None:
@@ -335,12 +375,12 @@ class Store:
 
         A backfill over many dates has many sets of params: each keeps its own checkpoints.
         """
-        groups: dict[str, list[Manifest]] = defaultdict(list)
-        for manifest in self.all_of(segment):
-            if manifest.key != current:
-                groups[json.dumps(manifest.params, sort_keys=True)].append(manifest)
-        for manifests in groups.values():
-            for manifest in manifests[keep:]:
+        groups: dict[str, list[Summary]] = defaultdict(list)
+        for summary in self._known.of(segment):
+            if summary.key != current:
+                groups[summary.params].append(summary)
+        for summaries in groups.values():
+            for manifest in self._known.manifests(segment, summaries[keep:]):
                 self.remove(manifest)
         now = self.find(segment, current)
         for folder in own_folders(self.folder / segment):
@@ -374,34 +414,3 @@ class Store:
             return f"process {note['pid']} on {note['host']}"
         except (OSError, KeyError, TypeError):
             return "unknown process"
-
-
-def is_sound(folder: Path, record: FileRecord) -> bool:
-    """Whether a file's bytes are as they were committed: reads the whole file.
-
-    Raises OSError if the system does not let this process read it now.
-    """
-    try:
-        return checksum(folder / record.file) == record.checksum
-    except OSError as error:  # it is gone, or the disk cannot read it any more
-        if is_passing(error):
-            raise
-        return False
-
-
-def acquired(path: Path, seconds: float) -> FileLock | None:
-    """Acquire a lock; None when another process still holds it after so many seconds.
-
-    Raises StorageError.
-    """
-    lock = FileLock(path)
-    with storage_errors("Taking the lock", path.parent):
-        if not path.parent.is_dir():  # FileLock would make one without our mark
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
-        if os.path.lexists(path) and (kind := kind_of(path.lstat().st_mode)):
-            raise Unreadable(f"it is {kind}, not a lock", path)
-        try:
-            lock.acquire(timeout=seconds)
-        except Timeout:
-            return None
-    return lock

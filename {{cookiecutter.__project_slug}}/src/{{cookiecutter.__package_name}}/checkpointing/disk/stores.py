@@ -6,8 +6,9 @@ import os
 from functools import partial
 
 from ..base.settings import Settings
+from .locks import acquired
 from .place import checkpoints_place
-from .store import SEEN, Store, acquired
+from .store import SEEN, Store
 
 
 def open_store(settings: Settings, pipeline: str) -> Store:

@@ -7,21 +7,24 @@ import dis
 import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from .marking import is_step
 from .steps import Step
 
 
-def undeclared_uses(candidate: Step, earlier: set[str]) -> list[str]:
+def undeclared_uses(candidate: Step, earlier: Container[str]) -> list[str]:
     """Names of earlier steps that the body uses although they are no parameters of the step.
 
     Such a name stands for the function, not for its value: a mistake whose effect would appear far
     from its cause.
     """
     function: Any = inspect.unwrap(candidate.function())
-    used = set(_global_names(function.__code__)) & earlier
+    declared = {parameter.source for parameter in candidate.parameters}
+    used = {n for n in _global_names(function.__code__) if n in earlier and n not in declared}
+    if not used:
+        return []
     known = vars(builtins) | vars(sys.modules[function.__module__])
     return sorted(name for name in used if name not in known or is_step(known[name]))
 

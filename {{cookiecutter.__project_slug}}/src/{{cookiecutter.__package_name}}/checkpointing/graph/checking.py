@@ -73,7 +73,7 @@ def _problems(graph: Graph, settings: Settings) -> Iterator[str]:
             )
         for parameter in step.parameters:
             yield from _problems_of_parameter(step, parameter, earlier, graph, settings)
-        for name in undeclared_uses(step, set(earlier) - {p.source for p in step.parameters}):
+        for name in undeclared_uses(step, earlier):
             yield (
                 f"{step.place}: the body uses `{name}`, an earlier step. Add `{name}` to the "
                 f"parameters to receive its value."

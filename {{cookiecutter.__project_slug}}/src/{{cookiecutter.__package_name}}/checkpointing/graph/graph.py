@@ -6,7 +6,7 @@ Steps are numbered through the whole graph; a part is a half-open range of these
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..codecs.several import item_name, value_of
@@ -51,8 +51,16 @@ class Graph:
             for step in self.steps
         }
         self.skipped: frozenset[int] = frozenset()
-        self._items = self._known_items()
-        self._last_use, self._last_take = self._uses()
+        self._readers: dict[str, list[tuple[int, Parameter]]] = {}
+        for number, step in enumerate(self.steps):
+            for parameter in self._values[step.name]:
+                self._readers.setdefault(parameter.source, []).append((number, parameter))
+        self._items: dict[str, list[str]] = {}
+        for item in self._known_items():
+            self._items.setdefault(value_of(item), []).append(item)
+        self._last_use: dict[str, int] = {}
+        self._last_take: dict[str, int] = {}
+        self._note_uses(self._made)
         self._columns = self._columns_read()
         self._unread = frozenset(filter(self._is_unread, self._last_take))
         self._names: dict[str, list[str]] = {step.name: [] for step in self.steps}
@@ -70,30 +78,27 @@ class Graph:
             self._producers |= {step.name: segment for step in segment.steps}
             start += len(segment.steps)
 
-    def _known_items(self) -> tuple[str, ...]:
+    def _known_items(self) -> list[str]:
         """The items that have a name: fields, and what a step takes or `published` names."""
         items = {item_name(s.name, key) for s in self.steps if s.shape for key in s.shape.keys}
         items |= {n for n in self.published if n != value_of(n) and value_of(n) in self._made}
         items |= {p.taken for values in self._values.values() for p in values if p.key is not None}
-        return tuple(sorted(items))
+        return sorted(items)
 
-    def _uses(self) -> tuple[dict[str, int], dict[str, int]]:
+    def _note_uses(self, values: Iterable[str]) -> None:
         """For each value the last step that reads any of it; for each value and known item the
         last step that takes it, itself or in the whole.
 
         Of what no step takes it is the step that makes it.
         """
-        use, take = dict(self._made), dict(self._made)
-        for number, step in enumerate(self.steps):
-            for parameter in self._values[step.name]:
-                use[parameter.source] = number
-                if parameter.key is None:
-                    take[parameter.source] = number
-        take |= {item: take[value_of(item)] for item in self._items}
-        for number, step in enumerate(self.steps):
-            for parameter in self._values[step.name]:
-                take[parameter.taken] = max(take[parameter.taken], number)
-        return use, take
+        for value in values:
+            made = self._made[value]
+            readers = [(n, p) for n, p in self._readers.get(value, ()) if n not in self.skipped]
+            whole = max((n for n, p in readers if p.key is None), default=made)
+            self._last_use[value] = max((n for n, _ in readers), default=made)
+            self._last_take[value] = whole
+            for item in self._items.get(value, ()):
+                self._last_take[item] = max([whole, *(n for n, p in readers if p.taken == item)])
 
     def _columns_read(self) -> dict[str, tuple[str, ...]]:
         """For each value and known item the columns that are read of it; none: all may be."""
@@ -149,7 +154,9 @@ class Graph:
         other.skipped = frozenset(skipped)
         other._values = dict(self._values)
         other._values |= {self.steps[number].name: () for number in other.skipped}
-        other._last_use, other._last_take = other._uses()
+        other._last_use, other._last_take = dict(self._last_use), dict(self._last_take)
+        skipped = (self._values[self.steps[number].name] for number in other.skipped)
+        other._note_uses({parameter.source for values in skipped for parameter in values})
         return other
 
     def alone(self, segment: Segment) -> Graph:
@@ -220,6 +227,15 @@ class Graph:
         It makes no difference which steps run, so a value has the same file however a run is cut.
         """
         return self._columns.get(name, self._columns[value_of(name)])
+    def crossed(self, value: str) -> range:
+        """The steps before which a cut keeps a value, or an item of it, as `kept` says."""
+        start = self._made[value] + 1
+        names = [name for name in self._names[value] if name not in self._unread]
+        if not names or start - 1 in self.skipped or self.steps[start - 1].is_sink:
+            return range(start, start)
+        if value in self.read_again:
+            return range(start, len(self.steps) + 1)
+        return range(start, max(self._last_take[name] for name in names) + 1)
 
     def loaded(self, part: range) -> tuple[str, ...]:
         """Values and items that a part reads from earlier checkpoints, in order of first use."""

@@ -190,6 +190,9 @@ class Segment:
         object.__setattr__(self, "steps", read)
         object.__setattr__(self, "module", module)
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # by far quicker than one of all steps, and nearly as good
+
     def read_anew(self) -> Segment:
         """The segment as its source declares it now, in a process that has not imported it yet.
 

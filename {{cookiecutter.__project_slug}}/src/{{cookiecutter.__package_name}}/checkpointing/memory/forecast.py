@@ -8,7 +8,7 @@ loading them takes, which for mapped files is next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ..base.settings import MemoryBudget
@@ -16,8 +16,11 @@ from ..codecs import family_known
 from ..codecs.several import value_of
 from ..graph.graph import Graph
 from ..graph.steps import Segment, Step
+from .costs import Costs
 from .profile import Profile, SegmentProfile, StepMeasure
 from .residency import Shared
+
+UNKNOWN = StepMeasure("", "", finished=False)
 
 
 @dataclass(frozen=True)
@@ -39,31 +42,6 @@ class PartForecast:
     @property
     def peak(self) -> int:
         return max(self.peaks)
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What each possible part would cost: row `i`, item `k` is the part of the steps i … i + k.
-
-    `peaks` are the most that a part holds, `transfers` what it writes and reads of checkpoints.
-    """
-
-    peaks: Sequence[Sequence[int]]
-    transfers: Sequence[Sequence[int]]
-
-    def peak(self, part: range) -> int:
-        return self.peaks[part.start][len(part) - 1]
-
-    def transfer(self, part: range) -> int:
-        return self.transfers[part.start][len(part) - 1]
-
-    def without(self, steps: Collection[int]) -> Costs:
-        """The same where parts that begin with some steps cost nothing: they run elsewhere."""
-
-        def free(rows: Sequence[Sequence[int]]) -> list[Sequence[int]]:
-            return [[0] * len(row) if n in steps else row for n, row in enumerate(rows)]
-
-        return Costs(free(self.peaks), free(self.transfers)) if steps else self
 
 
 class Forecast:
@@ -94,6 +72,12 @@ class Forecast:
             self.shared += profile.shared
             self.loads |= _with_wholes(profile.loads)
             self.writes |= _largest_writes(profile.writes)
+        self.shared_by: dict[str, list[int]] = {}
+        """The numbers of the shared memory that each value has to do with."""
+
+        for index, shared in enumerate(self.shared):
+            for name in {shared.owner, *shared.holders}:
+                self.shared_by.setdefault(name, []).append(index)
 
     def baseline(self, number: int) -> int:
         """The memory of a process before its first step, in bytes: each segment imports its own."""
@@ -137,7 +121,7 @@ class Forecast:
 
     def read(self, taken: str) -> int:
         """The bytes that are read of a value; of an item, as if all items were of one size."""
-        measure = self.measures.get(value_of(taken), _UNKNOWN)
+        measure = self.measures.get(value_of(taken), UNKNOWN)
         shape = self.graph.steps[self.graph.number(value_of(taken))].shape
         is_item = taken != value_of(taken) and shape is not None and shape.keys
         return measure.file_bytes // (len(shape.keys) if shape and is_item else 1)
@@ -241,6 +225,10 @@ class _GrowingPart:
         self._live: set[str] = set()
         self._own = 0
         self._drift = 0
+        self._held = 0
+        self._shared: set[int] = set()
+        """The numbers of the shared memory that is held without its owner."""
+
         self._last_read: dict[str, int] = {}
         self.peaks: list[int] = []
         self.written = 0
@@ -252,11 +240,12 @@ class _GrowingPart:
         if number in self._graph.skipped:
             self.peaks.append(self._resident)
             return
-        measure = forecast.measures.get(step.name, _UNKNOWN)
+        measure = forecast.measures.get(step.name, UNKNOWN)
         peak = self._resident + self._load(number, step) + measure.needed_bytes
         used = {p.source for p in self._graph.values_of(step)} & self._live
         if not step.is_sink:
             self._live.add(step.name)
+            self._share(step.name)
             self._own += measure.value_bytes
             self.written += measure.file_bytes
         for name in (*used, step.name):
@@ -279,14 +268,20 @@ class _GrowingPart:
 
     @property
     def _resident(self) -> int:
-        held = sum(
-            shared.bytes
-            for shared in self._forecast.shared
-            if shared.owner not in self._live
-            and not self._graph.is_made_before(shared.owner, self._first)  # of a mapped file
-            and not self._live.isdisjoint(shared.holders)
-        )
-        return self._baseline + self._drift + self._own + held
+        return self._baseline + self._drift + self._own + self._held
+
+    def _share(self, changed: str) -> None:
+        """Count what a value shares, after it was made or let go."""
+        for index in self._forecast.shared_by.get(changed, ()):
+            shared = self._forecast.shared[index]
+            is_held = (
+                shared.owner not in self._live
+                and not self._graph.is_made_before(shared.owner, self._first)  # of a mapped file
+                and not self._live.isdisjoint(shared.holders)
+            )
+            if is_held != (index in self._shared):
+                self._held += shared.bytes if is_held else -shared.bytes
+                self._shared ^= {index}
 
     def _load(self, number: int, step: Step) -> int:
         """Note what a step loads; the memory of all the loaded values that it reads."""
@@ -307,11 +302,9 @@ class _GrowingPart:
         return held
 
     def _let_go(self, name: str) -> None:
-        measure = self._forecast.measures.get(name, _UNKNOWN)
+        measure = self._forecast.measures.get(name, UNKNOWN)
         self.written -= 0 if self._forecast.keeps_all else measure.file_bytes
         if name in self._live and not self._graph.is_output(name):
             self._live.discard(name)
+            self._share(name)
             self._own -= measure.value_bytes
-
-
-_UNKNOWN = StepMeasure("", "", finished=False)

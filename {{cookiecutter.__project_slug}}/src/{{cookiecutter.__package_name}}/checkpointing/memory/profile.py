@@ -155,6 +155,7 @@ class Profile:
 
     def __init__(self, segments: dict[str, list[SegmentProfile]]) -> None:
         self._segments = segments
+        self.has_learnt = False
 
     def of(self, segment: str, input_bytes: int | None = None) -> SegmentProfile:
         """The profile of a segment for the nearest known size of its input.
@@ -172,6 +173,7 @@ class Profile:
 
     def learn(self, segment: str, measured: SegmentProfile) -> None:
         """Keep the measurements of a run, in place of former ones for the same input size."""
+        self.has_learnt = True
         known = self._segments.setdefault(segment, [])
         same_size = [former for former in known if former.input_bytes == measured.input_bytes]
         for former in same_size:
@@ -246,6 +248,8 @@ def settle(runs: Path, pipeline: str, profile: Profile) -> None:
 
     No other process may do so now, nor note anything.
     """
+    if not profile.has_learnt:
+        return
     noted = _noted(runs)
     write_profile(runs, pipeline, profile)
     others = [json.dumps(asdict(line)) for line in noted if line.pipeline != pipeline]

@@ -25,7 +25,7 @@ from ..graph.graph import Graph
 from ..graph.steps import Segment
 from .hashes import HashCache
 from .inputs import Input, argument, find_inputs
-from .key import Code, Ingredients, adapters_code, code_of
+from .key import Code, Ingredients, adapters_code, codes_of
 from .params import check_params
 from .trees import Scope, Tree, read_tree
 from .variables import Variables, read_variables, variable_texts
@@ -82,7 +82,7 @@ def describe(declared: Graph) -> Project:
     settings = settings_of(declared.name, declared.segments)
     graph = Graph(declared.segments, declared.name, settings.wiring.outputs, declared.built_by)
     require_sound(graph, settings)
-    code = {segment.name: code_of(segment) for segment in graph.segments}
+    code = codes_of(graph.segments)
     is_adapted = any(map(is_own, graph.codecs()))
     return Project(graph, settings, code, adapters_code() if is_adapted else {})
 

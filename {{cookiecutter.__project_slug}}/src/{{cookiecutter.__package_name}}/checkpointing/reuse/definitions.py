@@ -13,7 +13,7 @@ import xxhash
 
 from .harmless import Condition, conditions, conditions_of_data, is_plain_base, wraps
 from .scopes import bound_in
-from .syntax import digest_of_tree, parsed, tree_of
+from .syntax import digest_of_dump, digest_of_tree, dumps_of, parsed, tree_of
 from .uses import Reference, Uses, imported, modules_in, uses_of
 
 _NO_USES = Uses()
@@ -92,7 +92,8 @@ def definitions_of(path: Path, name: str, package: str, source: bytes) -> Defini
     whole = parsed(path, name, package, source)
     future = "".join(_future(tree))
     shape = f"{future} {name == package}"
-    reader = _Reader(name, package, whole.importers, shape)
+    dumps = dict(zip(map(id, tree.body), dumps_of(path, source), strict=True))
+    reader = _Reader(name, package, whole.importers, shape, dumps)
     statements = tuple(s for node in tree.body for s in reader.statements(node))
     bound: dict[str, tuple[int, ...]] = {}
     declared: dict[str, tuple[int, ...]] = {}
@@ -117,6 +118,9 @@ class _Reader:
     importers: frozenset[str]
     shape: str
     """What counts with each statement: the future features, and whether it is a package."""
+
+    dumps: dict[int, str]
+    """What `digest_of_tree` hashes of each statement of the module, by the id of its node."""
 
     def statements(self, node: ast.stmt) -> Iterator[Statement]:
         """The statements that a node of the module's body stands for: none for a docstring."""
@@ -165,7 +169,7 @@ class _Reader:
             needed, data = conditions(node), conditions_of_data(node)
         except RecursionError:  # an expression of hundreds of parts
             uses, needed, data = Uses(is_open=True), None, None
-        digest = digest_of_tree(node) + self.shape if uses.has_place else digest_of_tree(node)
+        digest = self._digest(node) + (self.shape if uses.has_place else "")
         is_lazy = kind is Kind.FUNCTION  # what its body imports is imported when it is called
         modules = () if is_lazy and needed is not None else uses.modules
         return Statement(
@@ -180,6 +184,10 @@ class _Reader:
             wraps=wraps(node),
             is_plain_base=is_plain_base(node),
         )
+
+    def _digest(self, node: ast.stmt) -> str:
+        dump = self.dumps.get(id(node))
+        return digest_of_tree(node) if dump is None else digest_of_dump(dump)
 
 
 def _kind(node: ast.stmt) -> Kind:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from .nodes import children
 from .scopes import Comprehension, bound_in, chain_of, targets_of
 
 
@@ -352,7 +353,7 @@ def _is_name(node: ast.expr) -> bool:
 
 def _expressions(node: ast.AST) -> list[ast.expr]:
     inner: list[ast.expr] = []
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if isinstance(child, ast.expr):
             inner.append(child)
         else:

@@ -42,6 +42,8 @@ class Imports:
     def __init__(self, modules: Mapping[str, Definitions]) -> None:
         self.modules = modules
         self._packages = {part for name in modules for part in with_parents(name)}
+        self._bindings: dict[tuple[str, str], tuple[list[Spot], list[str]]] = {}
+        self._stars_of: dict[str, list[str]] = {}
         self._met: dict[tuple[str, int, frozenset[Condition]], bool] = {}
 
     def knows(self, name: str) -> bool:
@@ -59,6 +61,12 @@ class Imports:
 
     def bindings(self, module: str, name: str) -> tuple[list[Spot], list[str]]:
         """What binds a global of a module: statements, and the modules of each `import *`."""
+        key = module, name
+        if key not in self._bindings:
+            self._bindings[key] = self._bound(module, name)
+        return self._bindings[key]
+
+    def _bound(self, module: str, name: str) -> tuple[list[Spot], list[str]]:
         definitions = self.modules[module]
         spots = [Spot(module, number) for number in definitions.bound.get(name, ())]
         targets = {self._target(spot, name) for spot in spots}
@@ -78,10 +86,14 @@ class Imports:
     def _target(self, spot: Spot, name: str) -> Reference | None:
         return self.statement(spot).targets.get(name)
 
-    def _stars(self, module: str) -> Iterator[str]:
-        for statement in self.modules[module].statements:
-            if statement.kind is Kind.STAR and self.knows(statement.modules[0]):
-                yield statement.modules[0]
+    def _stars(self, module: str) -> list[str]:
+        if module not in self._stars_of:
+            self._stars_of[module] = [
+                statement.modules[0]
+                for statement in self.modules[module].statements
+                if statement.kind is Kind.STAR and self.knows(statement.modules[0])
+            ]
+        return self._stars_of[module]
 
     def _exports(self, module: str, name: str, seen: tuple[str, ...]) -> bool:
         """Whether `from module import *` binds a name; in doubt it does."""

@@ -79,7 +79,10 @@ def inherit(
         damaged: values that no file of a former checkpoint is taken of.
     """
     store, root = bound.store, bound.settings.root
-    former = [] if anew else [*store.all_of(segment.name), *store.partials(segment.name)]
+    former: list[Manifest] = []
+    if not anew:
+        nearest = store.nearest(segment.name, key, keys.values())
+        former = [*nearest, *store.partials(segment.name)]
     usable = [m for m in former if m.step_keys and not changed_code(m.further, root)]
     own = [each for each in usable if each.key == key] if made is None else [made]
     others = [each for each in usable if each not in own]

@@ -15,7 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ class Ingredients:
     format_version: int = FORMAT_VERSION
 
     def key(self) -> str:
-        content = asdict(self)
+        content = dict(vars(self))
         for kind in ("env", "columns"):  # a segment without any has the key that it always had
             if not content[kind]:
                 del content[kind]
@@ -100,11 +100,20 @@ class Ingredients:
         return xxhash.xxh3_128_hexdigest(text.encode())
 
 
-def code_of(segment: Segment) -> Code:
+def codes_of(segments: Iterable[Segment]) -> dict[str, Code]:
+    """The code of several segments, by name; each library's version is looked up once."""
+    known: dict[str, str] = {}
+    return {segment.name: code_of(segment, known) for segment in segments}
+
+
+def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
     """All first-party code that a segment may import, and what of it each step can reach.
 
     The modules must have been imported, because then it is known where they were imported from, and
     some versions of libraries are read from what they import.
+
+    Args:
+        known: the versions of libraries that were looked up; others are added.
 
     Raises:
         ConfigurationError: a step's module has no source file, or one is not Python.
@@ -131,7 +140,7 @@ def code_of(segment: Segment) -> Code:
             changing.append((changed, steps[step.name]))
     return Code(
         imported.digests,
-        _versions(imported.libraries),
+        _versions(imported.libraries, {} if known is None else known),
         steps,
         imported.files,
         _contents(imported.files),
@@ -318,19 +327,25 @@ def _short(text: str | None) -> str:
     return "none" if text is None else cut(text, VALUE_CHARACTERS)
 
 
-def _versions(libraries: Iterable[str]) -> dict[str, str]:
+def _versions(libraries: Iterable[str], known: dict[str, str]) -> dict[str, str]:
+    """The versions of libraries that have one; "" in `known` is none."""
+    for name in set(libraries) - sys.stdlib_module_names - known.keys():
+        known[name] = _version(name)
     versions = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    for name in sorted(set(libraries) - sys.stdlib_module_names):
-        loaded = getattr(sys.modules.get(name), "__version__", None)
-        version = _installed_version(name) or loaded
-        if isinstance(version, str):
-            versions[name] = _minor(version) + _pin(name)
-        if name in _ALWAYS_USED and loaded and _minor(loaded) != _minor(version or loaded):
-            raise ConfigurationError(
-                f"{name} {version} was installed while {name} {loaded} is at work. Start the "
-                f"session again, so that it works with what is installed."
-            )
-    return versions
+    named = {name: known[name] for name in sorted(set(libraries) - sys.stdlib_module_names)}
+    return versions | {name: version for name, version in named.items() if version}
+
+
+def _version(name: str) -> str:
+    """The version of a library. Raises ConfigurationError for another than the one at work."""
+    loaded = getattr(sys.modules.get(name), "__version__", None)
+    version = _installed_version(name) or loaded
+    if name in _ALWAYS_USED and loaded and _minor(loaded) != _minor(version or loaded):
+        raise ConfigurationError(
+            f"{name} {version} was installed while {name} {loaded} is at work. Start the "
+            f"session again, so that it works with what is installed."
+        )
+    return _minor(version) + _pin(name) if isinstance(version, str) else ""
 
 
 def _minor(version: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from .nodes import children, walk
+
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
@@ -27,7 +29,7 @@ def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.MatchMapping) and node.rest:
             yield node.rest
-        yield from bound_in(ast.iter_child_nodes(node))
+        yield from bound_in(children(node))
 
 
 def _walruses(node: ast.AST) -> Iterator[str]:
@@ -35,14 +37,14 @@ def _walruses(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.NamedExpr):
         yield node.target.id
     if not isinstance(node, ast.Lambda):
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             yield from _walruses(child)
 
 
 def targets_of(comprehension: Comprehension) -> set[str]:
     """The names that a comprehension binds for itself."""
     targets = (part.target for part in comprehension.generators)
-    names = (n for target in targets for n in ast.walk(target) if isinstance(n, ast.Name))
+    names = (n for target in targets for n in walk(target) if isinstance(n, ast.Name))
     return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 
@@ -60,7 +62,7 @@ def own_scope(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
     if not isinstance(node, inner):
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             yield from own_scope(child)
 
 

@@ -139,6 +139,7 @@ def _standing(
         edited = changed_code(partial.further, bound.settings.root)
         why = [_edited(edited)] if edited else []
         return Stale(segment, ingredients, key, tuple(why), stopped=not edited)
+    manifest = store.stamped(manifest)
     if broken := store.damaged(manifest, hash_all=hash_all):
         reason = f"damaged on disk: {', '.join(dict.fromkeys(broken))}"
         return Stale(segment, ingredients, key, (reason,), manifest, damaged=True)
@@ -200,7 +201,7 @@ def _edited(modules: list[str]) -> str:
 
 
 def _why_none(bound: Bound, segment: Segment, ingredients: Ingredients) -> tuple[str, ...]:
-    former = bound.store.all_of(segment.name)
+    former = bound.store.nearest(segment.name, "")
     if not former:
         return ("has not run yet",)
     nearest = min((explain(m.ingredients, ingredients) for m in former), key=len)

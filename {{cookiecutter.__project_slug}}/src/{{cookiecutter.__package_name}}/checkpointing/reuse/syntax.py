@@ -11,6 +11,7 @@ from pathlib import Path
 import xxhash
 
 from ..base.errors import ConfigurationError
+from .nodes import walk
 
 IMPORTERS = frozenset({"import_module", "__import__"})
 _LOADERS = frozenset({"spec_from_file_location", "run_path", "run_module", "walk_packages"})
@@ -38,11 +39,12 @@ def parsed(path: Path, name: str, package: str, source: bytes) -> Parsed:
     Raises ConfigurationError if it is not Python.
     """
     tree = tree_of(path, source)
-    nodes = tuple(ast.walk(tree))
+    nodes = walk(tree)
     imports = frozenset(_imports(nodes, package))
     importers = frozenset(_importers(nodes))
     calls = Calls(nodes, name, package, importers)
-    return Parsed(digest_of_tree(tree), imports | calls.imports, calls.is_open, importers)
+    whole = f"Module([{', '.join(dumps_of(path, source))}], [])"  # as `ast.dump` puts it
+    return Parsed(digest_of_dump(whole), imports | calls.imports, calls.is_open, importers)
 
 
 @functools.cache
@@ -55,18 +57,25 @@ def tree_of(path: Path, source: bytes) -> ast.Module:
         tree = ast.parse(source, filename=str(path))
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte
         raise ConfigurationError(f"{path} is not valid Python: {error}") from None
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and _text(first.value) is not None:
                 node.body = node.body[1:]
-    _forget_batches(tree)
+    if b"Batches" in source:
+        _forget_batches(tree)
     return tree
+
+
+@functools.cache
+def dumps_of(path: Path, source: bytes) -> tuple[str, ...]:
+    """What can change a value in each statement of a source. Raises as `tree_of`."""
+    return tuple(_dump(statement) for statement in tree_of(path, source).body)
 
 
 def _forget_batches(tree: ast.Module) -> None:
     """Take the number of rows out of each `Batches(...)` that annotates a parameter."""
-    nodes = [*ast.walk(tree)]
+    nodes = walk(tree)
     imported = {
         alias.asname or alias.name
         for node in nodes
@@ -75,14 +84,23 @@ def _forget_batches(tree: ast.Module) -> None:
         if alias.name == "Batches"
     }
     annotations = [n.annotation for n in nodes if isinstance(n, ast.arg) and n.annotation]
-    for call in (n for a in annotations for n in ast.walk(a) if isinstance(n, ast.Call)):
+    for call in (n for a in annotations for n in walk(a) if isinstance(n, ast.Call)):
         if imported and isinstance(call.func, ast.Name) and call.func.id in imported:
             call.args, call.keywords = [], []
 
 
 def digest_of_tree(tree: ast.AST) -> str:
     """A hash of what can change a value in some source: not of its places and its layout."""
-    return xxhash.xxh3_128_hexdigest(ast.dump(tree, annotate_fields=False).encode())
+    return digest_of_dump(_dump(tree))
+
+
+def digest_of_dump(dump: str) -> str:
+    """The same, of a tree as text."""
+    return xxhash.xxh3_128_hexdigest(dump.encode())
+
+
+def _dump(tree: ast.AST) -> str:
+    return ast.dump(tree, annotate_fields=False)
 
 
 def _importers(nodes: Iterable[ast.AST]) -> Iterator[str]:
@@ -93,7 +111,7 @@ def _importers(nodes: Iterable[ast.AST]) -> Iterator[str]:
             yield from (alias.asname or alias.name for alias in renamed)
 
 
-def _imports(nodes: tuple[ast.AST, ...], package: str) -> Iterator[str]:
+def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -211,5 +229,5 @@ def _text(node: ast.expr | None) -> str | None:
 
 
 def _texts(node: ast.expr | None) -> list[str]:
-    inner = ast.walk(node) if node is not None else ()
+    inner = walk(node) if node is not None else ()
     return [n.value for n in inner if isinstance(n, ast.Constant) and isinstance(n.value, str)]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .nodes import children, walk
 from .scopes import Comprehension, bound_in, chain_of, own_scope, parameters_of, root_of, targets_of
 from .syntax import IMPORTERS, Calls, absolute, called
 
@@ -99,7 +100,7 @@ def uses_of(node: ast.stmt, name: str, package: str, importers: frozenset[str]) 
         name: of the module, whose relative imports start from `package`.
         importers: the names by which the module calls `import_module`.
     """
-    calls = Calls(ast.walk(node), name, package, importers)
+    calls = Calls(walk(node), name, package, importers)
     reader = _Reader(package, importers, calls.known)
     reader.visit(node)
     reader.references |= {Reference(module, ()) for module in calls.imports}
@@ -358,6 +359,6 @@ def _texts_outside_calls(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     if not isinstance(node, ast.Call):
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             if isinstance(child, ast.expr):
                 yield from _texts_outside_calls(child)

@@ -229,6 +229,8 @@ class Adopting:
         """The items that need not run, of steps that are left: this run, or a former one, did."""
         bound, graph = self.bound, self.bound.graph
         former: list[Manifest] = []
+        if not any(graph.steps[number].each for number in now.left):
+            return []
         if not anew:
             store, root = bound.store, bound.settings.root
             former = [*store.all_of(self.segment.name), *store.partials(self.segment.name)]

@@ -11,11 +11,11 @@ from ..base.errors import StorageError
 from ..base.files import storage_errors
 from ..base.units import size
 from ..disk.commit import Commit
+from ..disk.hashed import is_sound
 from ..disk.manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
 from ..disk.shared.addresses import Address
 from ..disk.shared.exchange import Exchange
 from ..disk.shared.objects import Objects
-from ..disk.store import is_sound
 from ..reuse.bound import as_json
 from .job import Job
 

@@ -45,7 +45,7 @@ def foresee(
             upstream[segment.name] = manifest
         if isinstance(now, Reusable) and not is_forced:
             continue
-        if isinstance(now, Waiting) and not is_forced and bound.store.all_of(segment.name):
+        if isinstance(now, Waiting) and not is_forced and bound.store.has_any(segment.name):
             continue
         steps = graph.span(segment)
         left = now.left if isinstance(now, Stale) and not is_forced else frozenset(steps)

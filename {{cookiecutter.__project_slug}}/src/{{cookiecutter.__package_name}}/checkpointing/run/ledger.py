@@ -38,7 +38,8 @@ from ..base.reading import read_json
 from ..base.refusals import NotAFile, Unreadable
 from ..base.settings import Settings
 from ..base.units import size
-from ..disk.store import Store, acquired
+from ..disk.locks import acquired
+from ..disk.store import Store
 from ..memory.budget import EffectiveBudget
 from ..memory.gauge import Gauge
 from .events import Noticed, Observer

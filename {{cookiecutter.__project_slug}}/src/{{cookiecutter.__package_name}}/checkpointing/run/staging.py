@@ -14,13 +14,14 @@ from pathlib import Path
 
 from ..base.files import storage_errors
 from ..codecs.several import value_of
+from ..disk.hashed import is_sound
 from ..disk.manifest import MANIFEST, PARTIAL, FileRecord, Manifest
 from ..disk.shared.addresses import Address
 from ..disk.shared.claim import claim
 from ..disk.shared.exchange import Exchange
 from ..disk.shared.objects import Objects
 from ..disk.shared.transfer import several
-from ..disk.store import Damaged, is_sound
+from ..disk.store import Damaged
 from ..executors.storage import INPUTS
 from ..graph.steps import Segment, Step
 from ..reuse.bound import Bound, trees

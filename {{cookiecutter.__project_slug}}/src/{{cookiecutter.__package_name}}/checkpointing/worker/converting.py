@@ -19,9 +19,10 @@ from ..base.units import Count
 from ..codecs import PARQUETS, Format, OnDisk, codec_named, format_named, output_format
 from ..codecs.several import value_of
 from ..disk.commit import Commit
+from ..disk.hashed import is_sound
 from ..disk.loading import restoring
 from ..disk.manifest import FileRecord, Manifest
-from ..disk.store import Damaged, Store, is_sound
+from ..disk.store import Damaged, Store
 from ..memory.meter import letting_go
 from .forks import children_end_here, children_go_without, close_file
 from .main import as_failure, settle_in

@@ -14,9 +14,10 @@ from ..base.secrets import Secret
 from ..codecs import codec_named, format_named
 from ..codecs.several import value_of
 from ..disk.commit import Commit
+from ..disk.hashed import is_sound
 from ..disk.loading import restoring
 from ..disk.manifest import FileRecord
-from ..disk.store import Damaged, is_sound
+from ..disk.store import Damaged
 from .main import as_failure, settle_in
 from .messages import DamageFound
 

@@ -18,9 +18,10 @@ from ..base.files import storage_errors, total_bytes
 from ..codecs import PARQUET, PARQUETS, OnDisk, codec_named, format_named, frozen_bytes
 from ..codecs.several import Shape, assemble, item_name, keys_in, value_of
 from ..disk.commit import Commit, Kept
+from ..disk.hashed import is_sound
 from ..disk.loading import restoring
 from ..disk.manifest import FileRecord
-from ..disk.store import Damaged, Store, is_sound
+from ..disk.store import Damaged, Store
 from ..disk.value_files import files_of, likely_bytes, sure_bytes
 from ..graph.signatures import annotation_of
 from ..graph.steps import WORKDIR, Parameter, Step

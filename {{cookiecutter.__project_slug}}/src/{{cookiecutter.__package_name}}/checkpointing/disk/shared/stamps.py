@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ...base.files import remove, stamp, storage_errors
+from ...base.files import remove, storage_errors
+from ..hashed import is_sound, restamped
 from ..manifest import FileRecord
-from ..store import is_sound
 
 
 def pushed_like(record: FileRecord, sent: FileRecord) -> FileRecord:
@@ -39,8 +39,7 @@ def stamped_if_sound(
         return record
     if not is_sound(folder, record):
         return None
-    mtime_ns, inode = stamp(path)
-    return replace(record, mtime_ns=mtime_ns, inode=inode)
+    return restamped(folder, record)
 
 
 def drop_file(path: Path) -> None:

@@ -13,9 +13,10 @@ from ...base.errors import CheckpointingError, ConfigurationError
 from ...disk.place import runs_place
 from ...graph.steps import Segment
 from ...memory.budget import EffectiveBudget, effective_budget, executor_budget
+from ...memory.cuts import Choice
 from ...memory.forecast import PartForecast, forecast_of
 from ...memory.limits import machine_limits
-from ...memory.plan import Choice, peak_step, plan
+from ...memory.plan import peak_step, plan
 from ...memory.profile import read_profile
 from ...reuse.bound import Bound, bind, known_input_bytes
 from ...reuse.standing import (

@@ -5,31 +5,23 @@ It is for a run from the beginning that reuses nothing. All sizes are bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Literal
 
-from ...codecs.several import value_of
 from ...graph.graph import Graph
 from ...graph.steps import Segment
+from ...memory.cuts import Blocks, Choice, Cuts
 from ...memory.forecast import Forecast, PartForecast
-from ...memory.plan import (
-    Choice,
-    Plan,
-    budget_for,
-    choose,
-    first_misfit,
-    ladder,
-    least_peak,
-    plan,
-    usable,
-)
+from ...memory.plan import Plan, budget_for, plan, usable
 
 # A budget is shown beside a smaller one if it saves this share of all transfers that can be saved,
 # and is larger by this share.
 _SAVED = 0.2
 _LARGER = 0.02
+_UNLIMITED = 1 << 60
 
 Verdict = Literal["sink", "needed", "free", "costs", "hinders"]
 
@@ -136,7 +128,7 @@ class Outlook:
     least: tuple[int, int] | None
     elsewhere: tuple[Elsewhere, ...] = ()
 
-    @property
+    @cached_property
     def plans(self) -> dict[Segment, Plan]:
         """The plan of each segment, wherever it runs, in the order of the segments."""
         plans = self.declared | {each.segment: each.planned for each in self.elsewhere}
@@ -165,7 +157,7 @@ class Outlook:
     def usable(self) -> int:
         return usable(self.budget, self.headroom)
 
-    @property
+    @cached_property
     def unknown(self) -> tuple[str, ...]:
         """The steps that were never measured."""
         return self.forecast.unknown(range(len(self.forecast.graph.steps)))
@@ -175,13 +167,18 @@ class Outlook:
     ) -> Literal["segment", "sink", "before sink", "items", "memory"]:
         """Why a part of `plans` begins where it does: `sink` is behind one."""
         graph, start = self.forecast.graph, part_forecast.steps.start
-        if any(start == planned.parts[0].steps.start for planned in self.plans.values()):
+        if start in self._beginnings:
             return "segment"
         if graph.steps[start].each or graph.steps[start - 1].each:
             return "items"
         if graph.steps[start - 1].is_sink:
             return "sink"
         return "before sink" if graph.steps[start].is_sink else "memory"
+
+    @cached_property
+    def _beginnings(self) -> frozenset[int]:
+        """The first step of each segment."""
+        return frozenset(planned.parts[0].steps.start for planned in self.plans.values())
 
     @property
     def elastic(self) -> tuple[str, ...]:
@@ -205,44 +202,47 @@ def outlook_of(
         headroom: the share of the budget that stays free where possible.
         elsewhere: the segments that run elsewhere.
     """
-    graph = forecast.graph
+    graph, blocks = forecast.graph, Blocks(forecast)
     every = range(len(graph.steps))
     spans = {segment: graph.span(segment) for segment in graph.segments}
-    away = [spans[each.segment] for each in elsewhere]
-    costs = forecast.costs(every).without({number for span in away for number in span})
-    walls = {edge for span in away for edge in (span.start, span.stop)} - {0, every.stop}
-    sinks = forecast.must_cut(every) | walls
-    fixed_cuts = sinks | {span.start for span in spans.values() if span.start}
     sent = {each.segment for each in elsewhere}
+    here = [spans[segment] for segment in graph.segments if segment not in sent]
     declared = {
-        s: plan(forecast, span, budget, headroom) for s, span in spans.items() if s not in sent
+        segment: plan(forecast, span, budget, headroom, blocks=blocks)
+        for segment, span in spans.items()
+        if segment not in sent
     }
     highest = max((planned.peak for planned in declared.values()), default=0)
-    others: tuple[OtherBudget, ...] = ()
+    sinks = forecast.must_cut(every)
+    by_segment = _cuts(blocks, here, sinks)
+    freely = _cuts(blocks, _joined(here), sinks)
     least: tuple[int, int] | None = None
     if declared:
-        others = _others(ladder(costs, fixed_cuts), ladder(costs, sinks), headroom)
-        lowest = least_peak(costs, fixed_cuts)
-        misfit = first_misfit(costs, fixed_cuts, lowest - 1)
+        misfit = by_segment.first_misfit(by_segment.least_peak - 1)
         assert misfit is not None, "some step makes it the least"
-        least = lowest, misfit
+        least = by_segment.least_peak, misfit
     return Outlook(
         forecast,
         budget,
         headroom,
         declared,
-        _best(forecast, _joined(spans[segment] for segment in declared), budget, headroom),
-        choose(costs, sinks, max(usable(budget, headroom), highest)).transfers,
+        _best(forecast, blocks, _joined(here), budget, headroom),
+        freely.choose(max(usable(budget, headroom), highest)).transfers,
         _boundaries(
             forecast,
+            blocks,
             [pair for pair in pairwise(spans.values()) if not sent & _between(graph, pair)],
             budget,
             headroom,
         ),
-        others,
+        _others(by_segment, freely, headroom) if declared else (),
         least,
         elsewhere,
     )
+
+
+def _cuts(blocks: Blocks, runs: Iterable[range], must_cut: Collection[int]) -> Cuts:
+    return Cuts([block for run in runs for block in blocks.of(run, must_cut).blocks])
 
 
 def _joined(spans: Iterable[range]) -> list[range]:
@@ -255,9 +255,11 @@ def _joined(spans: Iterable[range]) -> list[range]:
     return joined
 
 
-def _best(forecast: Forecast, runs: Sequence[range], budget: int, headroom: float) -> Plan:
+def _best(
+    forecast: Forecast, blocks: Blocks, runs: Sequence[range], budget: int, headroom: float
+) -> Plan:
     """The plan of all steps that run here, where no boundary but that of a run counts."""
-    plans = [plan(forecast, run, budget, headroom) for run in runs]
+    plans = [plan(forecast, run, budget, headroom, blocks=blocks) for run in runs]
     misfits = [planned.misfit for planned in plans if planned.misfit is not None]
     return Plan(
         tuple(part for planned in plans for part in planned.parts),
@@ -272,22 +274,23 @@ def _between(graph: Graph, pair: tuple[range, range]) -> set[Segment]:
 
 
 def _boundaries(
-    forecast: Forecast, pairs: Sequence[tuple[range, range]], budget: int, headroom: float
+    forecast: Forecast,
+    blocks: Blocks,
+    pairs: Sequence[tuple[range, range]],
+    budget: int,
+    headroom: float,
 ) -> tuple[Boundary, ...]:
     """Boundaries, judged each by the two segments that it separates: it changes no other part."""
-    graph = forecast.graph
+    live = _live_bytes(forecast)
     boundaries = []
     for former, latter in pairs:
         both = range(former.start, latter.stop)
-        without = plan(forecast, both, budget, headroom)
-        kept = plan(forecast, both, budget, headroom, {latter.start})
-        live = {value_of(name) for name in graph.kept(range(latter.start))}
         boundaries.append(
             Boundary(
                 latter.start,
-                kept,
-                without,
-                sum(forecast.measures[v].file_bytes for v in live if v in forecast.measures),
+                plan(forecast, both, budget, headroom, {latter.start}, blocks=blocks),
+                plan(forecast, both, budget, headroom, blocks=blocks),
+                live[latter.start],
                 latter.start in forecast.must_cut(both),
                 forecast.unknown(both),
             )
@@ -295,38 +298,78 @@ def _boundaries(
     return tuple(boundaries)
 
 
-def _others(
-    declared: Sequence[Choice], best: Sequence[Choice], headroom: float
-) -> tuple[OtherBudget, ...]:
-    """The budgets of two ladders that are worth showing, with the plans of each."""
+def _live_bytes(forecast: Forecast) -> list[int]:
+    """For each step, the bytes of all values that are kept if there is a cut before it."""
+    change = [0] * (len(forecast.graph.steps) + 2)
+    for step in forecast.graph.steps:
+        if step.name in forecast.measures:
+            crossed = forecast.graph.crossed(step.name)
+            change[crossed.start] += forecast.measures[step.name].file_bytes
+            change[crossed.stop] -= forecast.measures[step.name].file_bytes
+    return list(accumulate(change))
+
+
+def _others(declared: Cuts, best: Cuts, headroom: float) -> tuple[OtherBudget, ...]:
+    """The budgets that are worth showing, of both ways to cut, with the plans of each."""
+
+    def within(cuts: Cuts, budget: int) -> Choice | None:
+        return cuts.within(usable(budget, headroom))
+
     budgets = {
-        rounded_up(budget_for(choice.peak, headroom))
-        for choices in (declared, best)
-        for choice in _worth_showing(choices)
+        budget for cuts in (declared, best) for budget in _worth_showing(cuts, within, headroom)
     }
     return tuple(
-        OtherBudget(
-            budget,
-            _chosen(declared, usable(budget, headroom)),
-            _chosen(best, usable(budget, headroom)),
-        )
+        OtherBudget(budget, within(declared, budget), within(best, budget))
         for budget in sorted(budgets)
     )
 
 
-def _worth_showing(choices: Sequence[Choice]) -> list[Choice]:
-    """The lowest and the highest choice of a ladder, and those between that clearly differ."""
-    worth = (choices[-1].transfers - choices[0].transfers) * _SAVED
-    shown = [choices[-1]]
-    for choice in reversed(choices[1:]):
-        is_larger = choice.peak > shown[-1].peak * (1 + _LARGER)
-        if is_larger and shown[-1].transfers - choice.transfers > worth:
-            shown.append(choice)
-    return [*shown, choices[0]]
+def _worth_showing(
+    cuts: Cuts, within: Callable[[Cuts, int], Choice | None], headroom: float
+) -> list[int]:
+    """The smallest budget that is enough, the smallest that makes a plan as good as with any
+    memory, and those between that make one that clearly differs.
+
+    More memory never moves more bytes, nor are its parts more: each is found by halving.
+    """
+    shown = [rounded_up(budget_for(cuts.least_peak, headroom))]
+    lowest, highest = within(cuts, shown[0]), cuts.choose(_UNLIMITED)
+    last = rounded_up(budget_for(highest.peak, headroom))
+    assert lowest is not None, "it was made for it"
+    worth, former = (lowest.transfers - highest.transfers) * _SAVED, lowest
+    while former.transfers - highest.transfers > worth:
+
+        def is_worth_it(budget: int, former: Choice = former) -> bool:
+            choice = within(cuts, budget)
+            assert choice is not None, "a smaller budget is enough"
+            is_larger = choice.peak > former.peak * (1 + _LARGER)
+            return is_larger and former.transfers - choice.transfers > worth
+
+        if not is_worth_it(last):
+            break
+        shown.append(_first_budget(is_worth_it, shown[-1], last))
+        choice = within(cuts, shown[-1])
+        assert choice is not None, "a smaller budget is enough"
+        former = choice
+    return [*shown, last]
 
 
-def _chosen(choices: Sequence[Choice], limit: int) -> Choice | None:
-    return next((choice for choice in choices if choice.peak <= limit), None)
+def _first_budget(is_enough: Callable[[int], bool], low: int, high: int) -> int:
+    """The smallest rounded budget above `low` that is enough, as `high` is."""
+    while (middle := rounded_up((low + high + 1) // 2)) < high:
+        if is_enough(middle):
+            high = middle
+        else:
+            low = middle
+    while (below := _rounded_down(high - 1)) > low and is_enough(below):
+        high = below
+    return high
+
+
+def _rounded_down(count: int) -> int:
+    """The next smaller size with at most three significant digits."""
+    unit = int(10 ** max(0, len(str(count)) - 3))
+    return count // unit * unit
 
 
 def rounded_up(count: int) -> int:

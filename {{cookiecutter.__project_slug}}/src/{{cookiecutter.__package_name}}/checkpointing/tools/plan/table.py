@@ -12,8 +12,9 @@ from rich.table import Table
 from ...base.units import size
 from ...codecs.several import value_of
 from ...memory.budget import EffectiveBudget
+from ...memory.cuts import Choice
 from ...memory.forecast import Forecast, PartForecast
-from ...memory.plan import Choice, peak_step
+from ...memory.plan import peak_step
 from ...memory.profile import ELASTIC_BYTES
 from .outlook import Boundary, Outlook, rounded_up
 from .titles import title

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...codecs.several import value_of
@@ -79,7 +79,12 @@ def measured(runs: Sequence[PastRun]) -> tuple[Measured, ...]:
     Args:
         runs: as `past_runs` gives them, the last run first.
     """
-    return tuple(_measured(segment, runs) for segment in runs[0].record.segments)
+    earlier: dict[str, tuple[SegmentRecord, RunRecord]] = {}
+    for run in runs[1:]:
+        for former in run.record.segments:
+            if former.status == "ran":
+                earlier.setdefault(former.name, (former, run.record))
+    return tuple(_measured(now, runs[0].record, earlier) for now in runs[0].record.segments)
 
 
 def rows(segments: Sequence[Measured]) -> tuple[Row, ...]:
@@ -121,15 +126,15 @@ def disk_bytes(segments: Sequence[Measured]) -> dict[str, dict[str, int]]:
     return sizes
 
 
-def _measured(segment: SegmentRecord, runs: Sequence[PastRun]) -> Measured:
-    if segment.status == "reused":
-        for run in runs[1:]:
-            for former in run.record.segments:
-                if former.name == segment.name and former.status == "ran":
-                    return Measured(
-                        segment.name, segment.status, former, run.record, is_earlier=True
-                    )
-    return Measured(segment.name, segment.status, segment, runs[0].record, is_earlier=False)
+def _measured(
+    segment: SegmentRecord,
+    run: RunRecord,
+    earlier: Mapping[str, tuple[SegmentRecord, RunRecord]],
+) -> Measured:
+    if segment.status == "reused" and segment.name in earlier:
+        facts, former = earlier[segment.name]
+        return Measured(segment.name, segment.status, facts, former, is_earlier=True)
+    return Measured(segment.name, segment.status, segment, run, is_earlier=False)
 
 
 def _step_row(segment: Measured, step: StepRecord, label: str) -> Row:

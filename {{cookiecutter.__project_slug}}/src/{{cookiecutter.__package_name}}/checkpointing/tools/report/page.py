@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...base.units import duration, moment, share, short, size
+from .charts.few import MOST_ROWS
 from .charts.history import history_chart
 from .charts.memory import memory_chart
 from .charts.steps import disk_chart, peaks_chart, times_chart
@@ -51,6 +52,7 @@ def page(content: Content) -> str:
             for segment, values in sizes.items()
             for value, count in sorted(values.items(), key=lambda item: -item[1])
         ],
+        most_rows=MOST_ROWS,
         has_cuts=bool(cuts(timeline.marks)),
         memory_budget=Ceiling(held_peak, timeline_run.budget_bytes).label,
         peaks_budget=Ceiling(step_peak, run.budget_bytes).label,

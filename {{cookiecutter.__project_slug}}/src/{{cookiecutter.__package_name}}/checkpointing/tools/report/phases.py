@@ -15,7 +15,8 @@ _ENDS = {"part", "end", "cut"}  # marks after which a part runs no more
 class Phase:
     """A stretch of a run, in seconds after its start.
 
-    `kind` is part (the lives of a segment's processes), step, or commit; `name` is the step's.
+    `kind` is part (the lives of a segment's processes), step, or commit; `name` is the step's. Of
+    several phases that are drawn as one the kind is several, and the name says which.
     """
 
     kind: str
@@ -67,13 +68,37 @@ def cuts(marks: Sequence[Mark]) -> tuple[Cut, ...]:
     return tuple(ordered)
 
 
+def joined(phases: Sequence[Phase], least: float) -> tuple[Phase, ...]:
+    """Phases to draw, where those that follow each other and last less than `least` seconds are
+    one, up to that length: a long run has more of them than a picture has room for.
+    """
+    drawn: list[list[Phase]] = []
+    for phase in phases:
+        last = drawn[-1] if drawn else []
+        is_small = phase.end - phase.start < least
+        if is_small and last and phase.end - last[0].start < 2 * least:
+            last.append(phase)
+        else:
+            drawn.append([phase])
+    return tuple(_as_one(group) for group in drawn)
+
+
+def _as_one(group: Sequence[Phase]) -> Phase:
+    first, last = group[0], group[-1]
+    if len(group) == 1:
+        return first
+    ends = [phase.name or phase.segment for phase in (first, last)]
+    return replace(first, kind="several", name=f"{ends[0]} … {ends[1]}", end=last.end)
+
+
 def _phases(marks: Sequence[Mark], end: float, begins: set[str], ends: set[str]) -> Iterator[Phase]:
     last = max([end, *(mark.seconds for mark in marks)])
-    for number, mark in enumerate(marks):
+    ended: dict[str, float] = {}  # by segment, for several may be at work at once
+    until: list[float] = []
+    for mark in reversed(marks):
+        until.append(ended.get(mark.segment, last))
+        if mark.kind in ends:
+            ended[mark.segment] = mark.seconds
+    for mark, over in zip(marks, reversed(until), strict=True):
         if mark.kind in begins:
-            until = (
-                later.seconds
-                for later in marks[number + 1 :]
-                if later.kind in ends and later.segment == mark.segment
-            )
-            yield Phase(mark.kind, mark.segment, mark.name, mark.seconds, next(until, last))
+            yield Phase(mark.kind, mark.segment, mark.name, mark.seconds, over)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from heapq import nlargest
 
 from ...graph.graph import Graph
 from .facts import Measured, disk_bytes, value_bytes
+
+_MOST_NAMES = 20  # of the values that are live at a checkpoint; the table of values has all
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,13 @@ class Checkpoint:
     live: tuple[Life, ...]
 
     @property
+    def live_names(self) -> str:
+        """The names of the live values, as many as one reads."""
+        names = [life.value for life in self.live[:_MOST_NAMES]]
+        more = len(self.live) - len(names)
+        return ", ".join(names) + (f" and {more:,} more" if more else "") or "nothing"
+
+    @property
     def live_bytes(self) -> int | None:
         """The size on disk of the live values; None if the size of any is unknown.
 
@@ -69,27 +81,57 @@ class ValueGraph:
     lives: tuple[Life, ...]
     checkpoints: tuple[Checkpoint, ...]
 
+    @cached_property
+    def _before(self) -> list[int]:
+        return [point.before for point in self.checkpoints]
+
+    def is_kept(self, life: Life) -> bool:
+        """Whether a value is kept on disk: as an output, or as it crosses a checkpoint."""
+        place = bisect_right(self._before, life.made)
+        return life.is_output or (place < len(self._before) and life.crosses(self._before[place]))
+
+    def largest(self, most: int) -> tuple[Life, ...]:
+        """So many values in the order of their steps: those that are kept and large come first."""
+        if len(self.lives) <= most:
+            return self.lives
+
+        def weight(life: Life) -> tuple[bool, int, int, int]:
+            return self.is_kept(life), life.bytes_on_disk, life.bytes or 0, life.last - life.made
+
+        return tuple(sorted(nlargest(most, self.lives, key=weight), key=lambda life: life.made))
+
 
 def value_graph(graph: Graph, segments: Sequence[Measured]) -> ValueGraph:
     """The graph as the code is now, with sizes and cuts as they were measured."""
     lives = _lives(graph, segments)
     spans = {segment.name: graph.span(segment) for segment in graph.segments}
     names = [step.name for step in graph.steps]
+    numbers = {name: number for number, name in enumerate(names)}
     places = {(span.stop, name): "" for name, span in spans.items()}
     for segment in segments:
         for cut in segment.facts.cuts:
-            if cut.before in names:
-                places.setdefault((names.index(cut.before), segment.name), cut.why or "cut")
-    checkpoints = (
-        Checkpoint(before, name, why, tuple(life for life in lives if life.crosses(before)))
-        for (before, name), why in sorted(places.items())
-    )
+            if cut.before in numbers:
+                places.setdefault((numbers[cut.before], segment.name), cut.why or "cut")
+    checkpoints = _checkpoints(lives, sorted(places.items()))
     return ValueGraph(
         segments=tuple((name, span.start, span.stop) for name, span in spans.items()),
         steps=tuple(names),
         lives=lives,
         checkpoints=tuple(point for point in checkpoints if 0 < point.before < len(names)),
     )
+
+
+def _checkpoints(
+    lives: Sequence[Life], places: Sequence[tuple[tuple[int, str], str]]
+) -> Iterator[Checkpoint]:
+    """The checkpoints at some places, each with the values that are live there."""
+    live: list[Life] = []
+    reached = 0
+    for (before, name), why in places:
+        live += lives[reached:before]
+        reached = before
+        live = [life for life in live if life.crosses(before)]
+        yield Checkpoint(before, name, why, tuple(live))
 
 
 def _lives(graph: Graph, segments: Sequence[Measured]) -> tuple[Life, ...]:

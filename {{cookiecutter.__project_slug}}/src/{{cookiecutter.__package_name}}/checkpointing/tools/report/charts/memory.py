@@ -10,13 +10,14 @@ from markupsafe import Markup
 from ....base.units import duration, share, size
 from ....run.record import RunRecord
 from ....run.timeline import Peaks
-from ..phases import Cut, Phase, cuts, segments, steps
+from ..phases import Cut, Phase, cuts, joined, segments, steps
 from ..runs import MemoryOverTime
 from .svg import MARGIN, TOOLTIP, Ceiling, Layers, chart, figure, fitted, held_axis, seconds_axis
 
 _HEIGHT = 320
 _LINE = 18  # pixels that a line of names above the plot takes
 _TOP = 2 * _LINE + 20
+_NARROW = 3  # pixels below which what follows each other is drawn as one
 
 
 def memory_chart(timeline: MemoryOverTime, run: RunRecord) -> Markup:
@@ -58,7 +59,8 @@ def _y(ceiling: Ceiling, width: int) -> alt.Y:
 
 def _strips(timeline: MemoryOverTime, end: float, width: int) -> Layers:
     """Two lines above the plot: the segments, and their steps. Every second segment is tinted."""
-    spans = segments(timeline.marks, end)
+    least = _NARROW * end / (width - MARGIN)
+    spans = joined(segments(timeline.marks, end), least)
     tints = [_fact(span, number % 2) for number, span in enumerate(spans)]
     x, x2 = alt.X("at:Q"), alt.X2("until:Q")
     tinted = chart([tint for tint in tints if tint["odd"]]).encode(x=x, x2=x2)
@@ -66,7 +68,7 @@ def _strips(timeline: MemoryOverTime, end: float, width: int) -> Layers:
     return [
         below.encode(y=alt.value(0), y2=alt.value(_HEIGHT)),
         *_strip(spans, 0, "var(--part)", end, width),
-        *_strip(steps(timeline.marks, end), _LINE, "var(--step)", end, width),
+        *_strip(joined(steps(timeline.marks, end), least), _LINE, "var(--step)", end, width),
     ]
 
 

@@ -10,31 +10,35 @@ from markupsafe import Markup
 from ....base.units import duration, share, size
 from ..facts import Measured, Row
 from .bars import ROW, Bar, Block, bars, line
+from .few import highest
 from .svg import Ceiling, Layers, bytes_axis, figure, seconds_axis
+
+MOST_BLOCKS = 20  # of a bar; what is left is the last one
 
 
 def peaks_chart(rows: Sequence[Row], budget: int) -> Markup:
     """The peak of each step: what was resident when it began, and what it added."""
     ceiling = Ceiling(max(row.peak_bytes for row in rows), budget)
-    shown = _under_segments(rows, lambda row: _peak(row, budget))
+    drawn = highest(rows, lambda row: row.peak_bytes)
+    shown = _under_segments(drawn, lambda row: _peak(row, budget))
 
     def layers(width: int) -> Layers:
         over = [line(budget, "var(--budget)", ceiling.label)] if ceiling.shows_budget else []
         return bars(shown, bytes_axis(width), ceiling.bytes, width, over)
 
-    highest = max(rows, key=lambda row: row.peak_bytes)
+    most = max(rows, key=lambda row: row.peak_bytes)
     return figure(
         layers,
         len(shown) * ROW,
         f"Peaks of {len(rows)} steps and commits; the highest is "
-        f"{highest.label} of {highest.segment} with "
-        f"{size(highest.peak_bytes)}, {share(highest.peak_bytes, budget)} of the budget.",
+        f"{most.label} of {most.segment} with "
+        f"{size(most.peak_bytes)}, {share(most.peak_bytes, budget)} of the budget.",
     )
 
 
 def times_chart(rows: Sequence[Row]) -> Markup:
     """The time of each step: reading, computing, writing."""
-    shown = _under_segments(rows, _time)
+    shown = _under_segments(highest(rows, lambda row: row.seconds), _time)
     longest = max(rows, key=lambda row: row.seconds)
     return figure(
         lambda width: bars(shown, seconds_axis(width), longest.seconds, width),
@@ -47,13 +51,14 @@ def times_chart(rows: Sequence[Row]) -> Markup:
 
 def disk_chart(segments: Sequence[Measured], kept: Mapping[str, Mapping[str, int]]) -> Markup:
     """The bytes that each segment wrote, by value where that is known (`kept`)."""
-    shown = [_written(segment, kept.get(segment.name, {})) for segment in segments]
+    drawn = highest(segments, lambda segment: segment.facts.bytes_written)
+    shown = [_written(segment, kept.get(segment.name, {})) for segment in drawn]
     most = max(segment.facts.bytes_written for segment in segments)
     return figure(
         lambda width: bars(shown, bytes_axis(width), most, width),
         len(shown) * ROW,
         "Bytes written by each segment: "
-        + ", ".join(f"{s.name} {size(s.facts.bytes_written)}" for s in segments),
+        + ", ".join(f"{s.name} {size(s.facts.bytes_written)}" for s in drawn),
     )
 
 
@@ -100,6 +105,8 @@ def _time(row: Row) -> Bar:
 def _written(segment: Measured, kept: Mapping[str, int]) -> Bar:
     total = segment.facts.bytes_written
     parts = sorted(kept.items(), key=lambda item: -item[1]) or [("everything", total)]
+    if others := parts[MOST_BLOCKS:]:
+        parts = [*parts[:MOST_BLOCKS], (f"{len(others)} others", sum(n for _, n in others))]
     ends = [*accumulate(count for _, count in parts)]
     blocks = (
         Block("var(--write)", end - count, end, f"{segment.name}, {value}: {size(count)}", value)

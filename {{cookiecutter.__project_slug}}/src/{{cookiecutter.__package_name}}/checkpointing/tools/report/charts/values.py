@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -10,14 +11,20 @@ from markupsafe import Markup
 from ....base.units import size
 from ..values import Checkpoint, Life, ValueGraph
 from .bars import ROW
+from .few import MOST_ROWS, spaced, thinned
 from .svg import TOOLTIP, Layers, chart, figure, fitted, names_width, rows_axis
 
+_NARROW = 3  # pixels below which lines would run into one
 _TOP = 2  # rows above the values: the segments, and what is live at their ends
 
 
 def values_chart(graph: ValueGraph) -> Markup:
-    """One row a value, one column a step; a bar spans the steps in which the value is needed."""
-    names = ["segment", "live at its end", *(life.value for life in graph.lives)]
+    """One row a value, one column a step; a bar spans the steps in which the value is needed.
+
+    Of many values, those that take the most on disk.
+    """
+    lives = graph.largest(MOST_ROWS)
+    names = ["segment", "live at its end", *(life.value for life in lives)]
     count = len(graph.steps)
 
     def layers(width: int) -> Layers:
@@ -25,12 +32,12 @@ def values_chart(graph: ValueGraph) -> Markup:
         y = rows_axis(width, names, range(_TOP))
         return [
             *_segments(graph, y, per_step),
-            *_lives(graph, y, count),
-            *_uses(graph, y),
+            *_lives(graph, lives, y),
+            *_uses(graph, lives, y),
             *_checkpoints(graph, y, per_step),
         ]
 
-    kept = sum(_is_kept(life, graph) for life in graph.lives)
+    kept = sum(map(graph.is_kept, graph.lives))
     return figure(
         layers,
         len(names) * ROW,
@@ -54,7 +61,9 @@ def _segments(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
             "name": fitted(name, (stop - start) * per_step),
             "odd": number % 2,
         }
-        for number, (name, start, stop) in enumerate(graph.segments)
+        for number, (name, start, stop) in enumerate(
+            spaced(graph.segments, lambda segment: segment[1] * per_step, _NARROW)
+        )
     ]
     tinted = chart([fact for fact in facts if fact["odd"]]).mark_rect(
         color="var(--tint)", aria=False
@@ -69,37 +78,38 @@ def _segments(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
     ]
 
 
-def _lives(graph: ValueGraph, y: alt.Y, count: int) -> Layers:
+def _lives(graph: ValueGraph, lives: Sequence[Life], y: alt.Y) -> Layers:
     facts = [
         {
-            "row": life.made + _TOP,
+            "row": row,
             "at": life.made,
             "until": life.last + 1,
-            "color": "var(--kept)" if _is_kept(life, graph) else "var(--passing)",
+            "color": "var(--kept)" if graph.is_kept(life) else "var(--passing)",
             "tooltip": _life_tooltip(life, graph),
         }
-        for life in graph.lives
+        for row, life in enumerate(lives, _TOP)
         if not life.is_sink
     ]
+    x = _x(len(graph.steps))
     color = alt.Color("color:N", scale=None, legend=None)
     bar = chart(facts).mark_bar(cornerRadius=2)
-    return [bar.encode(x=_x(count), x2=alt.X2("until:Q"), y=y, color=color, description=TOOLTIP)]
+    return [bar.encode(x=x, x2=alt.X2("until:Q"), y=y, color=color, description=TOOLTIP)]
 
 
-def _uses(graph: ValueGraph, y: alt.Y) -> Layers:
+def _uses(graph: ValueGraph, lives: Sequence[Life], y: alt.Y) -> Layers:
     """A ring where a value is made, a point where it is read."""
     made = [
-        {"row": life.made + _TOP, "at": life.made + 0.5, "tooltip": f"{life.value} runs here"}
-        for life in graph.lives
+        {"row": row, "at": life.made + 0.5, "tooltip": f"{life.value} runs here"}
+        for row, life in enumerate(lives, _TOP)
     ]
     read = [
         {
-            "row": life.made + _TOP,
+            "row": row,
             "at": reader + 0.5,
             "tooltip": f"{graph.steps[reader]} reads {life.value}",
         }
-        for life in graph.lives
-        for reader in life.readers
+        for row, life in enumerate(lives, _TOP)
+        for reader in thinned(life.readers, MOST_ROWS)
     ]
     ring = chart(made).mark_point(color="var(--ink)", fill="var(--paper)", size=34, opacity=1)
     point = chart(read).mark_point(color="var(--ink)", fill="var(--ink)", size=22, opacity=1)
@@ -113,7 +123,7 @@ def _uses(graph: ValueGraph, y: alt.Y) -> Layers:
 def _checkpoints(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
     facts: list[dict[str, Any]] = []
     free = 0.0  # where the last label ended, in steps
-    for point in graph.checkpoints:
+    for point in spaced(graph.checkpoints, lambda point: point.before * per_step, _NARROW):
         label = "–" if point.live_bytes is None else size(point.live_bytes)
         reach = (len(label) * 6.5 + 8) / per_step
         has_room = not point.why and point.before - reach >= free
@@ -132,17 +142,18 @@ def _checkpoints(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
     if not facts:
         return []
     color = alt.Color("color:N", scale=None, legend=None)
+    kinds = {(fact["top"], tuple(fact["dash"])) for fact in facts}
     rules = [
-        chart([fact])
-        .mark_rule(strokeWidth=1.5, strokeDash=fact["dash"])
+        chart([fact for fact in facts if (fact["top"], tuple(fact["dash"])) == (top, dash)])
+        .mark_rule(strokeWidth=1.5, strokeDash=[*dash])
         .encode(
             x=alt.X("at:Q"),
-            y=alt.value(fact["top"]),
+            y=alt.value(top),
             y2=alt.value("height"),
             color=color,
             description=TOOLTIP,
         )
-        for fact in facts
+        for top, dash in sorted(kinds)
     ]
     label = chart(facts).mark_text(align="right", dx=-4, fontSize=11)
     return [*rules, label.encode(x=alt.X("at:Q"), y=y, text="label:N")]
@@ -150,14 +161,9 @@ def _checkpoints(graph: ValueGraph, y: alt.Y, per_step: float) -> Layers:
 
 def _checkpoint_tooltip(point: Checkpoint, graph: ValueGraph) -> str:
     """A checkpoint in words."""
-    live = ", ".join(life.value for life in point.live) or "nothing"
     sizes = "" if point.live_bytes is None else f" ({size(point.live_bytes)} on disk)"
     event = f"cut ({point.why})" if point.why else f"{point.segment} ends"
-    return f"{event} before {graph.steps[point.before]}; live: {live}{sizes}"
-
-
-def _is_kept(life: Life, graph: ValueGraph) -> bool:
-    return life.is_output or any(life.crosses(point.before) for point in graph.checkpoints)
+    return f"{event} before {graph.steps[point.before]}; live: {point.live_names}{sizes}"
 
 
 def _life_tooltip(life: Life, graph: ValueGraph) -> str:

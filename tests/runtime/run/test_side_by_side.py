@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import Any
 
 import pytest
 
@@ -90,7 +89,9 @@ def test_what_was_never_measured_runs_one_by_one(project: Project) -> None:
 def test_when_one_fails_the_other_goes_on_to_its_end_and_is_reused(halves: Project) -> None:
     module = halves.package / "segments" / "s01_left.py"
     good = module.read_text()
-    module.write_text(good.replace("    deadline", "    if meet: raise ValueError('no left')\n    deadline"))
+    module.write_text(
+        good.replace("    deadline", "    if meet: raise ValueError('no left')\n    deadline")
+    )
     process = halves.start("run", "--json", "--set", "meet=yes", "--budget", "2GB", "--jobs", "2")
     out, told = process.communicate(timeout=120)
     record = json.loads(out)

@@ -24,7 +24,7 @@ from .commit import Commit
 from .folders import bytes_in, folders_in, own_folders
 from .hashed import Hashed, is_sound, restamped
 from .known import KNOWN, Known, Summary
-from .locks import acquired
+from .locks import WorkerLocks, acquired
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, read_manifest
 from .sweeping import Cleared, discard, ours_in, sweep_temporaries
 from .usage import Usage
@@ -36,14 +36,13 @@ FILES = (RUN_NOTE, HASHES, SEEN, KNOWN)
 """Files of ours beside the checkpoints, but for the mark and the locks."""
 
 _GLANCE_SECONDS = 0.2  # `is_in_use` of another process has a lock for less
-_WORKER_SECONDS = 10.0  # an orphaned worker ends within milliseconds of its parent
 
 
 class Damaged(Exception):
     """A value's file is not what was committed."""
 
 
-class Store:
+class Store(WorkerLocks):
     """The checkpoints of one pipeline.
 
     Not safe without `lock`, for code that writes or removes; and nothing here checks who owns the
@@ -59,7 +58,7 @@ class Store:
     """What came to a URL and from there, since this object was made."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self._usage = Usage(folder)
         self._known = Known(folder)
         self._hashed = Hashed()
@@ -92,13 +91,13 @@ class Store:
                 replace_text(self.folder / RUN_NOTE, json.dumps(note))
             with self.worker_lock():
                 pass
-            self._end_beside()
+            self.end_beside()
             self._may_write = True
             try:
                 yield
             finally:
                 with contextlib.suppress(StorageError, Locked):
-                    self._end_beside()
+                    self.end_beside()
         finally:
             self._may_write = False
             if not to_remove:
@@ -108,24 +107,9 @@ class Store:
     def refresh(self) -> None:
         """See what others have made; a reader does this first. Raises StorageError."""
 
-    @contextlib.contextmanager
-    def worker_lock(self, beside: str = "") -> Iterator[None]:
-        """A worker holds it while it can commit. Raises Locked when an earlier one does not end.
-
-        Args:
-            beside: the segment, if workers of other segments may be at work, too.
-        """
-        lock = acquired(self.worker_lock_file(beside), _WORKER_SECONDS)
-        if lock is None:
-            raise Locked("a worker from an earlier run is still alive; kill it and try again")
-        try:
-            yield
-        finally:
-            lock.release()
-
     def is_in_use(self) -> bool:
         """Whether a run is at work, or the worker that a killed one has left."""
-        for file in (self._run_lock_file, self.worker_lock_file(), *self._beside_files()):
+        for file in (self._run_lock_file, self.worker_lock_file(), *self.beside_files()):
             if not file.is_file():
                 continue
             lock = acquired(file, 0)
@@ -137,20 +121,6 @@ class Store:
     @property
     def _run_lock_file(self) -> Path:
         return self.folder / "run.lock"
-
-    def worker_lock_file(self, beside: str = "") -> Path:
-        """The file of `worker_lock`."""
-        """The file that a worker holds open, and locked, while it can commit."""
-        return self.folder / (f"worker.{beside}.lock" if beside else "worker.lock")
-
-    def _end_beside(self) -> None:
-        """Wait for the end of workers that were at work at once, and remove their locks."""
-        for file in self._beside_files():
-            with self.worker_lock(file.name.split(".")[1]), storage_errors("Removing a lock", file):
-                file.unlink(missing_ok=True)
-
-    def _beside_files(self) -> list[Path]:
-        return sorted(self.folder.glob("worker.*.lock"))
 
     def path(self, segment: str, key: str) -> Path:
         """The folder of one checkpoint."""

@@ -155,8 +155,8 @@ class Graph:
         other._values = dict(self._values)
         other._values |= {self.steps[number].name: () for number in other.skipped}
         other._last_use, other._last_take = dict(self._last_use), dict(self._last_take)
-        skipped = (self._values[self.steps[number].name] for number in other.skipped)
-        other._note_uses({parameter.source for values in skipped for parameter in values})
+        unread = (self._values[self.steps[number].name] for number in other.skipped)
+        other._note_uses({parameter.source for values in unread for parameter in values})
         return other
 
     def alone(self, segment: Segment) -> Graph:
@@ -227,6 +227,7 @@ class Graph:
         It makes no difference which steps run, so a value has the same file however a run is cut.
         """
         return self._columns.get(name, self._columns[value_of(name)])
+
     def crossed(self, value: str) -> range:
         """The steps before which a cut keeps a value, or an item of it, as `kept` says."""
         start = self._made[value] + 1

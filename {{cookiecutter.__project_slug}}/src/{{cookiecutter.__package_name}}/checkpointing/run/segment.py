@@ -274,9 +274,8 @@ class SegmentRun:
         A part that could not write its values is cut before its last step. None if no cut helps:
         the step was the part's first, or none had started.
         """
-        names = [step.name for step in self.graph.steps]
         last = watch.step or (watch.ended[-1] if watch.writing and watch.ended else None)
-        number = part.start if last is None else names.index(last)
+        number = part.start if last is None else self.graph.number(last)
         return number if number > part.start else None
 
     def _cut_again(self, cut: int, exceeded: Exceeded, working: Manifest | None) -> None:

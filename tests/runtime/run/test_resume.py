@@ -201,3 +201,25 @@ def test_the_steps_before_one_whose_place_or_input_is_wrong_are_kept(project: Pr
     assert project.run()["exit_code"] == 0
     assert project.executed() == ["counted"]
     assert project.strays() == []
+
+
+def test_a_long_segment_keeps_what_is_live_now_and_then(project: Project) -> None:
+    """Each step takes longer than `checkpoint_every`, so a part ends after each of them."""
+    steps = [
+        f"@step\ndef v{n}({f'v{n - 1}: int' if n else ''}) -> int:\n    ran('v{n}')\n    return {n}\n"
+        for n in range(5)
+    ]
+    steps[4] = steps[4].replace(
+        "    return", "    if Path('die').exists(): os.kill(os.getpid(), 9)\n    return"
+    )
+    project.segments(s01="import os\n\n" + "\n\n".join(steps))
+    with (project.folder / "memory_budget.toml").open("a") as file:
+        file.write('\n[segment]\ncheckpoint_every = "0.001 s"\n')
+    project.write("die", "")
+    record = project.run()
+    assert record["exit_code"] != 0
+    assert {cut["why"] for cut in record["segments"][0]["cuts"]} == {"after 0.00 s"}
+    project.executed()
+    (project.folder / "die").unlink()
+    assert project.run()["exit_code"] == 0
+    assert project.executed() == ["v4"]

@@ -83,6 +83,9 @@ class Segments(_Table):
     headroom: Headroom = 0.2
     """The share of the budget that the planner leaves free; the watchdog enforces all of it."""
 
+    checkpoint_every: Seconds | None = None
+    """After so long a part ends with its step, so that a kill repeats no more than that."""
+
 
 class Checkpoints(_Table):
     """Where checkpoints are stored, in which format, and how many stay."""

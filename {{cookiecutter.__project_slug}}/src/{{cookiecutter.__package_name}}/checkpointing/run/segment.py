@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..base.errors import CheckpointingError, StorageError
+from ..base.units import duration
 from ..codecs.several import value_of
 from ..disk.manifest import MANIFEST, PARTIAL, Manifest, read_manifest
 from ..disk.store import Damaged
@@ -27,6 +28,7 @@ from ..worker.messages import DamageFound, Next, Order, PartCommitted, PartFaile
 from . import verdicts
 from .adopting import Adopting
 from .allotting import Allotting
+from .cuts import HANDED_OVER, planned_cuts
 from .damage import note_damage
 from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
 from .job import Job
@@ -134,19 +136,7 @@ class SegmentRun:
         verdicts.require_fit(
             planned, self.forecast, self.segment, self.job.identity, self.job.budget
         )
-        sinks = {number for number in self.left if self.graph.steps[number].is_sink}
-        each = {number for number in self.left if self.graph.steps[number].each}
-        for cut in planned.cuts:
-            if (start := min((n for n in self.left if n >= cut), default=None)) is None:
-                continue
-            if cut - 1 in sinks:
-                self.cuts[start] = "after a sink"
-            elif start in sinks:
-                self.cuts[start] = "before a sink"
-            elif start in each or cut - 1 in each:
-                self.cuts[start] = "before its items" if start in each else "after all items"
-            else:
-                self.cuts[start] = "after what runs each time" if cut in behind else "planned"
+        self.cuts |= planned_cuts(planned.cuts, self.graph, self.left, behind)
 
     def _run_part(self, part: range, before: Manifest | None) -> Manifest | None:
         """Run one part, and return what the segment then has on disk.
@@ -311,7 +301,7 @@ class SegmentRun:
             rise = self.forecast.rise(self.graph.steps[ended], (), watch.largest_rise)
             fits = grant.widen(message.held_bytes + rise)
             if not fits:
-                self.cuts[ended] = "handed over"
+                self.cuts[ended] = HANDED_OVER
             return Next.HAND_OVER if fits else Next.COMMIT
         number = min((n for n in self.left if n > ended and n in part), default=None)
         if number is None:
@@ -320,7 +310,11 @@ class SegmentRun:
         unloaded = set(self.graph.loaded(part)) - watch.live.keys()
         rise = self.forecast.rise(step, unloaded, watch.largest_rise)
         if not grant.widen(message.held_bytes + rise):
-            self.cuts[number] = "handed over"
+            self.cuts[number] = HANDED_OVER
+            return Next.COMMIT
+        every = self.settings.memory.segment.checkpoint_every
+        if every is not None and watch.seconds >= every:
+            self.cuts[number] = f"after {duration(every)}"
             return Next.COMMIT
         # Nothing is taken from other runs in order to lend.
         has_room = message.held_bytes + rise + message.lent_bytes <= grant.bytes

@@ -58,7 +58,8 @@ class PartWatch:
         self._together: StepRecord | None = None
         self._began = StepStarted("", {})
         self._loaded = self._beside = 0
-        self._started = time.monotonic() - record.seconds
+        self._began_at = time.monotonic()
+        self._started = self._began_at - record.seconds
         self._baseline = self._parent = 0
         self._measures: dict[str, StepMeasure] = {}
         self._loads: dict[str, int] = {}
@@ -73,6 +74,11 @@ class PartWatch:
         self.held = 0
         self.committing = False
         self.raised: PartFailed | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long ago the part began."""
+        return time.monotonic() - self._began_at
 
     @property
     def loaded(self) -> set[str]:

@@ -47,5 +47,5 @@ class Job:
     company: Company
     log: Path
 
-    is_beside: bool = False
-    """Whether other segments may be at work, too."""
+    at_once: int = 1
+    """How many segments may be at work at once, this one included."""

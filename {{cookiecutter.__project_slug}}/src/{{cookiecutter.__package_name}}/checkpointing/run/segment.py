@@ -379,7 +379,7 @@ class SegmentRun:
             number_of_part=self.record.parts + 1,
             spark=bound.settings.spark,
             keep_all=checkpoints.keep_all,
-            beside=self.segment.name if job.is_beside else "",
+            at_once=job.at_once,
         )
 
     def _sources(self, taken: str, before: Manifest | None) -> dict[str, Source]:

@@ -102,7 +102,8 @@ class _SideBySide:
                 run.bring(ready[0])
             elif (work := run.begin(ready[0])) is not None:
                 job, self._records[job.segment.name] = work
-                crew.start(job.segment.name, partial(self._make, job))
+                at_once = min(self._most, len(crew.at_work) + len(ready))
+                crew.start(job.segment.name, partial(self._make, replace(job, at_once=at_once)))
 
     def _ready(self) -> Iterator[Segment]:
         """The segments that may begin now, in the order of the pipeline."""
@@ -129,7 +130,7 @@ class _SideBySide:
     def _make(self, job: Job) -> Manifest:
         """Run a segment in a thread. It has a log of its own: the lines of others are not its."""
         name = job.segment.name
-        job = replace(job, log=job.log.with_name(f"run.{name}.log"), is_beside=True)
+        job = replace(job, log=job.log.with_name(f"run.{name}.log"))
         return self._run.make(job, self._records[name], self._relay.of(name))
 
     def _take(self, done: Done[Manifest]) -> None:

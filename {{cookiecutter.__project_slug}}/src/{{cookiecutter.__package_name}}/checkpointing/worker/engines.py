@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+import pyarrow as pa
+
 from ..base.errors import CheckpointingError
 from ..base.files import remove, storage_errors
 from ..codecs import Room, codec_named, family_known
@@ -82,7 +84,7 @@ def prepare(step: Step, order: Order, commit: Commit, gauge: Gauge) -> None:
         max(free, _LEAST_BYTES),
         order.step_spill,
         commit.room // len(engines),
-        usable_cores(),
+        max(1, usable_cores() // order.at_once),
         part=f"{order.pipeline}/{order.segment.name} part {order.number_of_part}",
         lasting=order.part_spill,
         folder=commit.folder,
@@ -156,6 +158,15 @@ def close(steps: Iterable[Step]) -> None:
                 end()
         except Exception:
             traceback.print_exc()
+
+
+def share_cores(at_once: int) -> None:
+    """Have the threads of Arrow leave cores to other segments that are at work, too.
+
+    Those of numpy's linear algebra stay as they are: their number may change the last digits.
+    """
+    if at_once > 1:
+        pa.set_cpu_count(max(1, usable_cores() // at_once))
 
 
 def usable_cores() -> int:

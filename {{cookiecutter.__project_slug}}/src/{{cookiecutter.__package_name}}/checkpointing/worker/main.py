@@ -37,7 +37,7 @@ from ..graph.sources import Home, import_afresh, read_once
 from ..memory import meter
 from ..reuse.bound import describe
 from ..reuse.key import modules_behind
-from .engines import close, figures, meant
+from .engines import close, figures, meant, share_cores
 from .forks import children_end_here, children_go_without, close_file
 from .items import ItemPart
 from .masking import mask_streams
@@ -67,13 +67,15 @@ class Declared:
 def run_part(connection: Connection, order: Order) -> None:
     """Entry point of a worker: run the part and send events; the last says how the part ended."""
     answers = settle_in(connection, order.log, order.root, order.secrets)
+    share_cores(order.at_once)
     kind = ItemPart if order.items else Part
     part = kind(order, connection.send, ask=answers.get)
     try:
         store = Store(order.store)
-        lock = store.worker_lock_file(order.beside)
+        beside = order.segment.name if order.at_once > 1 else ""
+        lock = store.worker_lock_file(beside)
         children_go_without(lambda: close_file(lock))
-        with store.worker_lock(order.beside):
+        with store.worker_lock(beside):
             try:
                 ending = _ending(connection, part)
             finally:

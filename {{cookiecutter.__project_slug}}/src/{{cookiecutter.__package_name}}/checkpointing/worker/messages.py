@@ -67,7 +67,7 @@ class Order:
         columns: of each table whose readers name their columns, these columns together.
         keep_all: whether values stay on disk that no later part reads.
         company: the file that names the workers of the run that are at work at once.
-        beside: the name of the segment, if workers of others may be at work, too.
+        at_once: how many segments may be at work at once; they share the cores.
     """
 
     root: Path
@@ -104,7 +104,7 @@ class Order:
     as_files: dict[str, int]
     columns: dict[str, tuple[str, ...]]
     number_of_part: int = 1
-    beside: str = ""
+    at_once: int = 1
     spark: Spark | None = None
     keep_all: bool = False
 

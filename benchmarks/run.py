@@ -18,6 +18,7 @@ import planner
 import sample
 import seed20
 import shared_storage
+import side_by_side
 import streaming
 import tpch
 import watching
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "each": each.run,
     "wide": wide.run,
     "shared_storage": shared_storage.run,
+    "side_by_side": side_by_side.run,
     "watching": watching.run,
     "engines": engines.run,
     "streaming": streaming.run,

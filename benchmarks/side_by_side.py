@@ -1,0 +1,129 @@
+"""side_by_side: two halves of seed20 that do not depend on each other, at once under one budget."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pandas as pd
+import seed20_frames
+from measure import Bench, Row, Watched, in_turns, ratios, seconds_of, show_bytes, show_ratio
+from measure import show_seconds, spread
+from project import Project, write_project
+from seed20 import bits
+
+NAME = "side_by_side"
+HALVES = {"left": range(1, 11), "right": range(11, 21)}
+BOTH = 0.7
+"""What both at once may take of the time of one after the other."""
+
+NO_SLOWER = 1.1
+_FRAME = """
+
+@step
+def frame_{number}(rows: int) -> pd.DataFrame:
+    return frame({number}, rows)
+"""
+_HALF = """
+
+@step
+def {name}({parameters}) -> pd.DataFrame:
+    return summary([{frames}])
+"""
+_HEADER = """\
+import pandas as pd
+
+from ..checkpointing import step
+from ..frames import frame, summary
+"""
+_WHOLE = """\
+import pandas as pd
+
+from ..checkpointing import step
+
+
+@step
+def result(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([left, right], ignore_index=True)
+"""
+
+
+def run(bench: Bench) -> list[Row]:
+    """Run both halves one by one and at once, with a budget for both and one for one of them."""
+    frame_bytes = (20 if bench.quick else 60) * 10**6
+    project = _project(bench, frame_bytes // seed20_frames.ROW_BYTES)
+    for _ in range(2):  # the first run measures
+        alone = _run(project, 1)
+    peak = max(segment["peak_bytes"] for segment in json.loads(alone.out)["segments"])
+    for_both, for_one = round(2.6 * peak), round(1.3 * peak)
+    one_by_one = project.folder / "result.parquet"
+    expected = bits(pd.read_parquet(one_by_one))
+    found = in_turns(
+        1 if bench.quick else 5,
+        serial=lambda: _run(project, 1, for_both),
+        at_once=lambda: _run(project, 2, for_both),
+        serial_in_one=lambda: _run(project, 1, for_one),
+        at_once_in_one=lambda: _run(project, 2, for_one),
+    )
+    same = bits(pd.read_parquet(one_by_one)) == expected
+    return [
+        _row("a budget for both", found["at_once"], found["serial"], BOTH),
+        _row("a budget for one", found["at_once_in_one"], found["serial_in_one"], NO_SLOWER),
+        _row_of_peak("a budget for both", found["at_once"], for_both),
+        _row_of_peak("a budget for one", found["at_once_in_one"], for_one),
+        Row(
+            NAME,
+            "result",
+            "the same" if same else "different",
+            "one by one",
+            target="every bit the same",
+            met=same,
+        ),
+    ]
+
+
+def _row(figure: str, found: list[Watched], serial: list[Watched], target: float) -> Row:
+    ratio = ratios(seconds_of(found), seconds_of(serial))
+    return Row(
+        NAME,
+        f"two halves, {figure}",
+        show_seconds(spread(seconds_of(found))),
+        f"one by one {show_seconds(spread(seconds_of(serial)))}",
+        show_ratio(ratio),
+        f"≤ {target}",
+        ratio.median <= target,
+    )
+
+
+def _row_of_peak(figure: str, found: list[Watched], budget: int) -> Row:
+    peak = max(each.peak_bytes for each in found)
+    return Row(
+        NAME,
+        f"the highest peak, {figure}",
+        show_bytes(peak),
+        f"budget {show_bytes(budget)}",
+        f"{peak / budget:.2f}",
+        "≤ 1",
+        peak <= budget,
+    )
+
+
+def _run(project: Project, jobs: int, budget: int | None = None) -> Watched:
+    limit = () if budget is None else ("--budget", str(budget))
+    return project.command("run", "--fresh", "--json", "--jobs", str(jobs), *limit).expected()
+
+
+def _project(bench: Bench, rows: int) -> Project:
+    segments = {}
+    for name, numbers in HALVES.items():
+        parameters = ", ".join(f"frame_{number}: pd.DataFrame" for number in numbers)
+        frames = ", ".join(f"frame_{number}" for number in numbers)
+        segments[f"s_{name}"] = (
+            _HEADER
+            + "".join(_FRAME.format(number=number) for number in numbers)
+            + _HALF.format(name=name, parameters=parameters, frames=frames)
+        )
+    wiring = f'[params]\nrows = {rows}\n\n[outputs]\nresult = "result.parquet"\n'
+    project = write_project(bench.folder / NAME, "halves", segments | {"s_whole": _WHOLE}, wiring)
+    shutil.copy(seed20_frames.__file__, project.folder / "src" / "halves" / "frames.py")
+    return project

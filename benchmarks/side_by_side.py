@@ -7,8 +7,18 @@ import shutil
 
 import pandas as pd
 import seed20_frames
-from measure import Bench, Row, Watched, in_turns, ratios, seconds_of, show_bytes, show_ratio
-from measure import show_seconds, spread
+from measure import (
+    Bench,
+    Row,
+    Watched,
+    in_turns,
+    ratios,
+    seconds_of,
+    show_bytes,
+    show_ratio,
+    show_seconds,
+    spread,
+)
 from project import Project, write_project
 from seed20 import bits
 

@@ -140,6 +140,11 @@ class Ledger:
             with held():
                 self._between_parts()
 
+    @property
+    def most(self) -> int:
+        """The most that the run may ever hold, in bytes."""
+        return self._budget.bytes
+
     def had_all(self) -> bool:
         """Whether no other run took anything of what this one could have had, since its grant."""
         return self._mine.holds >= self._budget.bytes or not self._had_company
@@ -291,6 +296,11 @@ class Grant:
             self._bytes = self._ledger.narrowed()
             self._stamp = stamp
         return self._bytes
+
+    @property
+    def most(self) -> int:
+        """The most that the limit may come to be."""
+        return self._ledger.most
 
     @property
     def is_all(self) -> bool:

@@ -2,11 +2,11 @@
 
 Where a control group of version 2 with the memory controller is ours to divide, each worker runs
 in a group of its own (`guard`), above whose limit the kernel lets it take no page. A group that is
-divided has no process of its own (cgroups(7), "no internal processes"), so what is in ours goes
-into a group beside those of the workers. That is done only if all of it belongs to the run: its
-processes, and those that have started it. It stays so, and the next run begins there.
+divided has no process of its own (cgroups(7), "no internal processes"), so what is in ours moves
+into a group beside those of the workers. It stays there, and the next run begins there.
 
-A group of systemd's is divided if systemd has delegated it, and has said so.
+Ours to divide is what this user may write to, but for a unit of systemd's that systemd has not
+delegated and said so: nobody else is to change these.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
-from . import meter, procfs
+from . import meter
 from .limits import BESIDE, own_group
 
 GROUPS = "checkpointing"
@@ -102,12 +100,8 @@ def _place(root: Path) -> _Place | _Refused:
         return _Refused(
             f"systemd has not delegated {folder}; `{_SCOPE}` starts a command in a group that is"
         )
-    members = _members(folder)
-    if not (folder / "cgroup.events").exists():
-        return _Place(folder)  # the group of the whole system may have processes of its own
-    if strangers := members - _family():
-        return _Refused(f"{folder} has other processes too, such as {_name(min(strangers))}")
-    return _Place(folder, members)
+    is_whole_system = not (folder / "cgroup.events").exists()  # it may have processes of its own
+    return _Place(folder, frozenset() if is_whole_system else _members(folder))
 
 
 def _divide(place: _Place) -> None:
@@ -131,19 +125,13 @@ def _undo(place: _Place) -> None:
 
 
 def _move(pid: int, folder: Path) -> None:
-    with suppress(OSError):  # it has ended, or may not be moved, as the next step shows
-        (folder / _PROCESSES).write_text(str(pid))
-
-
-def _family() -> set[int]:
-    """This process, those that have started it, and those that it has started."""
-    family, above = set(meter.process_tree(os.getpid())), os.getpid()
-    while (above := procfs.parent(above)) > 0:
-        family.add(above)
-    return family
+    if pid:
+        with suppress(OSError):  # it has ended, or may not be moved, as the next step shows
+            (folder / _PROCESSES).write_text(str(pid))
 
 
 def _members(folder: Path) -> frozenset[int]:
+    """The processes of a group; 0 is one that cannot be seen from here."""
     return frozenset(map(int, _words(folder / _PROCESSES)))
 
 
@@ -159,9 +147,3 @@ def _has(folder: Path, attribute: str) -> bool:
         return os.getxattr(folder, attribute) == b"1"
     except OSError:
         return False
-
-
-def _name(pid: int) -> str:
-    with suppress(psutil.Error, ValueError):
-        return f"process {pid} ({psutil.Process(pid).name()})"
-    return f"process {pid}"

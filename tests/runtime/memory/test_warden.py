@@ -92,9 +92,17 @@ def test_a_scope_that_systemd_has_not_delegated_is_left_alone(tmp_path: Path) ->
     found = warden(tmp_path)
 
     assert found.kind == "watchdog"
-    assert "systemd has not delegated" in found.why
+    assert "nobody has delegated" in found.why
     assert "systemd-run --user --scope --property=Delegate=yes" in found.why
     assert divided(tmp_path) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="what belongs to a user is the user's to divide")
+def test_root_divides_no_group_that_nobody_has_delegated(tmp_path: Path) -> None:
+    """Some other program manages it: that it may be written to says nothing."""
+    recorded(tmp_path, "/manager/job-7")
+
+    assert "nobody has delegated" in warden(tmp_path).why
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,12 @@ def oom_kills(root: Path = Path("/")) -> int:
     return _number(root / "proc/vmstat", "oom_kill") or 0
 
 
-def own_group(root: Path = Path("/")) -> Path | None:
-    """The folder of this process's control group of version 2; None if there is none."""
-    return next((folders[0] for version, folders in _groups(root) if version is _V2), None)
+def own_groups(root: Path = Path("/")) -> list[Path]:
+    """The folders of this process's control group of version 2 and of those above that are visible.
+
+    Its own comes first. Empty if there is none.
+    """
+    return next((folders for version, folders in _groups(root) if version is _V2), [])
 
 
 def _container(root: Path) -> Iterator[_Found]:

@@ -5,8 +5,9 @@ in a group of its own (`guard`), above whose limit the kernel lets it take no pa
 divided has no process of its own (cgroups(7), "no internal processes"), so what is in ours moves
 into a group beside those of the workers. It stays there, and the next run begins there.
 
-Ours to divide is what this user may write to, but for a unit of systemd's that systemd has not
-delegated and said so: nobody else is to change these.
+Ours to divide is what somebody has given us: a group that is marked as delegated, as systemd does;
+a container's own, the topmost that can be seen; and another that belongs to this user, unless it
+is a unit of systemd's without a mark, or the user is root, to whom all groups belong.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from . import meter
-from .limits import BESIDE, own_group
+from .limits import BESIDE, own_groups
 
 GROUPS = "checkpointing"
 """How the names of our groups begin."""
@@ -28,7 +29,7 @@ _PROCESSES = "cgroup.procs"
 _DIVIDED = "cgroup.subtree_control"
 _UNITS = (".scope", ".service", ".slice")
 _DELEGATED = ("user.delegate", "trusted.delegate")
-_SCOPE = "systemd-run --user --scope --property=Delegate=yes"
+_WAY = "`systemd-run --user --scope --property=Delegate=yes` starts a command in one that is"
 _TRIES = 5
 
 
@@ -84,24 +85,29 @@ def divided(root: Path = Path("/")) -> Path | None:
 
 
 def _place(root: Path) -> _Place | _Refused:
-    own = own_group(root) if meter.ON_LINUX else None
-    if own is None:
+    groups = own_groups(root) if meter.ON_LINUX else []
+    if not groups:
         return _Refused("this process is in no control group of version 2")
-    folder = own.parent if own.name == BESIDE else own
+    own, *above = groups
+    folder = above[0] if own.name == BESIDE and above else own
     if _MEMORY not in _words(folder / "cgroup.controllers"):
         return _Refused(f"{folder} has no memory controller of version 2")
     if not all(os.access(folder / name, os.W_OK) for name in (".", _PROCESSES, _DIVIDED)):
-        is_fixed = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
-        why = "is mounted read-only" if is_fixed else "is not this user's to divide"
-        return _Refused(f"{folder} {why}; `{_SCOPE}` starts a command in a group that is")
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            return _Refused(f"{folder} is mounted read-only, as in most containers")
+        return _Refused(f"{folder} is not this user's to divide; {_WAY}")
     if _MEMORY in _words(folder / _DIVIDED):
         return _Place(folder)
-    if folder.name.endswith(_UNITS) and not any(_has(folder, name) for name in _DELEGATED):
-        return _Refused(
-            f"systemd has not delegated {folder}; `{_SCOPE}` starts a command in a group that is"
-        )
+    if not (any(_has(folder, name) for name in _DELEGATED) or _is_given(folder, groups[-1])):
+        return _Refused(f"nobody has delegated {folder}; {_WAY}")
     is_whole_system = not (folder / "cgroup.events").exists()  # it may have processes of its own
     return _Place(folder, frozenset() if is_whole_system else _members(folder))
+
+
+def _is_given(folder: Path, topmost: Path) -> bool:
+    """Whether a group without a mark is ours all the same."""
+    is_own = os.geteuid() != 0 and not folder.name.endswith(_UNITS)
+    return folder == topmost or is_own
 
 
 def _divide(place: _Place) -> None:

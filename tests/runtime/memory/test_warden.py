@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from flight_delays.checkpointing.memory import meter
-from flight_delays.checkpointing.memory.guard import MARGIN, Guard
+from flight_delays.checkpointing.memory.guard import Guard, margin
 from flight_delays.checkpointing.memory.limits import BESIDE, oom_kills
 from flight_delays.checkpointing.memory.warden import divided, warden
 
 from ..builders import write
 
 MB = 10**6
+MARGIN = margin(500 * MB)
 SCOPE = "/user.slice/user-1000.slice/user@1000.service/app.slice/run-r7b1.scope"
 V2 = "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
 
@@ -176,6 +177,18 @@ def test_room_is_made_for_what_is_charged_and_not_held_once_it_is_close(guard: G
     write(guard.folder / "memory.current", str(430 * MB))
     guard.adjust()
     assert limit(guard) == 428 * MB + MARGIN
+
+
+def test_files_in_memory_get_room_for_as_much_again(guard: Guard) -> None:
+    write(guard.folder / "memory.stat", f"kernel 0\nshmem {200 * MB}\n")
+    write(guard.folder / "memory.current", str(430 * MB))
+    guard.adjust()
+    assert limit(guard) == 800 * MB + MARGIN
+
+
+def test_the_margin_is_a_part_of_a_large_budget() -> None:
+    assert margin(100 * MB) == 32 << 20
+    assert margin(64_000 * MB) == 1000 * MB
 
 
 def test_a_kill_by_the_kernel_says_more_than_the_budget(guard: Guard) -> None:

@@ -5,11 +5,12 @@ written, which it drops when it needs room; and for what cannot be dropped thoug
 it: page tables, other memory of the kernel, and what is not on disk yet. So the limit is the
 budget, less what processes outside of the group hold, and above it what there is of the second
 kind, and a margin for how much that grows from one sample to the next. A part within its budget by
-the watchdog's count is never stopped; one that takes gigabytes between two samples holds the margin
+the watchdog's count is not stopped; one that takes gigabytes between two samples holds the margin
 above its budget at most.
 
 Limits: shared memory is made room for too, because files in a folder in memory are charged like it
-and are not held. Only the watchdog bounds it.
+and are not held; and for as much again, because they may grow by gigabytes a second. Only the
+watchdog bounds it, and the margin is wider by it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from . import procfs
 from .kept import KeptFile
 from .warden import GROUPS, divided
 
-MARGIN = 32 << 20
-_NOT_COUNTED = ("sock", "file_dirty", "file_writeback", "shmem")
+_LEAST_MARGIN = 32 << 20
+_MARGIN = 64  # of the budget, such a part
+_NOT_COUNTED = ("sock", "file_dirty", "file_writeback", "shmem", "shmem")  # twice: see above
 _OF_KERNEL = ("kernel_stack", "pagetables", "percpu", "slab")  # what Linux before 5.18 tells of it
 _END_SECONDS = 5.0  # a process in a disk wait cannot even be killed
 _AGAIN_SECONDS = 0.002
@@ -48,8 +50,10 @@ class Guard:
     def __init__(self, folder: Path, most: int, outside: int) -> None:
         self.folder = folder
         self._most = most
-        self._within = max(0, most - outside) + MARGIN
+        self._margin = margin(most)
+        self._within = max(0, most - outside) + self._margin
         self._limit = 0
+        self._room = self._margin
         self._current = KeptFile(str(folder / "memory.current"))
 
     def set_up(self) -> None:
@@ -66,9 +70,11 @@ class Guard:
     def adjust(self) -> None:
         """Make room for what has come that the budget does not count."""
         current = self._current.read().strip()
-        if not current.isdigit() or int(current) < self._limit - MARGIN // 2:
+        if not current.isdigit() or int(current) < self._limit - self._room // 2:
             return
-        needed = self._within + _not_counted(self.folder)
+        figures = _figures(self.folder / "memory.stat")
+        needed = self._within + _not_counted(figures)
+        self._room = self._margin + figures.get("shmem", 0)
         if needed > self._limit:
             with suppress(OSError):
                 self._set(needed)
@@ -79,7 +85,7 @@ class Guard:
         That is no less than what the watchdog lets pass, since the kernel gives the margin too.
         """
         events = _figures(self.folder / "memory.events")
-        return self._most + MARGIN if events.get("oom_kill", 0) > 0 else None
+        return self._most + self._margin if events.get("oom_kill", 0) > 0 else None
 
     def end(self) -> None:
         """Kill what is in the group, all at once, and remove the group."""
@@ -92,6 +98,11 @@ class Guard:
     def _set(self, limit: int) -> None:
         (self.folder / "memory.max").write_text(str(limit))
         self._limit = limit
+
+
+def margin(most: int) -> int:
+    """By how much a part may exceed its budget before the kernel stops it, in bytes."""
+    return max(_LEAST_MARGIN, most // _MARGIN)
 
 
 @contextmanager
@@ -162,9 +173,11 @@ def _kill(folder: Path) -> None:
             os.kill(int(pid), signal.SIGKILL)
 
 
-def _not_counted(folder: Path) -> int:
-    """What a group is charged for that can neither be dropped nor is held, in bytes."""
-    figures = _figures(folder / "memory.stat")
+def _not_counted(figures: dict[str, int]) -> int:
+    """The room for what a group is charged for that can neither be dropped nor is held, in bytes.
+
+    `figures` are those of its `memory.stat`.
+    """
     of_kernel = figures.get("kernel", sum(figures.get(name, 0) for name in _OF_KERNEL))
     return of_kernel + sum(figures.get(name, 0) for name in _NOT_COUNTED)
 

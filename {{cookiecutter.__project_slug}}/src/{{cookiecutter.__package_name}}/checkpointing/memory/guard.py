@@ -16,6 +16,7 @@ watchdog bounds it, and the margin is wider by it.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -31,8 +32,15 @@ from .warden import GROUPS, divided
 
 _LEAST_MARGIN = 32 << 20
 _MARGIN = 64  # of the budget, such a part
+_CLOSE = 0.75  # of its limit; what a group is charged for is looked at from there on
 _NOT_COUNTED = ("sock", "file_dirty", "file_writeback", "shmem", "shmem")  # twice: see above
 _OF_KERNEL = ("kernel_stack", "pagetables", "percpu", "slab")  # what Linux before 5.18 tells of it
+_ASKED = re.compile(
+    "^({}) ([0-9]+)$".format(
+        "|".join({*_NOT_COUNTED, *_OF_KERNEL, "kernel", "oom", "oom_kill"})
+    ).encode(),
+    re.MULTILINE,
+)
 _END_SECONDS = 5.0  # a process in a disk wait cannot even be killed
 _AGAIN_SECONDS = 0.002
 _numbers = count()
@@ -53,7 +61,6 @@ class Guard:
         self._margin = margin(most)
         self._within = max(0, most - outside) + self._margin
         self._limit = 0
-        self._room = self._margin
         self._current = KeptFile(str(folder / "memory.current"))
 
     def set_up(self) -> None:
@@ -70,22 +77,22 @@ class Guard:
     def adjust(self) -> None:
         """Make room for what has come that the budget does not count."""
         current = self._current.read().strip()
-        if not current.isdigit() or int(current) < self._limit - self._room // 2:
+        if not current.isdigit() or int(current) < _CLOSE * self._limit:
             return
-        figures = _figures(self.folder / "memory.stat")
-        needed = self._within + _not_counted(figures)
-        self._room = self._margin + figures.get("shmem", 0)
+        needed = self._within + _not_counted(self.folder)
         if needed > self._limit:
             with suppress(OSError):
                 self._set(needed)
 
     def exceeded(self) -> int | None:
-        """What the processes of the run held when the kernel struck, in bytes; None if it did not.
+        """What the processes of the run held when this limit was reached; None if it was not.
 
-        That is no less than what the watchdog lets pass, since the kernel gives the margin too.
+        That is more than the watchdog lets pass, by the margin. Where the whole machine was out of
+        memory, the kernel kills too, but then no limit was reached.
         """
         events = _figures(self.folder / "memory.events")
-        return self._most + self._margin if events.get("oom_kill", 0) > 0 else None
+        is_over = events.get("oom", 0) > 0 and events.get("oom_kill", 0) > 0
+        return self._most + self._margin if is_over else None
 
     def end(self) -> None:
         """Kill what is in the group, all at once, and remove the group."""
@@ -173,16 +180,14 @@ def _kill(folder: Path) -> None:
             os.kill(int(pid), signal.SIGKILL)
 
 
-def _not_counted(figures: dict[str, int]) -> int:
-    """The room for what a group is charged for that can neither be dropped nor is held, in bytes.
-
-    `figures` are those of its `memory.stat`.
-    """
+def _not_counted(folder: Path) -> int:
+    """The room for what a group is charged for that is not held, and not dropped, in bytes."""
+    figures = _figures(folder / "memory.stat")
     of_kernel = figures.get("kernel", sum(figures.get(name, 0) for name in _OF_KERNEL))
     return of_kernel + sum(figures.get(name, 0) for name in _NOT_COUNTED)
 
 
 def _figures(path: Path) -> dict[str, int]:
-    """The figures of a file of lines, each a name and a number; none if it is gone."""
-    pairs = (line.split() for line in procfs.contents(str(path)).decode("ascii").splitlines())
-    return {name: int(number) for name, number in pairs}
+    """The figures of a file of lines, each a name and a number, that we ask for; none if gone."""
+    pairs = _ASKED.findall(procfs.contents(str(path)))
+    return {name.decode("ascii"): int(number) for name, number in pairs}

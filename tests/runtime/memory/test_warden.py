@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 from flight_delays.checkpointing.memory import meter
-from flight_delays.checkpointing.memory.guard import Guard, margin
+from flight_delays.checkpointing.memory.guard import Guard, beyond, margin
 from flight_delays.checkpointing.memory.limits import BESIDE, oom_kills
 from flight_delays.checkpointing.memory.warden import divided, warden
 
 from ..builders import write
 
 MB = 10**6
-MARGIN = margin(500 * MB)
 SCOPE = "/user.slice/user-1000.slice/user@1000.service/app.slice/run-r7b1.scope"
 V2 = "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
 
@@ -157,33 +156,32 @@ def guard(tmp_path: Path) -> Guard:
     return guard
 
 
-def limit(guard: Guard) -> int:
-    return int((guard.folder / "memory.max").read_text())
+def limits(guard: Guard) -> tuple[int, int]:
+    """Where the kernel lets it wait, and where it kills."""
+    high, most = (int((guard.folder / f"memory.{name}").read_text()) for name in ("high", "max"))
+    return high, most
 
 
-def test_the_limit_leaves_room_for_what_is_held_outside_and_a_margin(guard: Guard) -> None:
-    assert limit(guard) == 400 * MB + MARGIN
+def test_the_limits_leave_room_for_what_is_held_outside_and_a_margin(guard: Guard) -> None:
+    within = 400 * MB + margin(500 * MB)
+
+    assert limits(guard) == (within, within + beyond(500 * MB))
     assert (guard.folder / "memory.swap.max").read_text() == "0"
     assert (guard.folder / "memory.oom.group").read_text() == "1"
 
 
 def test_room_is_made_for_what_is_charged_and_not_held_once_it_is_close(guard: Guard) -> None:
-    charged = f"anon {300 * MB}\nfile {90 * MB}\nfile_dirty {8 * MB}\nkernel {20 * MB}\nshmem 0\n"
-    write(guard.folder / "memory.stat", charged)
+    within, killed = limits(guard)
+    charged = {"anon": 90, "file": 90, "file_dirty": 8, "kernel": 20, "slab": 19, "shmem": 200}
+    lines = "".join(f"{name} {size * MB}\n" for name, size in charged.items())
+    write(guard.folder / "memory.stat", lines)
     write(guard.folder / "memory.current", str(300 * MB))
     guard.adjust()
-    assert limit(guard) == 400 * MB + MARGIN
+    assert limits(guard) == (within, killed)
 
     write(guard.folder / "memory.current", str(430 * MB))
     guard.adjust()
-    assert limit(guard) == 428 * MB + MARGIN
-
-
-def test_files_in_memory_get_room_for_as_much_again(guard: Guard) -> None:
-    write(guard.folder / "memory.stat", f"kernel 0\nshmem {200 * MB}\n")
-    write(guard.folder / "memory.current", str(430 * MB))
-    guard.adjust()
-    assert limit(guard) == 800 * MB + MARGIN
+    assert limits(guard) == (within + 228 * MB, killed + 228 * MB)
 
 
 def test_the_margin_is_a_part_of_a_large_budget() -> None:
@@ -196,4 +194,4 @@ def test_a_kill_by_the_kernel_says_more_than_the_budget(guard: Guard) -> None:
     write(guard.folder / "memory.events", "low 0\noom 0\noom_kill 1\n")  # of the whole machine
     assert guard.exceeded() is None
     write(guard.folder / "memory.events", "low 0\noom 1\noom_kill 4\noom_group_kill 1\n")
-    assert guard.exceeded() == 500 * MB + MARGIN
+    assert guard.exceeded() == 500 * MB + margin(500 * MB) + beyond(500 * MB)

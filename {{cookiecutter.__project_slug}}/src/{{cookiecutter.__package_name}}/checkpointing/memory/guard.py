@@ -1,16 +1,19 @@
-"""The control group of one worker: the kernel stops it at a limit, and ends it as a whole.
+"""The control group of one worker: the kernel holds it still at a limit, and ends it as a whole.
 
 The kernel charges a group for more than a budget counts: for pages of files that it has read or
 written, which it drops when it needs room; and for what cannot be dropped though no process holds
-it: page tables, other memory of the kernel, and what is not on disk yet. So the limit is the
-budget, less what processes outside of the group hold, and above it what there is of the second
-kind, and a margin for how much that grows from one sample to the next. A part within its budget by
-the watchdog's count is not stopped; one that takes gigabytes between two samples holds the margin
-above its budget at most.
+it: page tables, other memory of the kernel, what is not on disk yet, and files in a folder in
+memory. So the limit is the budget, less what processes outside of the group hold, and above it what
+there is of the second kind, and a margin.
 
-Limits: shared memory is made room for too, because files in a folder in memory are charged like it
-and are not held; and for as much again, because they may grow by gigabytes a second. Only the
-watchdog bounds it, and the margin is wider by it.
+At this limit (`memory.high`) the kernel lets a thread that takes a page wait: for milliseconds when
+the group is 1 % above it, for half a second at 10 %. Meanwhile the watchdog takes its sample, and
+either makes room for what the budget does not count, or kills what is above it. So no part is
+killed for files that it writes, however fast it writes them, and none gets far. Should the watchdog
+not come, the kernel kills the group where it reaches `memory.max`.
+
+Limits: shared memory is charged like files in memory, so it is made room for, too; only the
+watchdog bounds it.
 """
 
 from __future__ import annotations
@@ -32,8 +35,10 @@ from .warden import GROUPS, divided
 
 _LEAST_MARGIN = 32 << 20
 _MARGIN = 64  # of the budget, such a part
+_LEAST_BEYOND = 256 << 20
+_BEYOND = 8  # of the budget, such a part
 _CLOSE = 0.75  # of its limit; what a group is charged for is looked at from there on
-_NOT_COUNTED = ("sock", "file_dirty", "file_writeback", "shmem", "shmem")  # twice: see above
+_NOT_COUNTED = ("sock", "file_dirty", "file_writeback", "shmem")
 _OF_KERNEL = ("kernel_stack", "pagetables", "percpu", "slab")  # what Linux before 5.18 tells of it
 _ASKED = re.compile(
     "^({}) ([0-9]+)$".format(
@@ -58,8 +63,7 @@ class Guard:
     def __init__(self, folder: Path, most: int, outside: int) -> None:
         self.folder = folder
         self._most = most
-        self._margin = margin(most)
-        self._within = max(0, most - outside) + self._margin
+        self._within = max(0, most - outside) + margin(most)
         self._limit = 0
         self._current = KeptFile(str(folder / "memory.current"))
 
@@ -85,14 +89,14 @@ class Guard:
                 self._set(needed)
 
     def exceeded(self) -> int | None:
-        """What the processes of the run held when this limit was reached; None if it was not.
+        """What the processes of the run held when the kernel killed it; None if it did not.
 
-        That is more than the watchdog lets pass, by the margin. Where the whole machine was out of
-        memory, the kernel kills too, but then no limit was reached.
+        That is more than the watchdog lets pass. Where the whole machine was out of memory, the
+        kernel kills too, but then no limit was reached.
         """
         events = _figures(self.folder / "memory.events")
         is_over = events.get("oom", 0) > 0 and events.get("oom_kill", 0) > 0
-        return self._most + self._margin if is_over else None
+        return self._most + margin(self._most) + beyond(self._most) if is_over else None
 
     def end(self) -> None:
         """Kill what is in the group, all at once, and remove the group."""
@@ -103,13 +107,19 @@ class Guard:
             time.sleep(_AGAIN_SECONDS)
 
     def _set(self, limit: int) -> None:
-        (self.folder / "memory.max").write_text(str(limit))
+        (self.folder / "memory.max").write_text(str(limit + beyond(self._most)))
+        (self.folder / "memory.high").write_text(str(limit))
         self._limit = limit
 
 
 def margin(most: int) -> int:
-    """By how much a part may exceed its budget before the kernel stops it, in bytes."""
+    """By how much a part may exceed its budget before the kernel lets it wait, in bytes."""
     return max(_LEAST_MARGIN, most // _MARGIN)
+
+
+def beyond(most: int) -> int:
+    """And by how much more, before the kernel kills it."""
+    return max(_LEAST_BEYOND, most // _BEYOND)
 
 
 @contextmanager

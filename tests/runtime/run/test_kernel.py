@@ -65,6 +65,7 @@ def cached(swollen: int, way: str) -> int:
         detached = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=True)
         Path("detached").write_text(str(detached.pid))
         Path("group").write_text(group())
+        Path("/sys/fs/cgroup" + group(), "below").mkdir()
     return swollen
 """
 
@@ -118,7 +119,7 @@ def test_what_swells_between_two_samples_is_stopped_at_the_budget(
     assert record["segments"][0]["cuts"] == [{"before": "swollen", "why": "over budget"}]
     assert (record["error"]["kind"], record["error"]["step"]) == ("budget_exceeded", "swollen")
     assert BUDGET < record["error"]["held_bytes"] <= most
-    assert record["peak_bytes"] == record["error"]["held_bytes"]
+    assert record["error"]["held_bytes"] <= record["peak_bytes"] <= most
     assert max(peaks) < most
     assert swelling.executed() == ["small", "swollen", "small", "swollen"]
     assert groups() == []

@@ -172,7 +172,10 @@ def _sweep(place: Path) -> None:
 
 
 def _is_removed(folder: Path) -> bool:
+    """Remove a group without processes, and those that were made below it; whether it is gone."""
     try:
+        for below in filter(Path.is_dir, folder.iterdir()):
+            _is_removed(below)
         folder.rmdir()
     except FileNotFoundError:
         return True

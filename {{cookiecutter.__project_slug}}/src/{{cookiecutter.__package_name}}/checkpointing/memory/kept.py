@@ -17,7 +17,7 @@ _BYTES = 1 << 9
 class KeptFile:
     """One such file; no more than its first 512 bytes are read.
 
-    None stays open where half of the files are that this process may have: its work needs some.
+    None stays open where half of the files are that a process may have: the rest is for its work.
     """
 
     def __init__(self, path: str) -> None:

@@ -54,6 +54,9 @@ _V1 = _Version(
     (("memory.limit_in_bytes", ""), ("memory.stat", "hierarchical_memory_limit")),
     "memory.oom_control",
 )
+BESIDE = "checkpointing-beside"
+"""The group below its own to which a process moves that makes groups for its workers there."""
+
 _NO_LIMIT = 1 << 60  # cgroup v1 writes "no limit" as a number near 2**63
 
 # Lines of /proc/self/cgroup, see cgroups(7), and of /proc/self/mountinfo, see proc(5): `top` is the
@@ -90,15 +93,26 @@ def machine_limits(root: Path = Path("/"), environ: Mapping[str, str] = os.envir
 def oom_kills(root: Path = Path("/")) -> int:
     """How many processes the kernel has killed here, for lack of memory, until now.
 
-    Two readings tell whether it struck between them. The count is that of this process's control
-    group, in which a worker runs too; it has every kill, whether the group or the whole machine
+    Two readings tell whether it struck between them. The count is that of the control group in
+    which this process and its workers are; it has every kill, whether the group or the machine
     was out of memory. Without such a group it is the machine's, and 0 where that is not known.
     """
     for version, folders in _groups(root):
         for folder in folders:
-            if (kills := _number(folder / version.kills, "oom_kill")) is not None:
+            if (
+                folder.name != BESIDE
+                and (kills := _number(folder / version.kills, "oom_kill")) is not None
+            ):
                 return kills
     return _number(root / "proc/vmstat", "oom_kill") or 0
+
+
+def own_groups(root: Path = Path("/")) -> list[Path]:
+    """The folders of this process's control group of version 2 and of those above that are visible.
+
+    Its own comes first. Empty if there is none.
+    """
+    return next((folders for version, folders in _groups(root) if version is _V2), [])
 
 
 def _container(root: Path) -> Iterator[_Found]:

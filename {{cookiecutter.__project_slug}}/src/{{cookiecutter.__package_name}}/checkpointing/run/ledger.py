@@ -147,7 +147,8 @@ class Ledger:
         self._between_parts()
 
     @property
-    def budget_bytes(self) -> int:
+    def most(self) -> int:
+        """The most that the run may ever hold, in bytes."""
         return self._budget.bytes
 
     def had_all(self) -> bool:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
-import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from ..memory import meter
 from ..memory.company import Company
 from ..memory.family import Family
 from ..memory.gauge import Gauge
+from ..memory.guard import Guard, guarded
 from ..worker.messages import total_held, with_held
 from ..worker.registrations import enter
 from . import starting
@@ -40,6 +39,7 @@ _starting = threading.RLock()
 
 _EXIT_SECONDS = 5.0
 _ARRIVAL_SECONDS = 1.0
+_NOT_JOINED = "its process could not move into the control group that was made for it"
 
 PRELOADED = (
     "pandas",
@@ -90,6 +90,10 @@ class Ceiling(Protocol):
     @property
     def bytes(self) -> int: ...
 
+    @property
+    def most(self) -> int:
+        """What it may come to be."""
+
     def widen(self, wanted: int) -> bool:
         """Whether the processes may hold so many bytes from now on."""
 
@@ -99,6 +103,10 @@ class Fixed:
     """A ceiling that never changes."""
 
     bytes: int
+
+    @property
+    def most(self) -> int:
+        return self.bytes
 
     def widen(self, wanted: int) -> bool:
         return wanted <= self.bytes
@@ -179,9 +187,10 @@ def run_worker(
         company: the workers of other threads, whose own memory does not count for this one.
         alone: leave this process out, and count the worker's pages as if it shared none with it.
 
-    Limits: this is no hard limit. A worker may allocate 8 MB a millisecond between two samples,
-    so an overshoot is seen after the fact, and the machine needs room for it. Outside of Linux
-    a process that a step detaches from its process tree is neither watched nor ended.
+    Where the kernel guards the worker (`memory.guard`), it stops it at the limit. Elsewhere this is
+    no hard limit: a worker may allocate 8 MB a millisecond between two samples, so an overshoot is
+    seen after the fact, and the machine needs room for it. Outside of Linux a process that a step
+    detaches from its process tree is neither watched nor ended.
 
     However this ends, by an exception too, it leaves neither the worker nor a process that this
     started, nor the shared memory that they made (see `Leftovers`); what it cannot end or does
@@ -193,8 +202,9 @@ def run_worker(
     try:
         with (
             held() as interrupt,
+            guarded(limit.most if limit else None, 0 if alone else _outside()) as guard,
             Leftovers(lambda note: on_message(Noticed(note))) as left,
-            _worker(target, arguments, interrupt, left) as (process, ours),
+            _worker(target, arguments, interrupt, left, guard) as (process, ours),
             Family(
                 process.pid if alone else os.getpid(), count, server_pid() or 0 if alone else 0
             ) as family,
@@ -220,7 +230,7 @@ def run_worker(
                     try:
                         message = ours.recv()
                     except (EOFError, OSError):
-                        return _died(process, interrupt)
+                        return _died(process, interrupt, guard, on_sample)
                     left.look()  # the next step may let go of what this one made
                     gauge.begin()
                     if is_last(message):
@@ -231,17 +241,21 @@ def run_worker(
                     # The steps of a part may be so quick that no sample falls between them.
                     if not has_begun and limit is not None and not limit.widen(held_bytes):
                         return OverBudget(held_bytes)
+                    if guard is not None and not has_begun and not guard.has(process.pid):
+                        on_message(Noticed(f"only the watchdog guards this part: {_NOT_JOINED}"))
                     has_begun = has_begun or held_bytes > 0
                     # Before the sample, which belongs to the step that begins now.
                     answer = on_message(message)
                     if answer is not None:
                         _send(ours, answer)
                 elif process.sentinel in ready:
-                    return _died(process, interrupt)
+                    return _died(process, interrupt, guard, on_sample)
                 if limit is not None:
                     gauge.limit = limit.bytes
                 began = time.thread_time()
                 held_bytes = gauge.sample()
+                if guard is not None:
+                    guard.adjust()
                 # A late sample does not make the next one late, and no more than half of the time
                 # goes into samples, however long they take.
                 now, spent = time.monotonic(), time.thread_time() - began
@@ -257,7 +271,11 @@ def run_worker(
 
 @contextmanager
 def _worker(
-    target: Callable[..., None], arguments: tuple[Any, ...], interrupt: Held, left: Leftovers
+    target: Callable[..., None],
+    arguments: tuple[Any, ...],
+    interrupt: Held,
+    left: Leftovers,
+    guard: Guard | None,
 ) -> Iterator[tuple[Any, Connection]]:
     """A started worker and the connection to it; both are closed at the end.
 
@@ -267,11 +285,12 @@ def _worker(
     is_child = meter.START_METHOD == "spawn"  # else the fork server, which is deaf, forks it
     deaf = _deaf_to_interrupts() if is_child else nullcontext()
     ours, theirs = context.Pipe()
+    group = str(guard.folder) if guard is not None else ""
     process = context.Process(  # type: ignore[attr-defined]  # every context has one
-        target=enter, args=(left.registrar, target, theirs, *arguments), daemon=False
+        target=enter, args=(left.registrar, group, target, theirs, *arguments), daemon=False
     )
     try:
-        with _starting, _environment(), _without_main(), interrupt.let_through(), deaf:
+        with _starting, _environment(), starting.without_main(), interrupt.let_through(), deaf:
             _start(process)
         left.begin(process.pid)
         theirs.close()
@@ -298,13 +317,18 @@ def _start(process: Any) -> None:
         raise _NotStarted from error
 
 
-def _died(process: Any, interrupt: Held) -> Died:
-    """The exit code of a worker that ended without a report.
+def _died(
+    process: Any, interrupt: Held, guard: Guard | None, on_sample: Callable[[int, int], None]
+) -> Died | OverBudget:
+    """How a worker ended that did so without a report.
 
     A terminal signals all processes, one after the other. If such a signal ended the worker, wait
     for the one that this process gets.
     """
     _let_end(process, interrupt)
+    if guard is not None and (held_bytes := guard.exceeded()) is not None:
+        on_sample(held_bytes, 0)
+        return OverBudget(held_bytes)
     if process.exitcode in [-number for number in interrupts.SIGNALS]:
         deadline = time.monotonic() + _ARRIVAL_SECONDS
         while time.monotonic() < deadline:
@@ -335,6 +359,11 @@ def _end_fork_server() -> None:
         server._stop()
 
 
+def _outside() -> int:
+    """What this process and the fork server hold, in bytes: they are in no worker's group."""
+    return sum(meter.process_bytes(pid) for pid in (os.getpid(), server_pid()) if pid)
+
+
 def _send(connection: Connection, answer: Any) -> None:
     with suppress(OSError):  # it died meanwhile, as the next read will show
         connection.send(answer)
@@ -354,21 +383,6 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Keep multiprocessing from running the program's own script again in a new worker.
-
-    That is needless, and never ends for a script that calls `PIPELINE.run()` outside of
-    `if __name__ == "__main__"`.
-    """
-    former = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = former
 
 
 @contextmanager

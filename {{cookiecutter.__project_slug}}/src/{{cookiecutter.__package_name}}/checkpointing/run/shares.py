@@ -61,7 +61,7 @@ class Shares:
             if len(self._parts) == 1:
                 share.granted = self._ledger.widened()
             else:
-                step = self._ledger.budget_bytes // _STEP
+                step = self.most // _STEP
                 for aim in (wanted + step, wanted):
                     if self._ledger.reach(self._total() + aim - share.granted):
                         share.granted = aim
@@ -77,6 +77,11 @@ class Shares:
                     less = min(lacking, share.granted)
                     share.granted -= less
                     lacking -= less
+
+    @property
+    def most(self) -> int:
+        """The most that the run may ever hold, in bytes."""
+        return self._ledger.most
 
     def stamp(self) -> tuple[int, int]:
         """It changes whenever what the run may hold may have."""
@@ -156,6 +161,11 @@ class Share:
             self._shares.narrow()
             self._stamp = stamp
         return self.granted
+
+    @property
+    def most(self) -> int:
+        """The most that the limit may come to be."""
+        return self._shares.most
 
     @property
     def is_all(self) -> bool:

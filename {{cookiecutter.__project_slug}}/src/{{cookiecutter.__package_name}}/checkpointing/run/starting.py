@@ -12,7 +12,9 @@ import multiprocessing.util
 import os
 import shutil
 import socket
+import sys
 import tempfile
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,6 +43,21 @@ def children_allowed() -> Iterator[None]:
     finally:
         if former is not None:
             _config()["daemon"] = former
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """Keep multiprocessing from running the program's own script again in a new worker.
+
+    That is needless, and never ends for a script that calls `PIPELINE.run()` outside of
+    `if __name__ == "__main__"`.
+    """
+    former = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = former
 
 
 def ensure_files() -> None:

@@ -15,6 +15,7 @@ from ..disk.manifest import Acceptance
 from ..disk.place import runs_place
 from ..memory.budget import effective_budget
 from ..memory.limits import machine_limits
+from ..memory.warden import warden
 from ..reuse.bound import Bound, bind
 from ..reuse.standing import (
     Reusable,
@@ -45,6 +46,7 @@ def status_command(
     shown = [(bound, standings(bound, hash_all=verify), Lookout(bound)) for bound in all_bound]
     settings = projects[0].settings
     budget = effective_budget(settings.memory, machine_limits())
+    guarding = warden()
     runs_place(settings).is_ours()
     at_work = runs_at_work(settings)
     if as_json:
@@ -58,6 +60,7 @@ def status_command(
         content = {
             "budget_bytes": budget.bytes,
             "limits": [{"bytes": each.bytes, "source": each.source} for each in budget.limits],
+            "warden": asdict(guarding),
             "segments": pipelines[0]["segments"],
             "pipelines": pipelines,
             "at_work": [asdict(entry) for entry in at_work],
@@ -69,6 +72,7 @@ def status_command(
         console.print(_standing_table(bound, stand))
     binding, *others = (f"{size(limit.bytes)} ({limit.source})" for limit in budget.limits)
     lines = [f"memory budget: {binding}; other limits: {', '.join(others)}"]
+    lines += [f"enforced by the {guarding.kind}: {guarding.why}"]
     lines += [f"{entry.name} is at work: {_doing(entry)}" for entry in at_work]
     lines += [line for bound in all_bound for line in bound.store.remarks()]
     lines += [line for bound, stand, _ in shown for line in item_lines(bound, stand)]

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..memory import meter
+from ..memory.guard import join
 from ..memory.shm import FOLDER
 
 _READ_BYTES = 1 << 16
@@ -25,11 +26,16 @@ _PREFIXES = {"semaphore": "sem.", "shared_memory": ""}
 """By kind, how the name of a registered object begins in /dev/shm."""
 
 
-def enter(registrar: Connection, target: Callable[..., None], *arguments: Any) -> None:
+def enter(registrar: Connection, group: str, target: Callable[..., None], *arguments: Any) -> None:
     """Entry point of every worker: do the work of `target`, and end what it started.
 
     What the work started and left would hold memory, and the exit of a process waits for some.
+
+    Args:
+        group: the folder of the control group to be in; empty if there is none.
     """
+    if group:
+        join(group)
     if os.name == "posix":
         _register_with(registrar)
     try:

@@ -23,6 +23,20 @@ class Lot(NamedTuple):
     places: npt.NDArray[np.intp]
     """The positions of the columns in the frame."""
 
+    def is_in(self, table: Any) -> bool:
+        """Whether this is all the memory of these columns of a table.
+
+        What was joined or filled is a copy of it, and where a column has a bitmap, others follow at
+        other distances.
+        """
+        column = table.column(int(self.places[0]))
+        if column.num_chunks != 1 or not self.values.nbytes:
+            return False
+        array, address = column.chunk(0), self.values.__array_interface__["data"][0]
+        bitmap, data = array.buffers()
+        starts = data.address + array.offset * self.values.itemsize
+        return bitmap is None and bool(starts == address)
+
 
 _known: dict[int, tuple[weakref.ref[Any], list[Lot]]] = {}
 
@@ -31,6 +45,17 @@ def note_lots(table: Any, lots: list[Lot]) -> None:
     """Note the lots of a frozen table."""
     number = id(table)
     _known[number] = weakref.ref(table, lambda _: _known.pop(number, None)), lots
+
+
+def rest_of(table: Any) -> list[Any]:
+    """The columns of a table that are in no lot that is known."""
+    known = (lot.places.tolist() for lot in lots_of(table))
+    return [table.column(n) for n in sorted({*range(table.num_columns)}.difference(*known))]
+
+
+def lots_bytes(table: Any) -> int:
+    """The bytes of the columns of a table that are in known lots."""
+    return sum(lot.values.nbytes for lot in lots_of(table))
 
 
 def lots_of(table: Any) -> list[Lot]:

@@ -95,6 +95,7 @@ CHANGES: dict[str, Callable[[pd.DataFrame, Any], pd.DataFrame]] = {
     "iat": lambda df, value: (df.iat.__setitem__((2, 0), value), df)[1],
     "where": lambda df, value: df.assign(x=df["x"].where(df["x"] == value, value)),
     "rows": lambda df, value: df.iloc[1:],
+    "first rows": lambda df, value: df.iloc[:2],
     "other rows": lambda df, value: df.iloc[::-1],
     "sorted": lambda df, value: df.sort_values("x"),
     "repeated": lambda df, value: pd.concat([df, df]),

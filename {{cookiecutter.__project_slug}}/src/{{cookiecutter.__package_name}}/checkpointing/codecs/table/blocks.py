@@ -93,11 +93,10 @@ def _few(blocks: list[Lot]) -> list[Lot]:
     if len(blocks) <= FEW:
         return blocks
     small = [block for block in blocks if len(block.places) <= FEW]
-    copied = Lot(
-        np.concatenate([values for values, _ in small]),
-        np.concatenate([places for _, places in small]),
-    )
-    return [*(block for block in blocks if len(block.places) > FEW), copied]
+    copied = np.concatenate([values for values, _ in small])
+    copied.flags.writeable = False  # as all others are
+    places = np.concatenate([places for _, places in small])
+    return [*(block for block in blocks if len(block.places) > FEW), Lot(copied, places)]
 
 
 def frame_of(

@@ -68,7 +68,7 @@ def thaw_frame(frozen: Any) -> pd.DataFrame:
         return share(thaw_series(table).to_frame())
     columns, index, labels = _thaw(table, recipe)
     frame, lots = frame_of(columns, lots_of(frozen), index, labels)
-    note_lots(frozen, [lot for lot in lots if len(lot.places) > 1 and lot.is_in(frozen)])
+    note_lots(frozen, [lot for lot in lots if lot.is_in(frozen)])
     return _finish(frame, recipe)
 
 

@@ -24,18 +24,13 @@ class Lot(NamedTuple):
     """The positions of the columns in the frame."""
 
     def is_in(self, table: Any) -> bool:
-        """Whether this is all the memory of these columns of a table.
+        """Whether this is all the memory of several columns of a table.
 
-        What was joined or filled is a copy of it, and where a column has a bitmap, others follow at
-        other distances.
+        What was joined or filled for a frame is a copy, but that is never several columns in one
+        piece. A column may have a bitmap elsewhere.
         """
-        column = table.column(int(self.places[0]))
-        if column.num_chunks != 1 or not self.values.nbytes:
-            return False
-        array, address = column.chunk(0), self.values.__array_interface__["data"][0]
-        bitmap, data = array.buffers()
-        starts = data.address + array.offset * self.values.itemsize
-        return bitmap is None and bool(starts == address)
+        columns = [table.column(place) for place in self.places.tolist()]
+        return len(columns) > 1 and all(c.chunk(0).buffers()[0] is None for c in columns)
 
 
 _known: dict[int, tuple[weakref.ref[Any], list[Lot]]] = {}

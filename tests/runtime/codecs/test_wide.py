@@ -177,7 +177,7 @@ def test_the_memory_of_bitmaps_beside_the_columns_counts_too() -> None:
     rows, bits = 1000, pa.py_buffer(bytes([255] * 125))
     whole = pa.py_buffer(np.arange(2.0 * FEW * rows))
     columns = [
-        pa.Array.from_buffers(pa.float64(), rows, [bits, whole.slice(8 * rows * n, 8 * rows)], 0)
+        pa.Array.from_buffers(pa.float64(), rows, [bits, whole.slice(8 * rows * n, 8 * rows)])
         for n in range(2 * FEW)
     ]
     table = pa.Table.from_arrays(columns, names=list(map(str, range(2 * FEW))))

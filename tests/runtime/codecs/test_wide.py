@@ -29,7 +29,7 @@ from . import exactness as exact
 FRAME = codec_named("DataFrame")
 SOURCES = ["fresh", "arrow", "parquet"]
 thorough = settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

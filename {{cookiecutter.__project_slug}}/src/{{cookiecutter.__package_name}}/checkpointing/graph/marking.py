@@ -89,7 +89,7 @@ def options_of(function: Callable[..., Any]) -> StepOptions:
 class Columns:
     """The columns that a step loads of a table that an earlier step made.
 
-    If every step that takes the table names its own, these together are all that its checkpoint has.
+    If every step that takes the table names its own, its checkpoint has these columns alone.
 
     >>> import pandas as pd
     >>> from typing import Annotated

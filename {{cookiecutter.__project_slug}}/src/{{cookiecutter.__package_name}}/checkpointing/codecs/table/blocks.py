@@ -107,7 +107,7 @@ def frame_of(
 ) -> tuple[pd.DataFrame, list[Lot]]:
     """A frame of arrays of NumPy and pandas, which shares their memory; but see above.
 
-    Also returns the lots of a wide frame, to be known the next time.
+    Also returns further lots of a wide frame, to be known the next time.
 
     Args:
         columns: gives the array of a column, by its position.
@@ -115,7 +115,7 @@ def frame_of(
     """
     is_wide = len(labels) > FEW
     blocks: list[Any] = list(known)
-    lots, arrays = list(known), defaultdict(list)
+    lots, arrays = list[Lot](), defaultdict(list)
     for place in sorted({*range(len(labels))}.difference(*(lot.places.tolist() for lot in known))):
         values = columns(place)
         if isinstance(values, np.ndarray) and is_wide:

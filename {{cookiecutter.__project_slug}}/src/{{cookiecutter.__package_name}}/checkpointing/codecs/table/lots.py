@@ -37,9 +37,10 @@ _known: dict[int, tuple[weakref.ref[Any], list[Lot]]] = {}
 
 
 def note_lots(table: Any, lots: list[Lot]) -> None:
-    """Note the lots of a frozen table."""
-    number = id(table)
-    _known[number] = weakref.ref(table, lambda _: _known.pop(number, None)), lots
+    """Note lots of a frozen table, besides those that are known."""
+    number, lots = id(table), [*lots_of(table), *lots]
+    if lots:
+        _known[number] = weakref.ref(table, lambda _: _known.pop(number, None)), lots
 
 
 def rest_of(table: Any) -> list[Any]:

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from . import exactness as exact
 
 FRAME = codec_named("DataFrame")
-thorough = settings(max_examples=200, deadline=None, database=None)
+thorough = settings(max_examples=100, deadline=None, database=None)
 
 QUICK = ("date", "time", "timedelta", "datetime", "Decimal", "int")
 """Types of which an unchanged column is known again."""
@@ -70,7 +70,7 @@ def test_decimals_are_kept_as_arrow_infers_them_and_not_changed(values: list[Any
 
 
 @pytest.mark.parametrize("kind", sorted(exact.OBJECTS))
-@settings(thorough, max_examples=30)
+@settings(thorough, max_examples=15)
 @given(data=st.data())
 def test_many_equal_objects_come_back_each_as_it_was(kind: str, data: Any) -> None:
     few = data.draw(st.lists(exact.OBJECTS[kind], min_size=1, max_size=4))
@@ -95,6 +95,7 @@ CHANGES: dict[str, Callable[[pd.DataFrame, Any], pd.DataFrame]] = {
     "iat": lambda df, value: (df.iat.__setitem__((2, 0), value), df)[1],
     "where": lambda df, value: df.assign(x=df["x"].where(df["x"] == value, value)),
     "rows": lambda df, value: df.iloc[1:],
+    "first rows": lambda df, value: df.iloc[:2],
     "other rows": lambda df, value: df.iloc[::-1],
     "sorted": lambda df, value: df.sort_values("x"),
     "repeated": lambda df, value: pd.concat([df, df]),
@@ -103,7 +104,7 @@ CHANGES: dict[str, Callable[[pd.DataFrame, Any], pd.DataFrame]] = {
 
 @pytest.mark.parametrize("change", sorted(CHANGES))
 @pytest.mark.parametrize("kind", QUICK)
-@settings(thorough, max_examples=10)
+@settings(thorough, max_examples=5)
 @given(data=st.data())
 def test_a_changed_column_is_looked_at_again(kind: str, change: str, data: Any) -> None:
     values = data.draw(exact.lists_of(exact.OBJECTS[kind], 4))
@@ -119,7 +120,7 @@ def test_a_changed_column_is_looked_at_again(kind: str, change: str, data: Any) 
 
 
 @pytest.mark.parametrize("kind", QUICK)
-@settings(thorough, max_examples=10)
+@settings(thorough, max_examples=5)
 @given(data=st.data())
 def test_a_column_that_is_passed_on_keeps_its_memory(kind: str, data: Any) -> None:
     some = st.none() | exact.OBJECTS[kind]

@@ -14,6 +14,7 @@ from flight_delays.checkpointing.base.files import checksum
 from flight_delays.checkpointing.codecs import Codec, codec_named, format_named
 from flight_delays.checkpointing.codecs.table import streams
 from flight_delays.checkpointing.disk.commit import Commit
+from flight_delays.checkpointing.disk.value_files import files_of
 
 from ..builders import PLENTY, TABLE
 
@@ -41,6 +42,26 @@ def test_a_record_tells_what_was_streamed(tmp_path: Path) -> None:
     whole = TABLE.thaw(format_named("arrow").read(path, None))
     assert whole["n"].tolist() == [0, 1, 2, 0, 1, 2, 3]
     assert list(whole.index) == list(range(7))
+
+
+@pytest.mark.parametrize("format_name", ["arrow", "parquet"])
+@pytest.mark.parametrize(("asked", "kept"), [(("m",), ("m",)), (("n", "m"), ()), (("x",), ())])
+def test_of_a_stream_the_columns_that_are_read_are_written(
+    tmp_path: Path, asked: tuple[str, ...], kept: tuple[str, ...], format_name: str
+) -> None:
+    making = Commit(tmp_path, PLENTY)
+    batches = (frame(rows).assign(m=1.5) for rows in (3, 4))
+    streamed = making.stream("flights", batches, TABLE, columns=asked)
+    files = files_of(TABLE, format_name, kept=True, output=False, columns=asked)
+    mapped = format_named("arrow").read(tmp_path / streamed.file, None)
+    record = making.keep("flights", mapped, TABLE, files, streamed=streamed).kept
+
+    assert record is not None
+    assert names_in(tmp_path) == [record.file]
+    assert (record.format, record.columns, streamed.columns) == (format_name, kept, kept)
+    whole = TABLE.thaw(format_named(format_name).read(tmp_path / record.file, None))
+    assert list(whole) == list(kept or ("n", "m"))
+    assert len(whole) == 7
 
 
 def test_max_disk_ends_a_stream_as_soon_as_it_is_reached(

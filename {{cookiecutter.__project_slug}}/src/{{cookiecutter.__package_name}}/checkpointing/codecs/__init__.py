@@ -284,7 +284,7 @@ def frozen_bytes(frozen: Any) -> int:
     A table on disk takes none.
     """
     if _library(frozen) == "pyarrow":
-        return int(frozen.get_total_buffer_size())
+        return int(late("table.arrow", "whole_bytes")(frozen))
     if isinstance(frozen, bytes):
         return len(frozen)
     return int(getattr(frozen, "nbytes", 0))

@@ -89,6 +89,8 @@ def options_of(function: Callable[..., Any]) -> StepOptions:
 class Columns:
     """The columns that a step loads of a table that an earlier step made.
 
+    If every step that takes the table names its own, its checkpoint has these columns alone.
+
     >>> import pandas as pd
     >>> from typing import Annotated
     >>> @step

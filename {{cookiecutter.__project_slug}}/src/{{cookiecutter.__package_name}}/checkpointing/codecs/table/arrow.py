@@ -17,7 +17,7 @@ from ...base.errors import InexactValue
 from .arrow_types import require_kept, within
 from .buffers import Recipe, one_chunk, read_only, write_batches
 from .indexes import level_recipes, pack_index, unpack_index
-from .lots import lots_of
+from .lots import lots_bytes, rest_of
 from .parts import without_note
 from .sentinels import as_nulls
 
@@ -227,14 +227,20 @@ def relabelled(part: Any, whole: Any, start: int) -> Any:
 
 def own_bytes(table: Any) -> int:
     """The bytes of a table's rows: of a slice, those of the slice only, if Arrow can count them."""
-    lots = lots_of(table)
-    rest = set(range(table.num_columns)).difference(*(lot.places.tolist() for lot in lots))
-    columns = [table.column(number) for number in rest]
     others = sum(
         column.get_total_buffer_size() if _has_union(column.type) else column.nbytes
-        for column in columns
+        for column in rest_of(table)
     )
-    return sum(lot.values.nbytes for lot in lots) + int(others)
+    return lots_bytes(table) + int(others)
+
+
+def whole_bytes(table: Any) -> int:
+    """The bytes of all buffers of a table; those that columns share count once."""
+    if not (of_lots := lots_bytes(table)):
+        return int(table.get_total_buffer_size())
+    rest = rest_of(table)
+    names = list(map(str, range(len(rest))))
+    return of_lots + int(pa.Table.from_arrays(rest, names).get_total_buffer_size())
 
 
 def _has_union(arrow_type: Any) -> bool:

@@ -93,11 +93,10 @@ def _few(blocks: list[Lot]) -> list[Lot]:
     if len(blocks) <= FEW:
         return blocks
     small = [block for block in blocks if len(block.places) <= FEW]
-    copied = Lot(
-        np.concatenate([values for values, _ in small]),
-        np.concatenate([places for _, places in small]),
-    )
-    return [*(block for block in blocks if len(block.places) > FEW), copied]
+    copied = np.concatenate([values for values, _ in small])
+    copied.flags.writeable = False  # as all others are
+    places = np.concatenate([places for _, places in small])
+    return [*(block for block in blocks if len(block.places) > FEW), Lot(copied, places)]
 
 
 def frame_of(
@@ -108,7 +107,7 @@ def frame_of(
 ) -> tuple[pd.DataFrame, list[Lot]]:
     """A frame of arrays of NumPy and pandas, which shares their memory; but see above.
 
-    Also returns the lots of a wide frame, to be known the next time.
+    Also returns further lots of a wide frame, to be known the next time.
 
     Args:
         columns: gives the array of a column, by its position.
@@ -116,7 +115,7 @@ def frame_of(
     """
     is_wide = len(labels) > FEW
     blocks: list[Any] = list(known)
-    lots, arrays = list(known), defaultdict(list)
+    lots, arrays = list[Lot](), defaultdict(list)
     for place in sorted({*range(len(labels))}.difference(*(lot.places.tolist() for lot in known))):
         values = columns(place)
         if isinstance(values, np.ndarray) and is_wide:

@@ -67,8 +67,8 @@ def thaw_frame(frozen: Any) -> pd.DataFrame:
     if "series" in recipe:
         return share(thaw_series(table).to_frame())
     columns, index, labels = _thaw(table, recipe)
-    frame, lots = frame_of(columns, lots_of(frozen), index, labels)
-    note_lots(frozen, lots)
+    frame, more = frame_of(columns, lots_of(frozen), index, labels)
+    note_lots(frozen, [lot for lot in more if lot.is_in(frozen)])
     return _finish(frame, recipe)
 
 

@@ -23,14 +23,35 @@ class Lot(NamedTuple):
     places: npt.NDArray[np.intp]
     """The positions of the columns in the frame."""
 
+    def is_in(self, table: Any) -> bool:
+        """Whether this is all the memory of several columns of a table.
+
+        What was joined or filled for a frame is a copy, but that is never several columns in one
+        piece. A column may have a bitmap elsewhere.
+        """
+        columns = [table.column(place) for place in self.places.tolist()]
+        return len(columns) > 1 and all(c.chunk(0).buffers()[0] is None for c in columns)
+
 
 _known: dict[int, tuple[weakref.ref[Any], list[Lot]]] = {}
 
 
 def note_lots(table: Any, lots: list[Lot]) -> None:
-    """Note the lots of a frozen table."""
-    number = id(table)
-    _known[number] = weakref.ref(table, lambda _: _known.pop(number, None)), lots
+    """Note lots of a frozen table, besides those that are known."""
+    number, lots = id(table), [*lots_of(table), *lots]
+    if lots:
+        _known[number] = weakref.ref(table, lambda _: _known.pop(number, None)), lots
+
+
+def rest_of(table: Any) -> list[Any]:
+    """The columns of a table that are in no lot that is known."""
+    known = (lot.places.tolist() for lot in lots_of(table))
+    return [table.column(n) for n in sorted({*range(table.num_columns)}.difference(*known))]
+
+
+def lots_bytes(table: Any) -> int:
+    """The bytes of the columns of a table that are in known lots."""
+    return sum(lot.values.nbytes for lot in lots_of(table))
 
 
 def lots_of(table: Any) -> list[Lot]:

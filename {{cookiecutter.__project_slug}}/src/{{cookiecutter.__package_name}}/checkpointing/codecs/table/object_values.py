@@ -21,6 +21,7 @@ MISSING: dict[str, Any] = {"None": None, "nan": np.nan, "NaT": pd.NaT, "NA": pd.
 """The missing values that a column of objects may have, by their names in recipes."""
 
 _SAMPLE = 1000
+_AT_ONCE = 1 << 14
 _DAYS_EACH = 4  # a day of the calendar takes as long as the dates of four rows out of it
 
 
@@ -62,12 +63,10 @@ def _by_calendar(array: Any, missing: Any) -> npt.NDArray[Any] | None:
     first, last = (pc.min_max(numbers)[end].as_py() for end in ("min", "max"))
     if first is None or last - first > len(array) // _DAYS_EACH:
         return None
-    calendar = np.full(last - first + 2, missing, object)
-    calendar[:-1] = np.arange(first, last + 1).astype("M8[D]").astype(object)
-    places = np.subtract(to_numpy(array, "i4"), first, dtype=np.intp)
+    calendar = np.arange(first, last + 1).astype("M8[D]").astype(object)
+    days = _chosen(calendar, to_numpy(array, "i4"), first)
     if array.null_count:
-        places[~valid_of(array)] = last - first + 1
-    days: npt.NDArray[Any] = calendar.take(places)
+        days[~valid_of(array)] = missing
     return days
 
 
@@ -75,9 +74,21 @@ def _by_kinds(encoded: Any, missing: Any) -> npt.NDArray[Any]:
     """The objects of a dictionary array, equal ones made once."""
     kinds = np.full(len(encoded.dictionary) + 1, missing, object)
     kinds[:-1] = plain_objects(encoded.dictionary)
-    places = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()
-    values: npt.NDArray[Any] = kinds[places]
-    return values
+    return _chosen(kinds, encoded.indices.fill_null(len(kinds) - 1).to_numpy())
+
+
+def _chosen(
+    objects: npt.NDArray[Any], numbers: npt.NDArray[Any], first: int = 0
+) -> npt.NDArray[Any]:
+    """The object of each number, which counts from `first`; of one beyond them, any object.
+
+    Some at a time, which stay in the processor's cache.
+    """
+    chosen = np.empty(len(numbers), object)
+    for start in range(0, len(numbers), _AT_ONCE):
+        places = np.subtract(numbers[start : start + _AT_ONCE], first, dtype=np.intp)
+        objects.take(places, out=chosen[start : start + _AT_ONCE], mode="clip")
+    return chosen
 
 
 def _by_arrow(array: Any) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .lots import lots_of
+from .lots import lots_of, rest_of
 
 
 class Piece(NamedTuple):
@@ -110,16 +110,15 @@ def _read_only_bytes(array: npt.NDArray[Any]) -> Any:
 
 
 def _table_pieces(table: Any, is_mapped: Callable[[int], bool]) -> Iterator[Piece]:
-    covered: set[int] = set()
+    columns = rest_of(table)
     for lot in lots_of(table):
         root = root_buffer(lot.values)
-        if root is not None and not is_mapped(root.address):
+        if root is None or is_mapped(root.address):  # of which each column counts by itself
+            columns += map(table.column, lot.places.tolist())
+        else:
             yield Piece(root.address, root.size, _serial(root.address))
-            covered.update(lot.places.tolist())
-    for number in range(table.num_columns):
-        if number not in covered:
-            for chunk in table.column(number).chunks:
-                yield from _arrow_pieces(chunk, is_mapped)
+    for chunk in (chunk for column in columns for chunk in column.chunks):
+        yield from _arrow_pieces(chunk, is_mapped)
 
 
 def _arrow_pieces(array: Any, is_mapped: Callable[[int], bool]) -> Iterator[Piece]:

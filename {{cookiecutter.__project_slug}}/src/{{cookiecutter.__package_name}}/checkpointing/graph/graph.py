@@ -148,6 +148,32 @@ class Graph:
         other._note_uses({parameter.source for values in skipped for parameter in values})
         return other
 
+    def reordered(self, segment: Segment, names: Sequence[str]) -> Graph:
+        """The graph in which a segment's steps run in another order, none before what it reads.
+
+        The steps of the segment have other numbers then. Not for a graph without some steps.
+        """
+        span = self.span(segment)
+        steps = [self.steps[self._made[name]] for name in names]
+        moved = {name: number for number, name in zip(span, names, strict=True)}
+        changed = replace(segment, steps=steps)
+        other = copy.copy(self)
+        other.segments = tuple(changed if s.name == segment.name else s for s in self.segments)
+        other.steps = (*self.steps[: span.start], *steps, *self.steps[span.stop :])
+        other._made = self._made | moved
+        other._producers = self._producers | dict.fromkeys(names, changed)
+        read = {p.source for step in steps for p in self._values[step.name]}
+        other._readers = self._readers | {
+            source: sorted(
+                ((moved.get(self.steps[n].name, n), p) for n, p in self._readers[source]),
+                key=lambda reader: reader[0],
+            )
+            for source in read
+        }
+        other._last_use, other._last_take = dict(self._last_use), dict(self._last_take)
+        other._note_uses({*read, *names})
+        return other
+
     def alone(self, segment: Segment) -> Graph:
         """The graph with the steps of one segment alone, for what depends on no other step."""
         other = copy.copy(self)

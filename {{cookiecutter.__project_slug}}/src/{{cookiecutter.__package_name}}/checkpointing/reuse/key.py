@@ -67,6 +67,9 @@ class Code:
     folders: tuple[Path, ...] = ()
     """The folders of its packages, whose data files count too."""
 
+    changing: frozenset[str] = frozenset()
+    """The steps that may change, in their process, what other code uses: a global, say."""
+
     @property
     def reached(self) -> dict[str, str]:
         """The digests of all that any of its steps can reach."""
@@ -124,6 +127,7 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
     imports = Imports({name: _defined(m, m.file) for name, m in imported.modules.items() if m.file})
     steps: dict[str, dict[str, str]] = {}
     changing: list[tuple[set[str], dict[str, str]]] = []
+    names: set[str] = set()
     for step in segment.steps:
         reached = reach_of(imports, step.module, step.name, beside=modules, whole=adapters)
         digests = reached.digests()
@@ -134,6 +138,7 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
         if len(segment.steps) > 1 and reached.changed():
             changed = changes_of(imports, step.module, step.name)
             changing.append((changed, steps[step.name]))
+            names |= {step.name} if changed else set()
     return Code(
         imported.digests,
         _versions(imported.libraries, {} if known is None else known),
@@ -141,6 +146,7 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
         imported.files,
         _contents(imported.files),
         imported.folders,
+        frozenset(names),
     )
 
 

@@ -42,6 +42,7 @@ from .events import Noticed, Observer, RunStarted, SegmentEnded, SegmentStarted
 from .job import Job
 from .ledger import Ledger
 from .options import RunOptions, forced_segments
+from .ordering import in_planned_order
 from .outputs import publish_outputs, require_targets
 from .places import require_executor, require_places
 from .record import LOG, RunRecord, SegmentRecord, environment, new_run, retire_runs, write_record
@@ -124,7 +125,6 @@ class Run:
         observe: Observer,
         ledger: Ledger,
     ) -> None:
-        self.bound = bound
         self.budget = budget
         self.forced = forced
         self.record = record
@@ -132,6 +132,7 @@ class Run:
         self.observe = observe
         self.ledger = ledger
         self.profile = read_profile(bound.settings.runs, bound.graph.name, budget.count)
+        self.bound = bound = in_planned_order(bound, self.profile, budget.bytes)
         self.identities = identities(bound)
         self.done: dict[str, Manifest] = {}
         self.foreseen: dict[str, Standing] = {}

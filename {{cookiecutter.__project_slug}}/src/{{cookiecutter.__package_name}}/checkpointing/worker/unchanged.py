@@ -97,7 +97,10 @@ def _changed(names: list[str]) -> ConfigurationError:
 
 
 def _wiring(segment: Segment) -> Any:
-    """All that decides how a segment's steps are called and stored, so no line numbers."""
+    """All that decides how a segment's steps are called and stored, so no line numbers.
+
+    They may run in another order than they are written in, which decides nothing.
+    """
     return segment.name, [
         (
             step.name,
@@ -111,5 +114,5 @@ def _wiring(segment: Segment) -> Any:
                 for p in step.parameters
             ],
         )
-        for step in segment.steps
+        for step in segment.as_written
     ]

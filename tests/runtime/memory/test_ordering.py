@@ -57,9 +57,8 @@ def test_a_planned_order_is_topological_and_its_plan_is_better(
         assert all(place[p.source] < place[step.name] for p in found.graph.values_of(step))
     assert ordering.written == planned(found, budget)
     assert cost(ordering.planned) <= cost(ordering.written)
-    assert cost(ordering.planned) < cost(ordering.written) or (
-        ordering.planned.peak < ordering.written.peak
-    )
+    is_lower = ordering.planned.peak <= ordering.written.peak * 0.95
+    assert is_lower or cost(ordering.planned) < cost(ordering.written)
     assert ordering.planned == planned(reordered(found, ordering), budget)
 
 

@@ -32,6 +32,9 @@ _MOST_LOOKED_AHEAD = 40
 _LOWER = 0.05
 """A peak that is lower by this share is worth another order, if nothing else is."""
 
+_NOISE = 0.02
+"""Sizes that differ by less than this share, of the largest one, are the same."""
+
 Order = tuple[str, ...]
 
 
@@ -75,13 +78,13 @@ def better_order(
     return Ordering(segment, names, written, planned)
 
 
-def _cost(planned: Plan) -> tuple[int, int, int, int]:
+def _cost(planned: Plan) -> tuple[int, int, int]:
     """By which plans of the same steps compare, the best first."""
-    return planned.limit, planned.transfers, len(planned.parts), planned.peak
+    return planned.limit, planned.transfers, len(planned.parts)
 
 
 def _pays(planned: Plan, written: Plan) -> bool:
-    if _cost(planned)[:3] != _cost(written)[:3]:
+    if _cost(planned) != _cost(written):
         return _cost(planned) < _cost(written)
     return planned.peak <= written.peak * (1 - _LOWER)
 
@@ -136,6 +139,8 @@ class _Search:
         self._reads = {
             step.name: {p.source for p in self._graph.values_of(step)} for step in segment.steps
         }
+        largest = max(map(self._size, self.written))
+        self._grain = max(1, round(largest * _NOISE))
         self._readers = {name: self._readers_of(name) for name in self.written}
         tries = _MOST_STEPS // max(len(self._graph.steps), len(segment.steps) ** 2)
         self._left = max(_FEWEST_TRIED, min(_MOST_TRIED, tries))
@@ -157,7 +162,7 @@ class _Search:
         """The best order that was found."""
         for candidate in self._candidates():
             self._try(candidate)
-        best = min(self.plans, key=lambda order: _cost(self.plans[order]))
+        best = min(self.plans, key=self._rank_of)
         while self._left > 0 and not self.is_whole:
             near = self._first_better(best)
             if near is None:
@@ -171,9 +176,14 @@ class _Search:
             if self._left <= 0:
                 return None
             self._try(near)
-            if _cost(self.plans[near]) < _cost(self.plans[order]):
+            if self._rank_of(near) < self._rank_of(order):
                 return near
         return None
+
+    def _rank_of(self, order: Order) -> tuple[int, int, int, int]:
+        """Its cost, then its peak, of which small differences are noise; the first tried wins."""
+        noise = max(1, round(self.plans[self.written].peak * _NOISE))
+        return *_cost(self.plans[order]), self.plans[order].peak // noise
 
     def _near(self, order: Order) -> Iterator[Order]:
         """Each step as early, and as late, as what it reads and what reads it allow."""
@@ -203,14 +213,14 @@ class _Search:
         yield self._in_turn(lambda name, done: self._growth(name, done))
         if len(self.written) <= _MOST_LOOKED_AHEAD:
             yield self._in_turn(lambda name, done: self._growth_ahead(name, done))
-        yield self._in_turn(lambda name, done: -self._newest(name, done))
+        yield self._in_turn(lambda name, done: -self._newest(name, done) * self._grain)
         yield self._backwards()
 
     def _in_turn(self, rank: Callable[[str, Sequence[str]], int]) -> Order:
         """Of the steps that can run, always the one of the lowest rank; the first one written."""
         done: list[str] = []
         while len(done) < len(self.written):
-            done.append(min(self._ready(done), key=lambda name: rank(name, done)))
+            done.append(min(self._ready(done), key=lambda name: rank(name, done) // self._grain))
         return tuple(done)
 
     def _ready(self, done: Sequence[str]) -> list[str]:

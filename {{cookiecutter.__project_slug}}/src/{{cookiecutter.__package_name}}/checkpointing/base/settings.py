@@ -171,7 +171,7 @@ class Steps(_Table):
     """How the steps of a segment run."""
 
     order: Literal["written", "planned"] = "written"
-    """`planned`: of steps that do not read from each other, the order that moves the fewest bytes."""
+    """`planned`: where steps do not read from each other, as it moves the fewest bytes."""
 
 
 def _by_item(outputs: Any) -> Any:

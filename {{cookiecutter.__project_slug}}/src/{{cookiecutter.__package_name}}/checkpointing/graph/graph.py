@@ -144,8 +144,8 @@ class Graph:
         other._values = dict(self._values)
         other._values |= {self.steps[number].name: () for number in other.skipped}
         other._last_use, other._last_take = dict(self._last_use), dict(self._last_take)
-        skipped = (self._values[self.steps[number].name] for number in other.skipped)
-        other._note_uses({parameter.source for values in skipped for parameter in values})
+        silent = [self.steps[number].name for number in other.skipped]
+        other._note_uses({p.source for name in silent for p in self._values[name]})
         return other
 
     def reordered(self, segment: Segment, names: Sequence[str]) -> Graph:
@@ -154,7 +154,7 @@ class Graph:
         The steps of the segment have other numbers then. Not for a graph without some steps.
         """
         span = self.span(segment)
-        steps = [self.steps[self._made[name]] for name in names]
+        steps = tuple(self.steps[self._made[name]] for name in names)
         moved = {name: number for number, name in zip(span, names, strict=True)}
         changed = replace(segment, steps=steps)
         other = copy.copy(self)

@@ -59,12 +59,13 @@ def better_order(
 ) -> Ordering | None:
     """An order of a segment's steps that pays; None if there is none, or none was found.
 
-    A segment that was not measured as a whole has none. What runs before and after a sink, a step that runs for each item, one that runs in each run,
-    and those in `fixed` stays as it is written: they may change what others see.
+    A segment that was not measured as a whole has none. What runs before and after a sink, a step
+    that runs for each item, one that runs in each run, and those in `fixed` stays as it is written:
+    they may change what others see.
 
     Args:
         fixed: the names of steps that keep their place among the others.
-        only_if_cut: look for one only where memory needs cuts.
+        only_if_cut: look for one only where memory needs cuts, and for no peak alone.
     """
     if forecast.unknown(forecast.graph.span(segment)):
         return None
@@ -73,7 +74,7 @@ def better_order(
         return None
     names = search.best()
     written, planned = search.plans[search.written], search.plans[names]
-    if not _pays(planned, written):
+    if not _pays(planned, written) or (only_if_cut and _cost(planned) == _cost(written)):
         return None
     return Ordering(segment, names, written, planned)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..graph.graph import Graph
 from ..graph.steps import Segment
@@ -69,8 +70,11 @@ def better_order(
     """
     if forecast.unknown(forecast.graph.span(segment)):
         return None
-    search = _Search(forecast, segment, budget, headroom, fixed)
-    if not search.is_free() or (only_if_cut and search.is_whole):
+    needs = _needs(forecast.graph, segment, fixed)
+    if not _is_free(needs):
+        return None
+    search = _Search(forecast, segment, budget, headroom, needs)
+    if only_if_cut and search.is_whole:
         return None
     names = search.best()
     written, planned = search.plans[search.written], search.plans[names]
@@ -126,7 +130,7 @@ class _Search:
         segment: Segment,
         budget: int,
         headroom: float,
-        fixed: Collection[str],
+        needs: Mapping[str, set[str]],
     ) -> None:
         self._forecast = forecast
         self._graph = forecast.graph
@@ -135,7 +139,7 @@ class _Search:
         self._headroom = headroom
         self.written: Order = tuple(step.name for step in segment.steps)
         self._steps = {step.name: step for step in segment.steps}
-        self._needs = _needs(self._graph, segment, fixed)
+        self._needs = needs
         self.plans: dict[Order, Plan] = {}
         self._reads = {
             step.name: {p.source for p in self._graph.values_of(step)} for step in segment.steps
@@ -153,11 +157,6 @@ class _Search:
         span = self._graph.span(self._segment)
         forced = self._forecast.must_cut(span)
         return len(self.plans[self.written].parts) == 1 + len(forced - {span.start})
-
-    def is_free(self) -> bool:
-        """Whether there is another order at all."""
-        former = zip(self.written, self.written[1:], strict=False)
-        return any(one not in self._needs[other] for one, other in former)
 
     def best(self) -> Order:
         """The best order that was found."""
@@ -279,6 +278,11 @@ class _Search:
         graph = self._graph
         is_read_later = graph.last_use(name) >= graph.span(self._segment).stop
         return is_read_later or graph.is_output(name) or name in graph.read_again
+
+
+def _is_free(needs: Mapping[str, set[str]]) -> bool:
+    """Whether steps, in the order in which they are written, have another order at all."""
+    return any(former not in needs[name] for former, name in pairwise(needs))
 
 
 def _needs(graph: Graph, segment: Segment, fixed: Collection[str]) -> dict[str, set[str]]:

@@ -27,7 +27,7 @@ from ..base.location import RUNTIME
 from ..base.refusals import refusal_of, remedy_of
 from ..base.texts import VALUE_CHARACTERS, cut
 from ..graph.modules import Module, Modules, folder_of, is_own, pinned
-from ..graph.sources import OWN_HOME, Home, home_of, read
+from ..graph.sources import OWN_HOME, Home, compiled, home_of, read
 from ..graph.steps import Segment
 from .definitions import Definitions, definitions_of, opaque
 from .imports import Imports, with_parents
@@ -69,6 +69,9 @@ class Code:
 
     changing: frozenset[str] = frozenset()
     """The steps that may change, in their process, what other code uses: a global, say."""
+
+    compiled: dict[str, bytes] = field(default_factory=dict)
+    """What each module was compiled to, where it was: so that no worker does it again."""
 
     @property
     def reached(self) -> dict[str, str]:
@@ -147,6 +150,7 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
         _contents(imported.files),
         imported.folders,
         frozenset(names),
+        {name: code for name, file in imported.files.items() if (code := compiled(file))},
     )
 
 

@@ -20,7 +20,6 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
 
 from ..base.location import FOLDER_NAME, PACKAGE_NAME, RUNTIME, RUNTIME_NAME
 from ..codecs import forget_adapters
@@ -159,12 +158,13 @@ class _ReadOnce(SourceFileLoader):
     def get_data(self, path: str) -> bytes:
         return read(Path(path)) if path == self.path else super().get_data(path)
 
-    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> CodeType:
-        if (known := _known.get(str(path))) is not None:
-            code: CodeType = marshal.loads(known)
-            return code
-        code = super().source_to_code(data, path, _optimize=_optimize)
-        _made[str(path)] = code
+    def get_code(self, fullname: str) -> CodeType | None:
+        if (known := _known.get(str(self.path))) is not None:
+            loaded: CodeType = marshal.loads(known)
+            return loaded
+        code = super().get_code(fullname)
+        if code is not None:
+            _made[str(self.path)] = code
         return code
 
     def path_stats(self, path: str) -> dict[str, float]:

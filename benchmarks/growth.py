@@ -156,7 +156,7 @@ def _helper() -> str:
     number = 0
     while len(lines) < MODULE_LINES:
         number += 1
-        former = f"function_{number - 1}(value)" if number % 4 else "LIMIT"
+        former = f"function_{number - 1}(value)" if number % 4 > 1 else "LIMIT"
         lines += [
             "",
             "",

@@ -61,6 +61,65 @@ def test_a_module_that_is_imported_anew_has_none_of_what_it_was(project: Project
     assert project.python(code) == "1 False b'MADE = 1'\n"
 
 
+def test_a_module_is_imported_as_another_process_has_compiled_it(project: Project) -> None:
+    project.write("src/demo/notes.py", "MADE = 1")
+    imports = """
+    from pathlib import Path
+    from demo.checkpointing.graph.sources import *
+    from demo.checkpointing.graph.sources import OWN_HOME
+    read_once([OWN_HOME])
+    """
+    code = f"""{imports}
+    import_afresh()
+    import demo.notes
+    print(compiled(Path(demo.notes.__file__)).hex())
+    """
+    made = project.python(code).strip()
+    project.write("src/demo/notes.py", "MADE = 2")
+    code = f"""{imports}
+    have_compiled({{Path("src/demo/notes.py").resolve(): bytes.fromhex("{made}")}})
+    import_afresh()
+    import demo.notes
+    print(demo.notes.MADE)
+    """
+
+    assert project.python(code) == "1\n"
+
+
+def test_a_module_with_another_comment_is_compiled_anew(project: Project) -> None:
+    """Its digest is the same, but not the lines that a traceback names."""
+    project.segments(s01="@step\ndef one() -> int:\n    return 1\n")
+    describing = """
+    import pickle
+    from pathlib import Path
+    from demo.checkpointing.graph.sources import OWN_HOME, import_afresh, read_once
+    from demo.checkpointing.reuse.bound import describe
+
+    read_once([OWN_HOME])
+    import_afresh()
+    from demo.pipeline import PIPELINE
+    Path("described").write_bytes(pickle.dumps(describe(PIPELINE)))
+    """
+    importing = """
+    import pickle, sys
+    from pathlib import Path
+    import demo
+    from demo.checkpointing.worker.unchanged import import_unchanged
+
+    described = pickle.loads(Path("described").read_bytes())
+    [segment] = described.graph.segments
+    import_unchanged({segment: described.code["s01"]}, ())
+    assert "demo.segments.s01" in described.code["s01"].compiled
+    print(sys.modules["demo.segments.s01"].one.__code__.co_firstlineno)
+    """
+    project.python(describing)
+    before = int(project.python(importing))
+    place = project.package / "segments" / "s01.py"
+    place.write_text("# a comment\n\n" + place.read_text())
+
+    assert int(project.python(importing)) == before + 2
+
+
 @pytest.mark.parametrize(
     ("module", "file", "folder", "packages"),
     [

@@ -739,6 +739,14 @@ def test_what_an_earlier_step_may_change_for_a_later_one_counts_for_that_too(
     assert steps(tmp_path, "two", "one")["two"].keys() < after["two"].keys()
 
 
+def test_the_steps_that_may_change_what_others_use_are_known(tmp_path: Path) -> None:
+    main = "SEEN = []\ndef one(x): SEEN.append(1)\ndef two(x): return SEEN\ndef three(x): return x"
+    folder = sources(tmp_path, main)
+    segment = Segment("s01", [step_in(folder, name=name) for name in ("one", "two", "three")])
+
+    assert code_of(segment).changing == {"one"}
+
+
 def test_what_happens_at_import_ties_no_steps_together(tmp_path: Path) -> None:
     main = "SEEN = []\nSEEN.append(1)\ndef one(x): return SEEN\ndef two(x): return 1"
     counted = steps(sources(tmp_path, main), "one", "two")

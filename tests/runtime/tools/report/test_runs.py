@@ -323,3 +323,24 @@ def test_a_checkpoint_names_as_many_values_as_one_reads() -> None:
     assert named.endswith("value_19 and 10 more")
     assert Checkpoint(1, "s01", "", lives[:2]).live_names == "value_0, value_1"
     assert Checkpoint(1, "s01", "", ()).live_names == "nothing"
+
+
+def test_values_are_drawn_in_the_order_in_which_their_steps_ran(tmp_path: Path) -> None:
+    source = """
+    @step
+    def one() -> int: ...
+    @step
+    def two() -> int: ...
+    @step
+    def three(one: int, two: int) -> int: ...
+    """
+    ran = [step("two"), step("one"), step("three")]
+    leave(tmp_path / "runs", "20260101T000000-a", record(segment("s01", steps=ran)))
+    shown = read_content(declared(pipeline(tmp_path, source))).graph
+
+    assert shown.steps == ("two", "one", "three")
+    assert [(life.value, life.made, life.last) for life in shown.lives] == [
+        ("two", 0, 2),
+        ("one", 1, 2),
+        ("three", 2, 2),
+    ]

@@ -173,6 +173,13 @@ class Reuse(_Table):
     """
 
 
+class Steps(_Table):
+    """How the steps of a segment run."""
+
+    order: Literal["written", "planned"] = "written"
+    """`planned`: where steps do not read from each other, as it moves the fewest bytes."""
+
+
 def _by_item(outputs: Any) -> Any:
     """`split.train = "…"`, which TOML reads as a table within a table, as one name."""
     if not isinstance(outputs, dict):
@@ -236,8 +243,7 @@ class Wiring(_Table):
 
     env: dict[str, Variable] = {}
     """Environment variables that a step gets by naming one as a parameter: as `str`, or read as
-    `int`, `float` or `bool` where the step says so. A secret is a `str`.
-    """
+    `int`, `float` or `bool` where the step says so. A secret is a `str`."""
 
     outputs: Annotated[dict[str, PathText], BeforeValidator(_by_item)] = {}
     """Where a value is published: whole or not at all, to a path that `clean` never touches.
@@ -255,6 +261,7 @@ class Wiring(_Table):
     """Infrastructure that lives only while a segment runs on it, by name."""
 
     reuse: Reuse = Reuse()
+    steps: Steps = Steps()
 
 
 @dataclass(frozen=True)

@@ -155,8 +155,34 @@ class Graph:
         other._values = dict(self._values)
         other._values |= {self.steps[number].name: () for number in other.skipped}
         other._last_use, other._last_take = dict(self._last_use), dict(self._last_take)
-        unread = (self._values[self.steps[number].name] for number in other.skipped)
-        other._note_uses({parameter.source for values in unread for parameter in values})
+        silent = [self.steps[number].name for number in other.skipped]
+        other._note_uses({p.source for name in silent for p in self._values[name]})
+        return other
+
+    def reordered(self, segment: Segment, names: Sequence[str]) -> Graph:
+        """The graph in which a segment's steps run in another order, none before what it reads.
+
+        The steps of the segment have other numbers then. Not for a graph without some steps.
+        """
+        span = self.span(segment)
+        steps = tuple(self.steps[self._made[name]] for name in names)
+        moved = {name: number for number, name in zip(span, names, strict=True)}
+        changed = replace(segment, steps=steps)
+        other = copy.copy(self)
+        other.segments = tuple(changed if s.name == segment.name else s for s in self.segments)
+        other.steps = (*self.steps[: span.start], *steps, *self.steps[span.stop :])
+        other._made = self._made | moved
+        other._producers = self._producers | dict.fromkeys(names, changed)
+        read = {p.source for step in steps for p in self._values[step.name]}
+        other._readers = self._readers | {
+            source: sorted(
+                ((moved.get(self.steps[n].name, n), p) for n, p in self._readers[source]),
+                key=lambda reader: reader[0],
+            )
+            for source in read
+        }
+        other._last_use, other._last_take = dict(self._last_use), dict(self._last_take)
+        other._note_uses({*read, *names})
         return other
 
     def alone(self, segment: Segment) -> Graph:

@@ -8,22 +8,26 @@ and hashes the same bytes.
 
 from __future__ import annotations
 
+import functools
 import importlib
+import marshal
 import os
 import sys
 import sysconfig
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from ..base.location import FOLDER_NAME, PACKAGE_NAME, RUNTIME, RUNTIME_NAME
 from ..codecs import forget_adapters
 from .modules import file_of, is_own
 
 _read: dict[Path, bytes] | None = None  # in a worker: the bytes of each file that it has read
+_made: dict[str, CodeType] = {}  # what this process has compiled, by file
+_known: dict[str, bytes] = {}  # what another process has compiled the same bytes to, by file
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,18 @@ def read(path: Path) -> bytes:
     if path not in _read:
         _read[path] = path.read_bytes()
     return _read[path]
+
+
+@functools.cache
+def compiled(path: Path) -> bytes | None:
+    """What a file was compiled to when it was imported here, for other processes of this Python."""
+    code = _made.get(str(path))
+    return None if code is None else marshal.dumps(code)
+
+
+def have_compiled(known: Mapping[Path, bytes]) -> None:
+    """Import some files as another process has compiled them, from the bytes that they have."""
+    _known.update({str(path): code for path, code in known.items()})
 
 
 def read_once(homes: Iterable[Home]) -> None:
@@ -141,6 +157,15 @@ class _ReadOnce(SourceFileLoader):
 
     def get_data(self, path: str) -> bytes:
         return read(Path(path)) if path == self.path else super().get_data(path)
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        if (known := _known.get(str(self.path))) is not None:
+            loaded: CodeType = marshal.loads(known)
+            return loaded
+        code = super().get_code(fullname)
+        if code is not None:
+            _made[str(self.path)] = code
+        return code
 
     def path_stats(self, path: str) -> dict[str, float]:
         raise OSError("no .pyc: one of the same size and mtime may hold other code")

@@ -178,17 +178,28 @@ class Segment:
     module: str | None
     """The module that all its steps are read from; None: they were listed."""
 
+    written: tuple[str, ...]
+    """The names of its steps in the order in which they are written, or were listed."""
+
     def __init__(
         self,
         name: str,
         steps: typing.Iterable[Callable[..., Any] | Step],
         module: str | None = None,
+        written: tuple[str, ...] = (),
     ) -> None:
         check_name("segment", name)
         read = tuple(s if isinstance(s, Step) else _read_step(s) for s in steps)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "steps", read)
         object.__setattr__(self, "module", module)
+        object.__setattr__(self, "written", written or tuple(step.name for step in read))
+
+    @property
+    def as_written(self) -> tuple[Step, ...]:
+        """Its steps in the order in which they are written."""
+        named = {step.name: step for step in self.steps}
+        return tuple(named[name] for name in self.written)
 
     def __hash__(self) -> int:
         return hash(self.name)  # by far quicker than one of all steps, and nearly as good

@@ -6,6 +6,7 @@ divide the others into blocks. Each block is searched alone, and not at all wher
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +60,11 @@ class Block:
             return self._whole.peak
         return self.costs.least_peak()
 
+    @property
+    def most_needed(self) -> float:
+        """A limit for which some parts fit for sure."""
+        return math.inf if self._whole is None else self._whole.peak
+
     def within(self, limit: int) -> Choice | None:
         """The best parts within a limit; None if none fit."""
         if self._whole is not None and self._whole.peak <= limit:
@@ -83,7 +89,7 @@ class Block:
 
     def first_misfit(self, limit: int) -> int | None:
         """The first step that no part can hold within a limit; None if all fit."""
-        if limit >= self.least_peak:
+        if limit >= self.most_needed or limit >= self.least_peak:
             return None
         offset = first_misfit(self.costs, limit)
         return None if offset is None else self.steps.start + offset
@@ -131,10 +137,15 @@ class Cuts:
     def __init__(self, blocks: Sequence[Block]) -> None:
         self.blocks = blocks
 
-    @property
+    @cached_property
     def least_peak(self) -> int:
         """The smallest limit for which there are parts that fit."""
-        return max((block.least_peak for block in self.blocks), default=0)
+        least = 0
+        for block in sorted(self.blocks, key=lambda block: block.most_needed, reverse=True):
+            if block.most_needed <= least:
+                break
+            least = max(least, block.least_peak)
+        return least
 
     def within(self, limit: int) -> Choice | None:
         """The parts that move the fewest bytes while none holds more than `limit`.

@@ -200,7 +200,7 @@ def ingredients_of(bound: Bound, segment: Segment, values: dict[str, str]) -> In
         params=_param_texts(bound, segment),
         inputs={name: source.digest for name, source in _inputs(bound, segment).items()},
         values=values,
-        steps=tuple(step.name for step in segment.steps),
+        steps=segment.written,
         env=variable_texts(segment.steps, bound.settings.wiring, bound.variables.values),
         columns=_column_texts(bound, segment),
     )

@@ -27,7 +27,7 @@ from ..base.location import RUNTIME
 from ..base.refusals import refusal_of, remedy_of
 from ..base.texts import VALUE_CHARACTERS, cut
 from ..graph.modules import Module, Modules, folder_of, is_own, pinned
-from ..graph.sources import OWN_HOME, Home, home_of, read
+from ..graph.sources import OWN_HOME, Home, compiled, home_of, read
 from ..graph.steps import Segment
 from .definitions import Definitions, definitions_of, opaque
 from .imports import Imports, with_parents
@@ -66,6 +66,12 @@ class Code:
 
     folders: tuple[Path, ...] = ()
     """The folders of its packages, whose data files count too."""
+
+    changing: frozenset[str] = frozenset()
+    """The steps that may change, in their process, what other code uses: a global, say."""
+
+    compiled: dict[str, bytes] = field(default_factory=dict)
+    """What each module was compiled to, where it was: so that no worker does it again."""
 
     @property
     def reached(self) -> dict[str, str]:
@@ -128,6 +134,7 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
     imports = Imports({name: _defined(m, m.file) for name, m in imported.modules.items() if m.file})
     steps: dict[str, dict[str, str]] = {}
     changing: list[tuple[set[str], dict[str, str]]] = []
+    names: set[str] = set()
     for step in segment.steps:
         reached = reach_of(imports, step.module, step.name, beside=modules, whole=adapters)
         digests = reached.digests()
@@ -138,6 +145,7 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
         if len(segment.steps) > 1 and reached.changed():
             changed = changes_of(imports, step.module, step.name)
             changing.append((changed, steps[step.name]))
+            names |= {step.name} if changed else set()
     return Code(
         imported.digests,
         _versions(imported.libraries, {} if known is None else known),
@@ -145,6 +153,8 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
         imported.files,
         _contents(imported.files),
         imported.folders,
+        frozenset(names),
+        {name: code for name, file in imported.files.items() if (code := compiled(file))},
     )
 
 

@@ -43,6 +43,7 @@ from .foresight import foresee
 from .job import Job
 from .ledger import Ledger
 from .options import RunOptions, forced_segments
+from .ordering import in_planned_order
 from .outputs import publish_outputs, require_targets
 from .record import (
     COMPANY,
@@ -138,7 +139,6 @@ class Run:
         ledger: Ledger,
         jobs: int = 1,
     ) -> None:
-        self.bound = bound
         self.budget = budget
         self.forced = forced
         self.record = record
@@ -148,6 +148,7 @@ class Run:
         self.jobs = jobs
         self.shares = Shares(ledger)
         self.profile = read_profile(bound.settings.runs, bound.graph.name, budget.count)
+        self.bound = bound = in_planned_order(bound, self.profile, budget.bytes)
         self.identities = identities(bound)
         self.done: dict[str, Manifest] = {}
         self.foreseen: dict[str, Standing] = {}

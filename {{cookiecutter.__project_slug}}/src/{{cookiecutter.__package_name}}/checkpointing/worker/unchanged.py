@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigurationError
 from ..graph.modules import file_of
-from ..graph.sources import home_of, import_afresh, is_first_party, read, read_once
+from ..graph.sources import (
+    have_compiled,
+    home_of,
+    import_afresh,
+    is_first_party,
+    read,
+    read_once,
+)
 from ..graph.steps import Segment
 from ..reuse.further import FurtherCode, place_of
 from ..reuse.key import Code, content_of, digest_of
@@ -33,6 +40,8 @@ def import_unchanged(code: Mapping[Segment, Code], trees: Collection[Tree]) -> N
     steps = [step for segment in code for step in segment.steps]
     read_once({home_of(step.module, Path(step.file)) for step in steps})
     require_unchanged(code.values(), trees)
+    for known in code.values():
+        have_compiled({known.files[name]: known.compiled[name] for name in _as_compiled(known)})
     import_afresh({name for known in code.values() for name in known.files})
     for segment in code:
         if _wiring(segment.read_anew()) != _wiring(segment):
@@ -89,6 +98,13 @@ def _is_same(code: Code, name: str, file: Path, read: Callable[[Path], bytes]) -
         return False
 
 
+def _as_compiled(code: Code) -> Iterator[str]:
+    """The modules that were compiled from the very bytes that they have, comments and all."""
+    for name in code.compiled:
+        if content_of(read(code.files[name])) == code.contents.get(name):
+            yield name
+
+
 def _changed(names: list[str]) -> ConfigurationError:
     return ConfigurationError(
         f"{', '.join(dict.fromkeys(names))} changed while the pipeline ran, so the values of this "
@@ -97,7 +113,10 @@ def _changed(names: list[str]) -> ConfigurationError:
 
 
 def _wiring(segment: Segment) -> Any:
-    """All that decides how a segment's steps are called and stored, so no line numbers."""
+    """All that decides how a segment's steps are called and stored, so no line numbers.
+
+    They may run in another order than they are written in, which decides nothing.
+    """
     return segment.name, [
         (
             step.name,
@@ -111,5 +130,5 @@ def _wiring(segment: Segment) -> Any:
                 for p in step.parameters
             ],
         )
-        for step in segment.steps
+        for step in segment.as_written
     ]

@@ -16,8 +16,9 @@ from ...memory.budget import EffectiveBudget, effective_budget, executor_budget
 from ...memory.cuts import Choice
 from ...memory.forecast import PartForecast, forecast_of
 from ...memory.limits import machine_limits
+from ...memory.ordering import in_order
 from ...memory.plan import peak_step, plan
-from ...memory.profile import read_profile
+from ...memory.profile import Profile, read_profile
 from ...reuse.bound import Bound, bind, known_input_bytes
 from ...reuse.standing import (
     Reusable,
@@ -31,10 +32,12 @@ from ...reuse.standing import (
     which_steps,
 )
 from ...run.describing import describe_project
+from ...run.ordering import other_orders, planned_orders
 from ...run.verdicts import require_fit
 from ...terminal.changes import parse_changes
 from ...terminal.ending import ended, exit_code
 from .mermaid import flowchart
+from .orders import orders_json
 from .outlook import Boundary, Elsewhere, Outlook, outlook_of
 from .table import print_outlook
 
@@ -58,10 +61,19 @@ def plan_command(
     project = describe_project(package, pipeline)
     if keep_all:
         project = replace(project, settings=project.settings.keeping_all())
-    bound = bind(project, parse_changes(project, changes))
-    limit = effective_budget(bound.settings.memory, machine_limits(), budget)
+    declared = bind(project, parse_changes(project, changes))
+    settings = declared.settings
+    limit = effective_budget(settings.memory, machine_limits(), budget)
+    runs_place(settings).is_ours()
+    profile = read_profile(settings.runs, declared.graph.name, limit.count)
+    taken = planned_orders(declared, profile, limit.bytes)
+    bound = replace(declared, graph=in_order(declared.graph, taken))
     stand = standings(bound)
-    outlook = _outlook(bound, limit, stand)
+    outlook = replace(
+        _outlook(bound, profile, limit, stand),
+        orders=other_orders(declared, profile, limit.bytes),
+        taken=taken,
+    )
     refusals = _refusals(bound, outlook, limit)
     failure = next(iter(refusals.values()), None)
     if as_json:
@@ -99,13 +111,13 @@ def _next_sentence(bound: Bound, stand: Sequence[Standing]) -> str:
     return f"The next run: {', '.join(phrases)}."
 
 
-def _outlook(bound: Bound, budget: EffectiveBudget, stand: Sequence[Standing]) -> Outlook:
+def _outlook(
+    bound: Bound, profile: Profile, budget: EffectiveBudget, stand: Sequence[Standing]
+) -> Outlook:
     """The outlook for the inputs with their present size, where they exist."""
     graph = bound.graph
     settings = bound.settings
-    runs_place(settings).is_ours()
     upstream = reusable(stand)
-    profile = read_profile(settings.runs, graph.name, budget.count)
     memory, sizes = settings.memory, known_input_bytes(bound, upstream)
     headroom = memory.segment.headroom
     forecast = forecast_of(graph, profile, memory, sizes)
@@ -199,6 +211,8 @@ def outlook_json(
       `bytes_moved`}, null where that does not fit}]; `least`: {`budget_bytes`, `step`}, the budget
       below which that step does not fit in any part, even without headroom; null where no segment
       runs here;
+    - `orders`: [{`name`, a segment; `steps`, in another order that pays; `taken`: whether a run
+      runs them so; `written` and `planned`: its plan in both orders}];
     - `next_run`: [{`name`, `steps`}], the steps of each segment that the next run runs for certain:
       of a segment that waits for another none are known;
     - `error`: as in `run --json`, if a run would refuse to start.
@@ -249,6 +263,7 @@ def outlook_json(
             }
             for other in outlook.others
         ],
+        "orders": orders_json(outlook.orders, outlook.taken),
         "least": least and {"budget_bytes": least[0], "step": names[least[1]]},
         **({"error": failure.as_json()} if failure else {}),
     }

@@ -15,6 +15,7 @@ from ...graph.graph import Graph
 from ...graph.steps import Segment
 from ...memory.cuts import Blocks, Choice, Cuts
 from ...memory.forecast import Forecast, PartForecast
+from ...memory.ordering import Ordering
 from ...memory.plan import Plan, budget_for, plan, usable
 
 # A budget is shown beside a smaller one if it saves this share of all transfers that can be saved,
@@ -113,6 +114,8 @@ class Outlook:
             where that is more, of the declared ones.
         boundaries: the declared ones, each judged while the others remain.
         others: other budgets, the smallest first; none if no segment runs here.
+        orders: other orders of a segment's steps that pay; `taken` are those that a run takes, and
+            that the plans here are made for.
         least: the budget below which a declared segment does not fit, headroom or not, and the
             number of the step that then cannot run; None if no segment runs here.
     """
@@ -127,6 +130,8 @@ class Outlook:
     others: tuple[OtherBudget, ...]
     least: tuple[int, int] | None
     elsewhere: tuple[Elsewhere, ...] = ()
+    orders: tuple[Ordering, ...] = ()
+    taken: tuple[Ordering, ...] = ()
 
     @cached_property
     def plans(self) -> dict[Segment, Plan]:

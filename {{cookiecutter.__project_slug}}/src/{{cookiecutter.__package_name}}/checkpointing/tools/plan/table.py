@@ -16,6 +16,7 @@ from ...memory.cuts import Choice
 from ...memory.forecast import Forecast, PartForecast
 from ...memory.plan import peak_step
 from ...memory.profile import ELASTIC_BYTES
+from .orders import order_sentences
 from .outlook import Boundary, Outlook, rounded_up
 from .titles import title
 
@@ -209,6 +210,7 @@ def _notes(outlook: Outlook, outdated: Sequence[str], refused: Collection[str]) 
         yield f"Some step needs more than {size(outlook.usable)}, so some of the headroom is used."
     if outlook.declared and outlook.peak <= outlook.usable:
         yield from _comparison(outlook)
+    yield from order_sentences(outlook.orders, outlook.taken)
     if outputs := graph.outputs(range(len(graph.steps))):
         yield f"Outputs are written in any case, and not counted: {', '.join(outputs)}."
     if outlook.forecast.keeps_all:

@@ -102,7 +102,8 @@ class ValueGraph:
 
 
 def value_graph(graph: Graph, segments: Sequence[Measured]) -> ValueGraph:
-    """The graph as the code is now, with sizes and cuts as they were measured."""
+    """The graph as the code is now, with sizes, cuts and the order of steps as measured."""
+    graph = _as_executed(graph, segments)
     lives = _lives(graph, segments)
     spans = {segment.name: graph.span(segment) for segment in graph.segments}
     names = [step.name for step in graph.steps]
@@ -119,6 +120,21 @@ def value_graph(graph: Graph, segments: Sequence[Measured]) -> ValueGraph:
         lives=lives,
         checkpoints=tuple(point for point in checkpoints if 0 < point.before < len(names)),
     )
+
+
+def _as_executed(graph: Graph, segments: Sequence[Measured]) -> Graph:
+    """The graph with the steps of each segment in the order in which they ran, if all did."""
+    declared = {segment.name: segment for segment in graph.segments}
+    for measured in segments:
+        segment = declared.get(measured.name)
+        names = list(dict.fromkeys(step.name for step in measured.facts.steps))
+        if segment is None or {*names} != {*segment.written} or names == [*segment.written]:
+            continue
+        place = {name: number for number, name in enumerate(names)}
+        read = ((p.source, s.name) for s in segment.steps for p in graph.values_of(s))
+        if all(place.get(source, -1) < place[reader] for source, reader in read):
+            graph = graph.reordered(segment, names)
+    return graph
 
 
 def _checkpoints(

@@ -206,8 +206,8 @@ def test_the_steps_before_one_whose_place_or_input_is_wrong_are_kept(project: Pr
 def test_a_long_segment_keeps_what_is_live_now_and_then(project: Project) -> None:
     """Each step takes longer than `checkpoint_every`, so a part ends after each of them."""
     steps = [
-        f"@step\ndef v{n}({f'v{n - 1}: int' if n else ''}) -> int:\n    ran('v{n}')\n    return {n}\n"
-        for n in range(5)
+        f"@step\ndef v{n}({taken}) -> int:\n    ran('v{n}')\n    return {n}\n"
+        for n, taken in enumerate(["", *(f"v{n}: int" for n in range(4))])
     ]
     steps[4] = steps[4].replace(
         "    return", "    if Path('die').exists(): os.kill(os.getpid(), 9)\n    return"

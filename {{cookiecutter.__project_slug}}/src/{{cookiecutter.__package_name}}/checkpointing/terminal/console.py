@@ -132,7 +132,8 @@ class _Progress:
         elif isinstance(event, SegmentStarted):
             self.now = self.running[event.segment] = _Running(event.segment, self.budget)
         elif isinstance(event, Turned | PartStarted | SentElsewhere):
-            self.now = self.running.get(event.segment, self.now)
+            new = _Running(event.segment, self.budget)
+            self.now = self.running.setdefault(event.segment, new)
         elif isinstance(event, SegmentEnded):
             self.running.pop(event.record.name, None)
         self.now.note(event)

@@ -217,10 +217,12 @@ class _Search:
         yield self._backwards()
 
     def _in_turn(self, rank: Callable[[str, Sequence[str]], int]) -> Order:
-        """Of the steps that can run, always the one of the lowest rank; the first one written."""
+        """Of the steps that can run, always one of the lowest rank; of those the first written."""
         done: list[str] = []
         while len(done) < len(self.written):
-            done.append(min(self._ready(done), key=lambda name: rank(name, done) // self._grain))
+            ranks = {name: rank(name, done) for name in self._ready(done)}
+            most = min(ranks.values()) + self._grain - 1
+            done.append(next(name for name, own in ranks.items() if own <= most))
         return tuple(done)
 
     def _ready(self, done: Sequence[str]) -> list[str]:

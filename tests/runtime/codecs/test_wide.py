@@ -66,9 +66,10 @@ def blocks(frame: pd.DataFrame) -> list[Any]:
     return [block.values for block in frame._mgr.blocks]
 
 
-def accounts(table: Any) -> tuple[Any, int, int]:
+def accounts(table: Any) -> tuple[Any, ...]:
     """The memory that a frozen table keeps alive, its size, and that of its file."""
-    return pieces(table, lambda _: False), frozen_bytes(table), file_bytes(table)
+    own, mapped = pieces(table, lambda _: False), pieces(table, lambda _: True)
+    return own, mapped, frozen_bytes(table), file_bytes(table)
 
 
 def numbered(frame: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,7 @@ _known: dict[int, tuple[weakref.ref[Any], list[Lot]]] = {}
 
 def note_lots(table: Any, lots: list[Lot]) -> None:
     """Note lots of a frozen table, besides those that are known."""
-    number, lots = id(table), [*lots_of(table), *lots]
+    number, lots = id(table), [*lots_of(table), *(lot for lot in lots if lot.values.nbytes)]
     if lots:
         _known[number] = weakref.ref(table, lambda _: _known.pop(number, None)), lots
 

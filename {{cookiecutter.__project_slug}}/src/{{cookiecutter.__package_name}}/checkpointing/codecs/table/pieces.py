@@ -110,14 +110,16 @@ def _read_only_bytes(array: npt.NDArray[Any]) -> Any:
 
 
 def _table_pieces(table: Any, is_mapped: Callable[[int], bool]) -> Iterator[Piece]:
-    columns = rest_of(table)
     for lot in lots_of(table):
-        root = root_buffer(lot.values)
-        if root is None or is_mapped(root.address):  # of which each column counts by itself
-            columns += map(table.column, lot.places.tolist())
+        root, start = root_buffer(lot.values), lot.values.ctypes.data
+        if is_mapped(start):  # each column counts by itself
+            distance, (count, rows) = lot.values.strides[0], lot.values.shape
+            size = rows * lot.values.itemsize
+            addresses = (start + number * distance for number in range(count))
+            yield from (Piece(address, size, _serial(address)) for address in addresses)
         else:
             yield Piece(root.address, root.size, _serial(root.address))
-    for chunk in (chunk for column in columns for chunk in column.chunks):
+    for chunk in (chunk for column in rest_of(table) for chunk in column.chunks):
         yield from _arrow_pieces(chunk, is_mapped)
 
 

@@ -165,7 +165,7 @@ def test_a_step_that_is_stopped_and_run_again_leaves_none_and_no_stranger_loses_
     process = leaving.start("run", "--json", "--budget", str(BUDGET))
     until((leaving.folder / "cut.reached").exists, "the step")
     strange = Path(f"/dev/shm/strange-{os.getpid()}")
-    strange.write_bytes(b"mine")
+    strange.write_bytes(bytes(3_000_000))
     leaving.write("strange.txt", str(strange))  # for the step to read, for as long as it lives
     [also_read] = (Path(place) for place in made(leaving) if place.startswith("/dev/shm/c-"))
     with open(also_read, "rb"):
@@ -189,7 +189,7 @@ def test_a_step_that_is_stopped_and_run_again_leaves_none_and_no_stranger_loses_
             "is removed with",
         )
     )
-    assert f"{strange} (4.1 kB)" in came
+    assert f"{strange} (3 MB)" in came
     assert f"{also_read} (4 MB)" in stays
     assert "/dev/shm/large-" in gone
     assert "psm_" not in gone  # Python registers it, to be removed

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flight_delays.checkpointing.memory import meter, shm
+from flight_delays.checkpointing.run.leftovers import Leftovers
 
 from ..conftest import Project, until
 
@@ -218,3 +219,16 @@ def test_a_run_that_is_killed_leaves_none(leaving: Project) -> None:
     until(lambda: not leaving.processes(), "the end of all processes")
     # What outlives the command is Python's own tracker. It knows no folders and no System V.
     assert [place for place in there(leaving) if Path(place).is_file()] == []
+
+
+@pytest.mark.parametrize(("size", "is_named"), [(4_000, False), (3_000_000, True)])
+def test_what_may_be_anybodys_is_named_where_it_takes_memory(size: int, is_named: bool) -> None:
+    strange = Path(f"/dev/shm/strange-{os.getpid()}")
+    notes: list[str] = []
+    try:
+        with Leftovers(notes.append):
+            strange.write_bytes(bytes(size))
+        assert any(str(strange) in note for note in notes) is is_named
+        assert strange.exists()
+    finally:
+        strange.unlink()

@@ -198,7 +198,6 @@ def test(
         if exhaustive:
             files, chosen = PORTABLE, f"{further} or ({default})"
         run(python, *in_parallel, "-m", chosen, *files, environment=elsewhere)
-    if exhaustive:
         run(python, "-m", "pytest", "-m", on_slurm)  # one Slurm, so one process
 
 

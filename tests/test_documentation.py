@@ -90,6 +90,16 @@ def write(block: Block, project: Project) -> None:
         file.write_text(block.text, encoding="utf-8")
 
 
+def follow(page: str, project: Project) -> None:
+    """Write the files of a page, and type its commands, from top to bottom."""
+    for block in blocks(project.text(page)):
+        if block.path:
+            write(block, project)
+        elif block.language == "sh":
+            for command in block.text.splitlines():
+                type_in(command, project)
+
+
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
     """A project in each language; tests only read them."""
@@ -116,12 +126,7 @@ def test_what_a_page_says_can_be_followed_from_top_to_bottom(
     bakery: Bakery, page: str, language: str
 ) -> None:
     project = bakery.bake(language=language)
-    for block in blocks(project.text(page)):
-        if block.path:
-            write(block, project)
-        elif block.language == "sh":
-            for command in block.text.splitlines():
-                type_in(command, project)
+    follow(page, project)
 
 
 @pytest.mark.parametrize("page", [*in_slow(PAGES[1]), *in_exhaustive(PAGES[0], PAGES[2])])

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -26,9 +24,9 @@ from flight_delays.segments_polars import s01_ingest as s01_polars
 from flight_delays.segments_spark import s01_ingest as s01_spark
 
 from .conftest import Bakery, Project
-from .java import java_variables
 from .local_spark import local_spark
 from .marks import in_slow
+from .running import python, tried
 from .spark_cluster import spark_cluster
 
 LIBRARIES = {"polars": "polars", "duckdb": "duckdb", "spark": "pyspark"}
@@ -59,26 +57,6 @@ def spark() -> Iterator[None]:
     """A session that a step finds, as in the process that runs it."""
     with local_spark():
         yield
-
-
-def python(project: Project, *words: str, **variables: str) -> str:
-    """Run Python in the project, and return what it prints, once it has succeeded."""
-    finished = tried(project, *words, **variables)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout
-
-
-def tried(project: Project, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in the project, in the environment of these tests, and these variables."""
-    own = {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=project.folder,
-        env=os.environ | java_variables() | own | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def tables(segment: ModuleType, project: Project) -> dict[str, pd.DataFrame]:

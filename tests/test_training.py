@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -15,10 +13,10 @@ import pandas as pd
 import pytest
 
 from .conftest import Bakery, Project
-from .java import java_variables
 from .marks import in_exhaustive, in_slow
+from .running import python, tried
 from .test_docs import dead_links
-from .test_documentation import blocks, prose, type_in, write
+from .test_documentation import blocks, follow, prose, write
 
 TRAINING = ("off", "local", "skypilot")
 ENGINES = ("pandas", "polars", "duckdb", "spark")
@@ -42,26 +40,6 @@ print(path.name, *model.feature_names_in_[:3], *model.classes_)
 def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
     """A project for each answer; tests change none of their files."""
     return {name: Bakery(tmp_path_factory.mktemp(name)).bake(training=name) for name in TRAINING}
-
-
-def tried(project: Project, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in the project, in the environment of these tests, and these variables."""
-    own = {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=project.folder,
-        env=os.environ | java_variables() | own | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def python(project: Project, *words: str, **variables: str) -> str:
-    """Run Python in the project, and return what it prints, once it has succeeded."""
-    finished = tried(project, *words, **variables)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout
 
 
 def needs(project: Project) -> set[str]:
@@ -314,12 +292,7 @@ def test_what_a_page_of_a_project_that_trains_says_can_be_followed(
     bakery: Bakery, page: str
 ) -> None:
     project = bakery.bake(training="local")
-    for block in blocks(project.text(page)):
-        if block.path:
-            write(block, project)
-        elif block.language == "sh":
-            for command in block.text.splitlines():
-                type_in(command, project)
+    follow(page, project)
 
 
 def test_the_deep_model_of_the_page_is_a_segment_that_can_be_read_and_reviewed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +18,13 @@ def running() -> Iterator[loopback.Slurm]:
         pytest.skip(reason)
     with loopback.loopback() as slurm:
         yield slurm
-        print("", *FIGURES, sep="\n", file=sys.__stdout__, flush=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if FIGURES:
+        terminalreporter.section("figures of the Slurm on loopback")
+        for row in FIGURES:
+            terminalreporter.write_line(row)
 
 
 @pytest.fixture

@@ -69,9 +69,13 @@ def test_of_a_machine_that_was_lost_the_finished_parts_are_kept(sent: Project) -
 @pytest.mark.parametrize(
     ("disturbed", "kind", "says"),
     [
-        ("no result", "storage", "its result is not in storage"),
-        ("half a result", "storage", "result.json is damaged"),
         ("a flipped byte", "storage", "as it was sent from there"),
+        pytest.param(
+            *("no result", "storage", "its result is not in storage"), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            *("half a result", "storage", "result.json is damaged"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_result_that_is_not_whole_is_refused_and_the_former_one_kept(

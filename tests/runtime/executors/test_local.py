@@ -118,9 +118,13 @@ def test_the_budget_of_the_run_does_not_hold_there(sent: Project) -> None:
     sent.segments(
         s01="@step\ndef small() -> int:\n    return 1",
         s02="""
+        import time
+
         @step
         def large(small: int) -> int:
-            return small + len(np.ones(40_000_000))
+            ones = np.ones(40_000_000)
+            time.sleep(0.1)  # the array stays for some looks, or they see it half filled
+            return small + len(ones)
         """,
     )
     wiring = (sent.folder / "pipeline.toml").read_text()

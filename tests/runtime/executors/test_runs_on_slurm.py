@@ -205,7 +205,7 @@ def test_a_run_ends_at_the_time_limit_there(sent: Sent) -> None:
     sent.write("order.txt", "hold")
     error = sent.failed()
     assert (error["exit_code"], error["kind"]) == (5, "executor")
-    assert "time limit of 90 s" in error["message"]
+    assert "time limit of 90.0 s" in error["message"]
     assert sent.left() == []
     sent.write("order.txt", "")
     lay_out(sent, "local")
@@ -270,6 +270,8 @@ def test_the_sample_trains_on_slurm_as_it_does_locally(
     slurm: loopback.Slurm, s3: s3_server.S3, tmp_path: Path
 ) -> None:
     published = dict[str, dict[str, bytes]]()
+    # The code that OpenBLAS runs decides the last digits; the job there does not inherit a choice.
+    here = {name: text for name, text in os.environ.items() if not name.startswith("OPENBLAS_")}
     for training in ("skypilot", "local"):
         bakery = Bakery(tmp_path / training)
         bakery.folder.mkdir()
@@ -291,7 +293,7 @@ def test_the_sample_trains_on_slurm_as_it_does_locally(
         done = subprocess.run(
             [sys.executable, "-m", "late_arrivals", "run", "--set", "last_day=2013-01-01"],
             cwd=baked.folder,
-            env=os.environ | s3.environment() | own,
+            env=here | s3.environment() | own,
             capture_output=True,
             text=True,
             check=False,

@@ -122,8 +122,9 @@ def test_memory_is_back_at_the_start_after_every_segment(project: Project) -> No
 
     @step
     def made_{n}(start_{n}: int) -> pd.DataFrame:
-        frame = pd.DataFrame(np.ones((4_000_000, 12)))
-        time.sleep(0.05)
+        ones = np.ones((4_000_000, 12))
+        frame = pd.DataFrame(ones)
+        time.sleep(0.1)  # both arrays stay for some looks, so that the highest of them is the peak
         return frame
     """
     first = source.format(n=1, before="")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from flight_delays.checkpointing.memory import meter, shm
+from flight_delays.checkpointing.run.leftovers import Leftovers
 
 from ..conftest import Project, until
 
@@ -165,7 +166,7 @@ def test_a_step_that_is_stopped_and_run_again_leaves_none_and_no_stranger_loses_
     process = leaving.start("run", "--json", "--budget", str(BUDGET))
     until((leaving.folder / "cut.reached").exists, "the step")
     strange = Path(f"/dev/shm/strange-{os.getpid()}")
-    strange.write_bytes(b"mine")
+    strange.write_bytes(bytes(3_000_000))
     leaving.write("strange.txt", str(strange))  # for the step to read, for as long as it lives
     [also_read] = (Path(place) for place in made(leaving) if place.startswith("/dev/shm/c-"))
     with open(also_read, "rb"):
@@ -189,7 +190,7 @@ def test_a_step_that_is_stopped_and_run_again_leaves_none_and_no_stranger_loses_
             "is removed with",
         )
     )
-    assert f"{strange} (4.1 kB)" in came
+    assert f"{strange} (3 MB)" in came
     assert f"{also_read} (4 MB)" in stays
     assert "/dev/shm/large-" in gone
     assert "psm_" not in gone  # Python registers it, to be removed
@@ -218,3 +219,16 @@ def test_a_run_that_is_killed_leaves_none(leaving: Project) -> None:
     until(lambda: not leaving.processes(), "the end of all processes")
     # What outlives the command is Python's own tracker. It knows no folders and no System V.
     assert [place for place in there(leaving) if Path(place).is_file()] == []
+
+
+@pytest.mark.parametrize(("size", "is_named"), [(4_000, False), (3_000_000, True)])
+def test_what_may_be_anybodys_is_named_where_it_takes_memory(size: int, is_named: bool) -> None:
+    strange = Path(f"/dev/shm/strange-{os.getpid()}")
+    notes: list[str] = []
+    try:
+        with Leftovers(notes.append):
+            strange.write_bytes(bytes(size))
+        assert any(str(strange) in note for note in notes) is is_named
+        assert strange.exists()
+    finally:
+        strange.unlink()

@@ -28,6 +28,7 @@ from ..worker.registrations import Registrations
 _CLOCK_SECONDS = 0.05  # for so long after a change another may have the same time
 _FIRST_LOOK, _LAST_LOOK = 0.01, 1.0  # seconds until the next look for who has an object open
 _NAMED = 5
+_LITTLE = 1 << 20  # bytes that are no memory problem, such as the locks of other programs
 _TRACKED = re.compile(r"/[\w.-]{1,250}", re.ASCII)  # what a message to a tracker can name
 
 _lock = threading.RLock()
@@ -46,7 +47,7 @@ class Leftovers:
     Shared memory does not say who made it. An object is the part's own if it came while the part
     ran, is this user's, and a process of the part registered it or was seen to have it open to
     write. Own objects go with the part, unless a process outside of it has them open. Others stay,
-    and those that may have been the part's are named.
+    and those that may have been the part's are named, unless all of them are small.
 
     Pipelines that threads run at once share the process that adopts what their parts detach. With
     the last of these parts all of that is ended.
@@ -143,7 +144,7 @@ class Leftovers:
             )
         if gone:
             notes.append(f"shared memory that a step left is removed with its part: {_all(gone)}")
-        if unclear:
+        if sum(each.bytes for each in unclear) > _LITTLE:
             notes.append(
                 f"shared memory came while the part ran, and stays: {_all(unclear)}. Nobody can "
                 f"tell whether a step made it. If so, the step has to remove it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,9 +21,8 @@ from pydantic import (
 )
 
 from .elsewhere import ExecutorTable
-from .errors import ConfigurationError, nearest
+from .errors import ConfigurationError
 from .forms import (
-    UNREPEATED,
     FolderPath,
     Headroom,
     LeaseTime,
@@ -37,11 +36,12 @@ from .forms import (
     VariableName,
 )
 from .masters import parse_master
+from .mistakes import told
 from .reading import read_toml
 from .refusals import NotAFile, Unreadable, refusal_of, remedy_of
 from .texts import shown
 from .units import Count
-from .urls import folder_of, without_user
+from .urls import folder_of
 
 MEMORY_BUDGET_FILE = "memory_budget.toml"
 PIPELINE_FILE = "pipeline.toml"
@@ -364,33 +364,8 @@ def _read(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = [_explain(item, model) for item in error.errors()]
+        problems = [told(item, model) for item in error.errors()]
         raise ConfigurationError(f"{path}:\n" + "\n".join(f"  {p}" for p in problems)) from None
-
-
-def _explain(item: Any, model: type[BaseModel]) -> str:
-    where = [str(part) for part in item["loc"]]
-    place = ".".join(where)
-    if item["type"] == "value_error" and where[0] == "env":
-        return f"`{place}`: {item['msg'].removeprefix('Value error, ')}"
-    if item["type"] == "extra_forbidden":
-        return f"`{place}` is not a setting{nearest(where[-1], _keys_beside(where, model))}"
-    if item["type"] == "missing":
-        return f"`{place}` is missing"
-    if item["type"] == UNREPEATED:
-        return f"`{place}`: {item['msg']}"
-    return f"`{place}` = {without_user(shown(item['input']))}: {item['msg']}"
-
-
-def _keys_beside(where: list[str], model: type[BaseModel]) -> list[str]:
-    inner: Any = model
-    for part in where[:-1]:
-        if get_origin(inner) is dict:  # of tables by name
-            inner = get_args(inner)[1]
-        elif isinstance(inner, type) and issubclass(inner, BaseModel):
-            inner = inner.model_fields[part].annotation
-    is_table = isinstance(inner, type) and issubclass(inner, BaseModel)
-    return list(inner.model_fields) if is_table else []
 
 
 def parse_size(text: str | int, where: str) -> int:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..base import interrupts, safe_path, streams
 from ..base.errors import ConfigurationError
@@ -26,6 +26,7 @@ from ..memory.guard import Guard, guarded
 from ..worker.messages import total_held, with_held
 from ..worker.registrations import enter
 from . import starting
+from .ceilings import Ceiling
 from .events import Noticed
 from .leftovers import Leftovers, remove_all, server_pid
 from .waking import waking_soon
@@ -82,34 +83,6 @@ class Died:
 
 
 Ending = Finished | OverBudget | Died
-
-
-class Ceiling(Protocol):
-    """The memory above which a worker is killed, which may change while it works."""
-
-    @property
-    def bytes(self) -> int: ...
-
-    @property
-    def most(self) -> int:
-        """What it may come to be."""
-
-    def widen(self, wanted: int) -> bool:
-        """Whether the processes may hold so many bytes from now on."""
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """A ceiling that never changes."""
-
-    bytes: int
-
-    @property
-    def most(self) -> int:
-        return self.bytes
-
-    def widen(self, wanted: int) -> bool:
-        return wanted <= self.bytes
 
 
 class _NotStarted(Exception):

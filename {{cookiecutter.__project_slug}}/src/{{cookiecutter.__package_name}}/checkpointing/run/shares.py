@@ -139,7 +139,7 @@ class Shares:
 
 
 class Share:
-    """What a part may hold: a `processes.Ceiling`.
+    """What a part may hold: a `ceilings.Ceiling`.
 
     It becomes less when another run arrives, and more while some is left.
 

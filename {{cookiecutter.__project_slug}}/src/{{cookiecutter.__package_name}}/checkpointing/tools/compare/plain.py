@@ -16,8 +16,9 @@ from ...base.units import size
 from ...graph.steps import Segment
 from ...memory.budget import EffectiveBudget
 from ...memory.limits import Limit, oom_kills
+from ...run.ceilings import Fixed
 from ...run.events import Observer, PartStarted, SegmentEnded, SegmentStarted
-from ...run.processes import Ending, Finished, Fixed, OverBudget, run_worker
+from ...run.processes import Ending, Finished, OverBudget, run_worker
 from ...run.record import SegmentRecord
 from ...run.verdicts import LogTail, exceedance, failure
 from ...run.watch import PartWatch

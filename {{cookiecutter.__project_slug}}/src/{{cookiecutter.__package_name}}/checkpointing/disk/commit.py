@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,7 +66,8 @@ class Commit:
     Not safe between processes: only the worker that holds the pipeline's locks may make one, or the
     run while it has no worker. Either may die at any line of it. Then the folder contains files
     that no manifest names, the former checkpoint is as it was, and the next run removes the files.
-    Their names are new each time, so no file is overwritten while a reader has it mapped.
+    Their names are new each time, so no file is overwritten while a reader has it mapped. Values
+    may be written by several threads; the rest is for one.
 
     Args:
         folder: the checkpoint's folder; it is made before the first write.
@@ -81,6 +83,7 @@ class Commit:
         self._allowance = allowance
         self._number = new_number()
         self._spent = 0
+        self._spending = threading.Lock()
         self._has_folder = self._is_new = False
         self._written: list[Path] = []
         self._adopted: dict[tuple[Path, str], FileRecord] = {}
@@ -165,7 +168,7 @@ class Commit:
             written = write_stream(value, batches, narrowing.freeze, new_file, read_back)
             file: StreamFile = written.file
             digest = file.finish()
-            self._spent -= sum(former.bytes for former in files if former is not file)
+            self._give_back(sum(former.bytes for former in files if former is not file))
             with (
                 storage_errors(f"Reading `{value}`", self.folder),
                 exactly(value, file.path, written.first, codec, form),
@@ -292,7 +295,7 @@ class Commit:
         """Remove a file that was written and that no manifest names."""
         with contextlib.suppress(OSError):  # where a file that is mapped cannot be removed
             remove(self.folder / record.file)
-            self._spent -= record.bytes
+            self._give_back(record.bytes)
 
     @property
     def room(self) -> int:
@@ -373,8 +376,14 @@ class Commit:
 
     def _spend(self, count: int) -> None:
         """Count bytes that are on disk now, and refuse more than max_disk allows."""
-        self._spent += count
+        with self._spending:
+            self._spent += count
         self._require_allowance(self._spent)
+
+    def _give_back(self, count: int) -> None:
+        """Count bytes that are no longer on disk."""
+        with self._spending:
+            self._spent -= count
 
     def _require_allowance(self, needed: int) -> None:
         if needed > self._allowance:

@@ -99,6 +99,9 @@ class WriteRecord:
     bytes: int = 0
     """The size of its files on disk."""
 
+    ahead: bool = False
+    """Whether it was written while further steps computed: its seconds are among theirs."""
+
 
 @dataclass(frozen=True)
 class CutRecord:

@@ -57,7 +57,7 @@ class PartWatch:
         self._current: StepRecord | WriteRecord | None = None
         self._together: StepRecord | None = None
         self._began = StepStarted("", {})
-        self._loaded = self._beside = 0
+        self._loaded = self._beside = self._sampled = 0
         self._began_at = time.monotonic()
         self._started = self._began_at - record.seconds
         self._baseline = self._parent = 0
@@ -117,11 +117,11 @@ class PartWatch:
                 self._current, self.live, self.committing = None, message.live, True
                 self.on_sample(message.held_bytes)
             case WriteStarted(value, held):
-                former = [write for write in self._record.writes if write.value == value]
-                for write in former:  # an earlier attempt wrote it and was stopped
-                    self._record.writes.remove(write)
-                self._current = WriteRecord(value, self._part, held, held)
-                self._record.writes.append(self._current)
+                self._current = self._write(value, held)
+            case WriteEnded(value, count, seconds, ahead=True):
+                write = self._write(value, self._sampled)
+                write.bytes, write.seconds, write.ahead = count, seconds, True
+                self._record.bytes_written += count
             case WriteEnded(value, count, seconds):
                 assert isinstance(self._current, WriteRecord), "a write ends after it started"
                 self._current.bytes, self._current.seconds = count, seconds
@@ -132,6 +132,7 @@ class PartWatch:
     def on_sample(self, held: int, beside: int | None = None) -> None:
         """Take in what is held for this part, and by workers beside it, of their own."""
         self._beside = self._beside if beside is None else beside
+        self._sampled = held
         self._record.peak_bytes = max(self._record.peak_bytes, held)
         if self._current is not None:
             self._current.peak_bytes = max(self._current.peak_bytes, held)
@@ -158,6 +159,12 @@ class PartWatch:
             return {}
         measure = self._measure(finished=False, stopped_bytes=self._rise())
         return {self._current.name: measure}
+
+    def _write(self, value: str, held: int) -> WriteRecord:
+        """The new record of a value's write, in the place of one that an earlier attempt made."""
+        self._record.writes = [write for write in self._record.writes if write.value != value]
+        self._record.writes.append(write := WriteRecord(value, self._part, held, held))
+        return write
 
     def _begin(self, message: StepStarted) -> None:
         held = message.held_bytes

@@ -1,19 +1,21 @@
-"""Values that are written while the next step computes.
+"""Values that are written while the next steps compute.
 
 A value never changes once it is frozen. So where it is certain that the part will write it at its
-end, its file can be written at once: the disk works while the processor does, and the order of the
-commit stays, because the manifest comes last. What goes wrong with a file is raised where the value
-would have been written.
+end, its file can be written at once: the disk works while the processor does. The commit keeps its
+order, because the manifest comes last, and only then the file belongs to a checkpoint.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..disk.commit import Kept
+
+PLAIN_FORMATS = ("arrow", "npy")
+"""Formats whose files are copies of what lies in memory: to write them takes no memory."""
 
 
 @dataclass(frozen=True)
@@ -31,31 +33,34 @@ class Ahead:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "write-ahead")
         self._begun: dict[str, Future[Written]] = {}
+        self._sizes: dict[str, int] = {}
 
     @property
-    def names(self) -> Collection[str]:
-        """The values whose writing has begun and that `take` has not returned."""
-        return self._begun.keys()
+    def bytes(self) -> int:
+        """What the files of all values take that were begun and not given back yet."""
+        return sum(self._sizes[name] for name in self._begun)
 
-    def begin(self, name: str, write: Callable[[], Kept]) -> None:
-        """Write a value as soon as those before it are written."""
+    def begin(self, name: str, size: int, write: Callable[[], Kept]) -> None:
+        """Write a value, whose files take `size` bytes, as soon as those before it are written."""
 
         def work() -> Written:
             started = time.perf_counter()
             return Written(name, write(), time.perf_counter() - started)
 
+        self._sizes[name] = size
         self._begun[name] = self._thread.submit(work)
 
-    def take(self, *, all_of_them: bool) -> Iterator[Written]:
-        """Those that are written; of the others nothing, or wait for them, too.
-
-        Raises what went wrong with a file.
-        """
+    def finished(self) -> Iterator[Written]:
+        """Those that are written by now. One that failed stays until somebody waits for it."""
         for name, future in list(self._begun.items()):
-            if all_of_them or future.done():
-                del self._begun[name]
-                yield future.result()
+            if future.done() and future.exception() is None:
+                yield self._begun.pop(name).result()
+
+    def wait(self) -> Iterator[Written]:
+        """All others, each when it is written. Raises what went wrong with one."""
+        for name in list(self._begun):
+            yield self._begun.pop(name).result()
 
     def close(self) -> None:
-        """Wait for the file that is being written; no other is begun."""
+        """Wait for the file that is being written, and begin no other."""
         self._thread.shutdown(cancel_futures=True)

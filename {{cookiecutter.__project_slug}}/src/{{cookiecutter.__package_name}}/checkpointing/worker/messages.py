@@ -329,6 +329,9 @@ class WriteEnded:
     bytes: int
     seconds: float
 
+    ahead: bool = False
+    """Whether it was written while steps computed; then no `WriteStarted` came before."""
+
 
 @dataclass(frozen=True)
 class PartCommitted:

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..base.errors import StorageError
 from ..codecs.several import value_of
 from ..disk.manifest import Manifest
 from ..disk.store import Store
+from ..disk.value_files import sure_bytes
 from ..graph.steps import Step
 from ..memory import meter
 from ..reuse.further import FurtherCode
+from .ahead import PLAIN_FORMATS, Ahead, Written
 from .calling import call, seed
 from .engines import is_elastic
 from .forks import children_end_here
-from .messages import CommitStarted, Next, Order, StepEnded, StepStarted
+from .messages import CommitStarted, Next, Order, StepEnded, StepStarted, WriteEnded
 from .unchanged import further_code, import_unchanged, require_unchanged
 from .values import WITHOUT_MEMORY, Values
 
@@ -49,6 +54,7 @@ class Part(Values):
         self.is_in_step = False
         self.began = time.perf_counter()
         self.item_keys: dict[str, str] = {}
+        self.ahead = Ahead()
 
     def run(self) -> Manifest:
         """Run the steps and commit. After an error, `rescue` or `abandon` has to be called."""
@@ -57,6 +63,7 @@ class Part(Values):
 
     def abandon(self) -> None:
         """Remove all that the part has written, but items that it has noted."""
+        self.ahead.close()
         self.commit.close()
         self.commit.abandon()
 
@@ -85,11 +92,44 @@ class Part(Values):
                 self._write(self._written_at_once(step), order.number(step) + 1, release=False)
                 meter.give_back_memory()
             if following is not None:
+                self._write_ahead(step)
                 answer = self.ask()
                 if answer is Next.COMMIT:
                     return self._commit(order.number(following))
                 self.lends = answer is Next.LEND
         return self._commit(order.part.stop)
+
+    def _write_ahead(self, step: Step) -> None:
+        """Begin to write what a step has made and the end of the part will write in any case.
+
+        Only what takes no memory beside the value: where mapped pages count, to compare the file
+        with it would. A part that ends sooner writes these too, and in the same format.
+        """
+        order, stop = self.order, self.order.part.stop
+        if order.keep_all or order.count != "held":
+            return
+        for name in [name for name in self.live if value_of(name) == step.name]:
+            files, made = self._files(name, stop), self.made[name]
+            forms = {form.name for form in (files.kept, files.output) if form is not None}
+            is_plain = bool(forms) and forms.issubset(PLAIN_FORMATS)
+            is_settled = order.is_kept(name, stop) and value_of(name) not in order.as_files
+            if not is_plain or not is_settled or name in self.streamed:
+                continue
+            frozen = self.live[name]
+            count = sure_bytes(frozen, files)
+            with suppress(StorageError):  # the end of the part says so, if it is still so then
+                self.commit.require_room(self.ahead.bytes + count)
+                write = partial(self.commit.keep, name, frozen, made.codec, files, made.stem)
+                self.ahead.begin(name, count, write)
+
+    def _note_written(self, values: Iterable[Written]) -> None:
+        """Count values as written that were written ahead; one that nothing reads goes."""
+        for value in values:
+            self.written[value.name] = value.kept
+            if self._is_over(value.name, self.number):
+                del self.live[value.name]
+                self.residency.drop(value.name)
+            self.send(WriteEnded(value.name, value.kept.bytes, value.seconds, ahead=True))
 
     def _written_at_once(self, step: Step) -> list[str]:
         """The values that `keep_all` writes before the next step, which may be their last use.
@@ -124,6 +164,7 @@ class Part(Values):
         del result
         self._end_step(step)
         self.is_in_step = False
+        self._note_written(self.ahead.finished())
         gone = [name for name in {*taken, *self.live} if self._is_over(name, self.number)]
         self._let_go(gone)
         self.lent.clear()
@@ -161,7 +202,10 @@ class Part(Values):
         self.residency.drop(*(name for name in self.live if name not in waiting))
         self.live = {name: self.live[name] for name in waiting}
         self.send(CommitStarted(self._sizes(), self.residency.bytes, self.gauge.sample()))
-        self._write(waiting, stop, release=True)
+        self.number = order.part.stop
+        self._note_written(self.ahead.wait())
+        self.ahead.close()
+        self._write([name for name in waiting if name not in self.written], stop, release=True)
         values = {} if before is None else before.values
         values = {name: record for name, record in values.items() if order.is_kept(name, stop)}
         outputs = {} if before is None else dict(before.outputs)

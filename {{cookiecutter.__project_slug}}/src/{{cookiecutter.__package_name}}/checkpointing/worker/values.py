@@ -22,7 +22,7 @@ from ..disk.hashed import is_sound
 from ..disk.loading import restoring
 from ..disk.manifest import FileRecord
 from ..disk.store import Damaged, Store
-from ..disk.value_files import files_of, likely_bytes, sure_bytes
+from ..disk.value_files import Files, files_of, likely_bytes, sure_bytes
 from ..graph.signatures import annotation_of
 from ..graph.steps import WORKDIR, Parameter, Step
 from ..memory import meter
@@ -210,9 +210,10 @@ class Values:
         )
 
     def _is_over(self, name: str, number: int) -> bool:
-        """Whether no step of the part after that number needs a value, and it is not written."""
+        """Whether no step of the part after that number needs a value, nor its checkpoint."""
         last = max(self.last_read.get(n, -1) for n in (name, value_of(name)))
-        return last <= number and not self._is_written(name, self.order.part.stop)
+        is_safe = name in self.written or not self._is_written(name, self.order.part.stop)
+        return last <= number and is_safe
 
     def _taker(self, step: Step, taken: dict[str, int]) -> Callable[[str], Any]:
         """The function that gives a step its arguments; at a value's last use it drops it.
@@ -360,18 +361,7 @@ class Values:
 
     def _write(self, values: list[str], stop: int, *, release: bool) -> None:
         """Write values of a part that ends before step `stop`; with `release` let go of each."""
-        order = self.order
-        files = {
-            name: files_of(
-                self.made[name].codec,
-                order.format_of(name, stop),
-                kept=order.is_kept(name, stop),
-                output=order.is_output(name),
-                suffix=order.suffixes.get(name, ""),
-                columns=order.kept_columns(name),
-            )
-            for name in values
-        }
+        files = {name: self._files(name, stop) for name in values}
         waiting = (name for name in values if name not in self.streamed)
         self.commit.require_room(sum(sure_bytes(self.live[name], files[name]) for name in waiting))
         for name in values:
@@ -385,6 +375,18 @@ class Values:
             self.residency.drop(*([name] if release else []))
             self.written[name] = records
             self.send(WriteEnded(name, records.bytes, time.perf_counter() - started))
+
+    def _files(self, name: str, stop: int) -> Files:
+        """The files that a value of the part gets, if it ends before step `stop`."""
+        order = self.order
+        return files_of(
+            self.made[name].codec,
+            order.format_of(name, stop),
+            kept=order.is_kept(name, stop),
+            output=order.is_output(name),
+            suffix=order.suffixes.get(name, ""),
+            columns=order.kept_columns(name),
+        )
 
     def _sizes(self) -> dict[str, int]:
         return {name: frozen_bytes(frozen) for name, frozen in self.live.items()}

@@ -171,7 +171,7 @@ def _commit_row(segment: Measured, part: int, label: str) -> list[Row]:
             peak_bytes=max(write.peak_bytes for write in writes),
             read_seconds=0.0,
             compute_seconds=0.0,
-            write_seconds=sum(write.seconds for write in writes),
+            write_seconds=sum(write.seconds for write in writes if not write.ahead),
             budget_bytes=segment.budget_bytes,
             where=segment.where,
         )

@@ -7,9 +7,11 @@ neither hashed nor handed over in a `list[Path]`. A team adds patterns, and take
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from .names import is_temporary_name
 
@@ -67,9 +69,18 @@ class Ignore:
                 continue
             wanted = wanted.removesuffix("/")
             subject = path if "/" in wanted else name  # a slash in front counts too
-            if fnmatchcase(subject, wanted.removeprefix("/")):
+            if _matcher(wanted.removeprefix("/"))(subject):
                 ignored = not pattern.startswith("!")
         return ignored
+
+
+@functools.cache
+def _matcher(pattern: str) -> Callable[[str], object]:
+    return re.compile(translate(pattern)).match
+
+
+for _pattern in (*EVERYWHERE, *IN_PACKAGES):  # once in the fork server, for all of its workers
+    _matcher(_pattern)
 
 
 def in_inputs(team: Iterable[str] = ()) -> Ignore:

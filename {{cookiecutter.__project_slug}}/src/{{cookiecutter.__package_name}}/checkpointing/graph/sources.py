@@ -104,7 +104,7 @@ def import_afresh(names: Collection[str] = ()) -> None:
     forget_adapters()
     for name, module in list(sys.modules.items()):
         file = file_of(module)
-        if finder.owns(name, file) and (name in names or finder.is_at_home(name, file)):
+        if (name in names or finder.is_at_home(name, file)) and finder.owns(name, file):
             del sys.modules[name]
     try:
         importlib.import_module(PACKAGE_NAME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,10 +65,12 @@ class Residency:
 
         Of a value that is written or read `in_batches` mapped pages do not stay, so none count.
         """
-        mapped = meter.mapped_ranges(self._folder)
+        mapped = functools.cache(functools.partial(meter.mapped_ranges, self._folder))
 
         def is_mapped(address: int) -> bool:
-            return any(start <= address < stop for start, stop in mapped)
+            if isinstance(frozen, bytes):
+                return False
+            return any(start <= address < stop for start, stop in mapped())
 
         own = 0
         self._live[value] = pieces(frozen, is_mapped)

@@ -46,6 +46,7 @@ PRELOADED = (
     "pandas",
     "pyarrow.parquet",
     "pyarrow.dataset",
+    f"{RUNTIME_NAME}.codecs.readback",
     f"{RUNTIME_NAME}.worker.main",
     f"{RUNTIME_NAME}.worker.server",
 )

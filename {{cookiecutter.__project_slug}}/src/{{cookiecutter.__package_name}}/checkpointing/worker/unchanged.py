@@ -78,13 +78,13 @@ def further_code(code: Code, root: Path) -> FurtherCode:
     for name, module in list(sys.modules.items()):
         file = file_of(module)
         known = code.files.get(name)
-        if file is None or not os.path.isfile(file) or (known and os.path.samefile(known, file)):
+        if file is None or not (known or is_first_party(name, file)) or not os.path.isfile(file):
             continue
-        if known:
-            raise _changed([name])
-        if is_first_party(name, file):
+        if known is None:
             digest = digest_of(name, Path(file), read)
             further[name] = place_of(Path(file), root), digest
+        elif not os.path.samefile(known, file):
+            raise _changed([name])
     return further
 
 

@@ -108,14 +108,14 @@ def test_a_reader_of_one_column_more_has_the_table_made_again(project: Project) 
     [why, *runs] = reasons(project)
     assert (why, runs[1:]) == ("of `flights`, `a` is read now", ["raw", "flights"])
     record = project.run()
-    assert project.executed() == ["raw", "flights", "late", "other"]
+    assert sorted(project.executed()) == ["flights", "late", "other", "raw"]
     assert record["segments"][0]["reused_steps"] == ["aside"]
     assert names_in(project) == ["c", "b", "a", "key"]
 
     # What has more columns than are read is as good.
     project.segments(s01=first, s02=reader("late", "b"), s03=reader("other", "b"))
     project.run()
-    assert project.executed() == ["late", "other"]
+    assert sorted(project.executed()) == ["late", "other"]
     assert project.statuses() == dict.fromkeys(("s01", "s02", "s03"), "reused")
 
     project.segments(s01=first, s02=reader("late", "b"), s03=WHOLE)

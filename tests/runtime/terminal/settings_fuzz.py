@@ -84,7 +84,7 @@ MEMORY: dict[str, dict[str, Any]] = {
 SETTINGS = {"pipeline.toml": PIPELINE, "memory_budget.toml": MEMORY}
 
 COMMANDS: tuple[tuple[Any, ...], ...] = (
-    ("terminal.run", "run_command", None, None, [], False, None, None, False, True),
+    ("terminal.run", "run_command", None, None, [], False, None, None, None, False, True),
     ("terminal.status", "status_command", None, [], False, True),
     ("terminal.status", "status_command", None, [], True, True),
     ("tools.plan.command", "plan_command", None, None, [], False, True, False),

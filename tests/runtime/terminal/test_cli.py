@@ -71,7 +71,7 @@ STEP = {
 }
 WRITE = {
     **{"value": "str", "part": "int", "began_bytes": "int", "peak_bytes": "int"},
-    **{"seconds": "float", "bytes": "int"},
+    **{"seconds": "float", "bytes": "int", "ahead": "bool"},
 }
 SEGMENT = {
     **{"name": "str", "status": "str", "parts": "int", "peak_bytes": "int"},
@@ -330,7 +330,7 @@ def test_the_process_that_watches_imports_none_of_the_projects_code(done: Projec
     code = """
     import sys
     from demo.checkpointing.terminal.run import run_command
-    assert run_command("demo", None, None, [], True, None, None, False, True) == 0
+    assert run_command("demo", None, None, [], True, None, None, None, False, True) == 0
     heavy = {"pandas", "pyarrow", "numpy", "demo.pipeline", "demo.segments"}
     print(sorted(heavy & set(sys.modules)))
     """

@@ -7,13 +7,12 @@ rewritten. Until the manifest is replaced, the former checkpoint of the same key
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..base.errors import StorageError
 from ..base.files import (
@@ -41,6 +40,7 @@ from ..codecs import (
     require_same_start,
     write_stream,
 )
+from .journal import Journal
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, note_of, read_manifest
 from .streaming import Narrowing, StreamFile
 from .sweeping import discard
@@ -87,7 +87,7 @@ class Commit:
         self._has_folder = self._is_new = False
         self._written: list[Path] = []
         self._adopted: dict[tuple[Path, str], FileRecord] = {}
-        self._journal: BinaryIO | None = None
+        self._journal: Journal | None = None
 
     def require_room(self, needed: int) -> None:
         """Refuse files of `needed` bytes more that cannot fit, before any of them is written."""
@@ -168,7 +168,7 @@ class Commit:
             written = write_stream(value, batches, narrowing.freeze, new_file, read_back)
             file: StreamFile = written.file
             digest = file.finish()
-            self._give_back(sum(former.bytes for former in files if former is not file))
+            self._spend(-sum(former.bytes for former in files if former is not file))
             with (
                 storage_errors(f"Reading `{value}`", self.folder),
                 exactly(value, file.path, written.first, codec, form),
@@ -295,7 +295,7 @@ class Commit:
         """Remove a file that was written and that no manifest names."""
         with contextlib.suppress(OSError):  # where a file that is mapped cannot be removed
             remove(self.folder / record.file)
-            self._give_back(record.bytes)
+            self._spend(-record.bytes)
 
     @property
     def room(self) -> int:
@@ -306,17 +306,20 @@ class Commit:
         """Make the checkpoint's folder, for what is to lie in it. Raises StorageError."""
         self._require_folder()
 
-    def open_journal(self, manifest: Manifest) -> None:
+    def open_journal(self, manifest: Manifest) -> str:
         """Begin an unfinished checkpoint, to which `note` adds one item after the other.
 
-        Raises StorageError.
+        Returns the name of its journal. Raises StorageError.
         """
         self._require_folder()
-        journal = self.folder / value_name(self.folder, "items", self._number, ".jsonl")
-        with storage_errors("Beginning a journal", self.folder):
-            self._journal = open(journal, "xb", buffering=0)  # noqa: SIM115  closed by finish
-            os.fsync(self._journal.fileno())
-        self.finish(replace(manifest, journal=journal.name), partial=True)
+        path = self.folder / value_name(self.folder, "items", self._number, ".jsonl")
+        self._journal = Journal(path, is_new=True)
+        self.finish(replace(manifest, journal=path.name), partial=True)
+        return path.name
+
+    def join_journal(self, name: str) -> None:
+        """Add items to a journal beside other processes. Raises StorageError."""
+        self._journal = Journal(self.folder / name, is_new=False)
 
     def note(self, name: str, key: str, kept: Kept | None) -> None:
         """Count an item as done: from now on a run does not run it again. Raises StorageError."""
@@ -324,14 +327,14 @@ class Commit:
         record, output = (kept.kept, kept.output) if kept else (None, None)
         with storage_errors(f"Noting `{name}`", self.folder):
             sync_folder(self.folder)
-            self._journal.write(note_of(name, key, record, output).encode())
-            os.fsync(self._journal.fileno())
+            self._journal.add(note_of(name, key, record, output))
         self._written.clear()  # its files belong to the checkpoint now
 
     def close(self) -> None:
         """Close the journal, if there is one."""
         if self._journal is not None:
             self._journal.close()
+            self._journal = None
 
     def finish(self, manifest: Manifest, *, partial: bool = False) -> None:
         """Write the manifest: from now on the checkpoint exists and replaces a former one.
@@ -378,12 +381,8 @@ class Commit:
         """Count bytes that are on disk now, and refuse more than max_disk allows."""
         with self._spending:
             self._spent += count
-        self._require_allowance(self._spent)
-
-    def _give_back(self, count: int) -> None:
-        """Count bytes that are no longer on disk."""
-        with self._spending:
-            self._spent -= count
+        if count > 0:
+            self._require_allowance(self._spent)
 
     def _require_allowance(self, needed: int) -> None:
         if needed > self._allowance:

@@ -79,6 +79,8 @@ class Crew(Generic[Result]):
             try:
                 done = self._done.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
+                with held() as interrupt:
+                    interrupt.check()  # of this thread, if it is not the main one
                 continue
             self.at_work.remove(done.name)
             return done

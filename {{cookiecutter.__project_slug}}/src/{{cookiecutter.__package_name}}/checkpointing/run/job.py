@@ -49,3 +49,6 @@ class Job:
 
     at_once: int = 1
     """How many segments may be at work at once, this one included."""
+
+    lanes: int = 1
+    """How many workers may run items of one of its steps at once."""

@@ -289,6 +289,7 @@ class Run:
             damaged=self.damaged,
             company=self.company,
             log=self.log,
+            lanes=self.jobs,
         )
 
     def _params(self, ingredients: Ingredients) -> dict[str, str]:

@@ -5,6 +5,7 @@ This file decides; `processes.py` starts, watches and kills, `part.py` does the 
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -12,19 +13,13 @@ from typing import Any
 from ..base.errors import CheckpointingError, StorageError
 from ..base.units import duration
 from ..codecs.several import value_of
-from ..disk.manifest import MANIFEST, PARTIAL, Manifest, read_manifest
+from ..disk.manifest import PARTIAL, Manifest, read_manifest
 from ..disk.store import Damaged
-from ..disk.targets import suffixes
-from ..memory.batching import Allotment
 from ..memory.forecast import Forecast, forecast_of
-from ..memory.limits import oom_kills
 from ..memory.plan import plan
 from ..memory.profile import note_measured
-from ..reuse.bound import arguments, as_json, input_bytes, kept_columns, trees
-from ..reuse.step_keys import own_keys, wirings
-from ..worker.engines import last_as_files
-from ..worker.main import run_part
-from ..worker.messages import DamageFound, Next, Order, PartCommitted, PartFailed, Source, StepEnded
+from ..reuse.bound import input_bytes
+from ..worker.messages import DamageFound, Next, Order, PartCommitted, StepEnded
 from . import verdicts
 from .adopting import Adopting
 from .allotting import Allotting
@@ -32,12 +27,15 @@ from .cuts import HANDED_OVER, planned_cuts
 from .damage import note_damage
 from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
 from .job import Job
-from .processes import Ending, Finished, run_worker
+from .keeping import tell_what_is_kept
+from .lanes import Lanes, lanes_for, may_have_lanes
+from .orders import Orders
+from .processes import Finished
 from .record import CutRecord, SegmentRecord
 from .shares import Share
-from .spilling import clearing, spill_of
-from .verdicts import Exceeded, LogTail
+from .verdicts import Exceeded
 from .watch import PartWatch
+from .working import Worked, work
 
 
 class SegmentRun:
@@ -60,13 +58,15 @@ class SegmentRun:
         self.adopting = Adopting(
             job.bound, self.segment, job.key, job.ingredients, job.params, job.upstream
         )
-        self.wiring, self.seeds = wirings(self.segment), own_keys(job.bound, self.segment)
+        self.orders = Orders(job, self.adopting)
         self.left: frozenset[int] = frozenset(self.span)
         self.cuts: dict[int, str] = {}
         self.sunk: frozenset[str] = frozenset()
         self.allotting = Allotting(job.budget, self.settings.memory.segment.headroom)
         self.outgrew: int | None = None
         """The number of a step that alone exceeded its share of the budget, but not all of it."""
+        self.alone: frozenset[str] = frozenset()
+        """The steps whose items do not run several at once any more."""
 
     def run(self) -> Manifest:
         """Run the remaining steps of the segment, and return its checkpoint.
@@ -143,48 +143,44 @@ class SegmentRun:
 
         If the part ran out of memory, that is `before`, and there is one cut more.
         """
-        order = self._order(part, before)
-        count = self.job.budget.count
-        watch = PartWatch(self.record, self.record.parts, self.job.identity, count, self.observe)
-        log, kills = LogTail(self.job.log, self.job.bound.secrets), oom_kills()
+        number = self.record.parts + 1
+        order = self.orders.of(part, before, self.graph, self.left, self.sunk, number)
+        known, _ = self._known(before)
+        if (count := lanes_for(self.job, order, known, alone=self.alone)) > 1:
+            return self._run_in_lanes(order, count, known, before)
+        count_as = self.job.budget.count
+        watch = PartWatch(self.record, self.record.parts, self.job.identity, count_as, self.observe)
         is_last = self.outgrew == part.start
-        steps = [self.graph.steps[number] for number in part if number in self.left]
         needed = self.allotting.needed(self.forecast.part(part))
-        with self.job.shares.grant(needed, last=is_last) as grant:
-            allotment = self.allotting.of(steps, self.forecast.measures, grant)
-            order = replace(order, allotment=allotment)
+
+        def ordered(share: Share) -> Order:
             self._announce(part.start)
-            with log.masked(), clearing(order.spill):
-                ending = run_worker(
-                    run_part,
-                    (order,),
-                    is_last=lambda m: isinstance(m, PartCommitted | PartFailed | DamageFound),
-                    on_message=lambda message: self._answer(message, watch, part, grant),
-                    on_sample=watch.on_sample,
-                    limit=grant,
-                    count=count,
-                    company=self.job.company,
-                )
-            had_all = grant.is_all
+            allotment = self.allotting.of(order.steps, self.forecast.measures, share)
+            return replace(order, allotment=allotment)
+
+        worked = work(
+            self.job,
+            watch,
+            needed,
+            ordered,
+            lambda message, share: self._answer(message, watch, part, share),
+            last=is_last,
+        )
+        ending, exceeded = worked.ending, worked.exceeded
         self._learn(watch)
-        if not isinstance(ending, Finished):
+        if worked.has_died:
             with suppress(StorageError):  # its end is what there is to speak of
                 self._noted(before)
-        if watch.raised is not None and not isinstance(ending, Finished):
-            ending = Finished(watch.raised)  # it ended while it wrote what was finished before
         match ending:
             case Finished(PartCommitted(manifest)):
                 self.record.parts += 1
-                self.job.bound.store.verified |= {
-                    order.sources[value].path for value in watch.loaded
-                }
+                self._verified(watch, order)
                 self.observe(PartEnded(self.segment.name))
                 return self.job.bound.store.push(manifest)
             case Finished(DamageFound(value)):
                 raise Damaged(value)
-        exceeded = verdicts.exceedance(ending, log, struck=oom_kills() > kills)
         if exceeded is None:
-            raise self._failure(verdicts.failure(ending, self.segment, watch, log), ending, before)
+            raise self._failed(worked, watch, before)
         cut = self._cut_in(part, watch)
         if cut is not None and (kept := verdicts.kept_by(ending)) is not None:
             self.record.parts += 1
@@ -196,7 +192,7 @@ class SegmentRun:
         if cut is None and self.allotting.shrink(watch, exceeded):
             self._notice(f"{exceeded.phrase}; `{watch.step}` runs again with less at once")
             return before
-        if cut is None and not is_last and not had_all:
+        if cut is None and not is_last and not worked.had_all:
             self.outgrew = part.start
             self._notice(f"{exceeded.phrase}, more than other runs left")
             return before
@@ -209,6 +205,38 @@ class SegmentRun:
             )
         self._cut_again(cut, exceeded, before)
         return before
+
+    def _run_in_lanes(
+        self, order: Order, count: int, known: Forecast, before: Manifest | None
+    ) -> Manifest | None:
+        """Run items of a part several at once, and return what the segment then has on disk.
+
+        The steps of the part are not done by that: its last worker commits the items.
+        """
+        self._announce(order.part.start)
+        lanes = Lanes(self.job, order, self.allotting, known, self.observe)
+        began = time.monotonic()
+        ended = lanes.run(count, self.record)
+        seconds = time.monotonic() - began
+        self.record.seconds += seconds
+        for lane in ended:
+            self._verified(lane.watch, order)
+        self._learn(max((lane.watch for lane in ended), key=lambda watch: watch.largest_rise))
+        self.observe(PartEnded(self.segment.name))
+        if any(lane.lacks_room for lane in ended):
+            self.alone |= {step.name for step in order.steps}
+        for lane in ended:
+            match lane.worked.ending:
+                case Finished(DamageFound(value)):
+                    raise Damaged(value)
+            if lane.has_failed:
+                raise self._failed(lane.worked, lane.watch, before)
+        noted = self._noted(before)
+        return noted and lanes.settled(noted, ended, seconds)
+
+    def _verified(self, watch: PartWatch, order: Order) -> None:
+        """Take no second look at the files that a part has hashed and loaded."""
+        self.job.bound.store.verified |= {order.sources[value].path for value in watch.loaded}
 
     def _known(self, before: Manifest | None) -> tuple[Forecast, dict[str, dict[str, Any]]]:
         """The forecast with what is known by now, and how the values on disk are described."""
@@ -225,30 +253,16 @@ class SegmentRun:
         store.tidy(self.segment.name, key, noted)
         return noted
 
-    def _failure(
-        self, failure: CheckpointingError, ending: Ending, before: Manifest | None
+    def _failed(
+        self, worked: Worked, watch: PartWatch, before: Manifest | None
     ) -> CheckpointingError:
         """The error that ends the segment; it says what of the segment the next run reuses."""
-        kept = before
-        match ending:
-            case Finished(PartFailed(kept=manifest)) if manifest is not None:
-                kept = manifest
-                with suppress(StorageError):  # the next run does it again
-                    self.job.bound.store.push(manifest)
-        store = self.job.bound.store
-        with suppress(StorageError):  # the step's failure is what there is to speak of
-            kept = read_manifest(store.path(self.segment.name, self.job.key), PARTIAL) or kept
-        if kept is None or (store.path(kept.segment, kept.key) / MANIFEST).exists():
-            return failure
-        left = self.adopting.remaining(kept)
-        if len(left) < len(self.span) and left:
-            first = self.graph.steps[min(left)].name
-            failure.add(f"The steps before `{first}` are kept: the next run starts there.")
-        done = [n for n in kept.item_keys if value_of(n) == failure.step not in kept.steps]
-        if done:
-            failure.add(
-                f"{len(done)} of its items are done and kept: the next run does the others."
-            )
+        kept = verdicts.kept_by(worked.ending)
+        if kept is not None:
+            with suppress(StorageError):  # the next run does it again
+                self.job.bound.store.push(kept)
+        failure = verdicts.failure(worked.ending, self.segment, watch, worked.log)
+        tell_what_is_kept(failure, self.job, self.adopting, kept or before)
         return failure
 
     def _announce(self, start: int) -> None:
@@ -299,10 +313,13 @@ class SegmentRun:
         ended = self.graph.number(message.step)
         if message.more:
             rise = self.forecast.rise(self.graph.steps[ended], (), watch.largest_rise)
-            fits = grant.widen(message.held_bytes + rise)
-            if not fits:
+            if not grant.widen(message.held_bytes + rise):
                 self.cuts[ended] = HANDED_OVER
-            return Next.HAND_OVER if fits else Next.COMMIT
+                return Next.COMMIT
+            in_lanes = may_have_lanes(
+                self.job, self.graph.steps[ended], message.seconds, self.alone
+            )
+            return Next.COMMIT if in_lanes else Next.HAND_OVER
         number = min((n for n in self.left if n > ended and n in part), default=None)
         if number is None:
             return None
@@ -329,66 +346,3 @@ class SegmentRun:
         cut = CutRecord(self.graph.steps[number].name, self.cuts[number])
         if cut not in self.record.cuts:
             self.record.cuts.append(cut)
-
-    def _order(self, part: range, before: Manifest | None) -> Order:
-        job, bound, graph = self.job, self.job.bound, self.graph
-        bound.store.begin()
-        checkpoints = bound.settings.memory.checkpoints
-        return Order(
-            root=bound.settings.root,
-            store=bound.store.folder,
-            pipeline=graph.name,
-            segment=self.segment,
-            first=self.span.start,
-            part=part,
-            key=job.key,
-            ingredients=as_json(job.ingredients),
-            params=job.params,
-            last_use=graph.last_takes(self.segment),
-            outputs=graph.outputs(self.span),
-            suffixes=suffixes(bound.settings),
-            before=before,
-            runs=frozenset(graph.steps[number].name for number in self.left) - self.sunk,
-            done=self.sunk,
-            items={
-                step.name: self.adopting.items_of(step, before)
-                for step in (graph.steps[n] for n in part if n in self.left)
-                if step.each
-            },
-            step_keys=self.adopting.keys,
-            wiring=self.wiring,
-            seeds=self.seeds,
-            sources={
-                name: source
-                for taken in graph.loaded(part)
-                for name, source in self._sources(taken, before).items()
-            },
-            arguments=arguments(bound, self.segment),
-            secrets=bound.secrets,
-            code=bound.code[self.segment.name],
-            trees=trees(bound, self.segment),
-            format=checkpoints.format,
-            allowance=bound.store.allowance(bound.settings, self.segment.name),
-            count=job.budget.count,
-            log=job.log,
-            company=job.company.path,
-            allotment=Allotment(job.budget.bytes),
-            spill=spill_of(bound.store.path(self.segment.name, job.key)),
-            as_files=last_as_files(graph.steps),
-            columns={name: kept_columns(bound, name) for name in graph.last_takes(self.segment)},
-            number_of_part=self.record.parts + 1,
-            spark=bound.settings.spark,
-            keep_all=checkpoints.keep_all,
-            at_once=job.at_once,
-        )
-
-    def _sources(self, taken: str, before: Manifest | None) -> dict[str, Source]:
-        """The files of a value or an item, each hashed before its first load in a run."""
-        store, manifest = self.job.bound.store, self.job.upstream.get(taken, before)
-        assert manifest is not None, "an earlier part made it"
-        folder = store.path(manifest.segment, manifest.key)
-        records = store.bring(manifest, manifest.taken(taken))
-        return {
-            name: Source(folder, record, verify=folder / record.file not in store.verified)
-            for name, record in records.items()
-        }

@@ -103,7 +103,8 @@ class _SideBySide:
             elif (work := run.begin(ready[0])) is not None:
                 job, self._records[job.segment.name] = work
                 at_once = min(self._most, len(crew.at_work) + len(ready))
-                crew.start(job.segment.name, partial(self._make, replace(job, at_once=at_once)))
+                job = replace(job, at_once=at_once, lanes=max(1, self._most // at_once))
+                crew.start(job.segment.name, partial(self._make, job))
 
     def _ready(self) -> Iterator[Segment]:
         """The segments that may begin now, in the order of the pipeline."""

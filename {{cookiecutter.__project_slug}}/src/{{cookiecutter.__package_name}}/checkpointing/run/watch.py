@@ -40,6 +40,7 @@ class PartWatch:
 
     Attributes:
         held: the peak so far of the current step or write, in bytes.
+        sampled: what was held last, in bytes.
         item: the item for which a step runs now, if it runs for each.
         items: how many items have ended.
         is_elastic: whether the step that runs takes as much memory as there is.
@@ -57,7 +58,7 @@ class PartWatch:
         self._current: StepRecord | WriteRecord | None = None
         self._together: StepRecord | None = None
         self._began = StepStarted("", {})
-        self._loaded = self._beside = self._sampled = 0
+        self._loaded = self._beside = self.sampled = 0
         self._began_at = time.monotonic()
         self._started = self._began_at - record.seconds
         self._baseline = self._parent = 0
@@ -119,7 +120,7 @@ class PartWatch:
             case WriteStarted(value, held):
                 self._current = self._write(value, held)
             case WriteEnded(value, count, seconds, ahead=True):
-                write = self._write(value, self._sampled)
+                write = self._write(value, self.sampled)
                 write.bytes, write.seconds, write.ahead = count, seconds, True
                 self._record.bytes_written += count
             case WriteEnded(value, count, seconds):
@@ -132,7 +133,7 @@ class PartWatch:
     def on_sample(self, held: int, beside: int | None = None) -> None:
         """Take in what is held for this part, and by workers beside it, of their own."""
         self._beside = self._beside if beside is None else beside
-        self._sampled = held
+        self.sampled = held
         self._record.peak_bytes = max(self._record.peak_bytes, held)
         if self._current is not None:
             self._current.peak_bytes = max(self._current.peak_bytes, held)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-import pyarrow as pa
-
 from ..base.errors import CheckpointingError
 from ..base.files import remove, storage_errors
 from ..codecs import Room, codec_named, family_known
@@ -166,6 +164,8 @@ def share_cores(at_once: int) -> None:
     Those of numpy's linear algebra stay as they are: their number may change the last digits.
     """
     if at_once > 1:
+        import pyarrow as pa  # a run, which has no need of it, imports this file
+
         pa.set_cpu_count(max(1, usable_cores() // at_once))
 
 

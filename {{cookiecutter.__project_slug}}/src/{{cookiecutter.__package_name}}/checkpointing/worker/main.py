@@ -40,8 +40,9 @@ from ..reuse.key import modules_behind
 from .engines import close, figures, meant, share_cores
 from .forks import children_end_here, children_go_without, close_file
 from .items import ItemPart
+from .lane import LanePart
 from .masking import mask_streams
-from .messages import DamageFound, Order, PartCommitted, PartFailed, StepRaised
+from .messages import DamageFound, LaneEnded, Order, PartCommitted, PartFailed, StepRaised
 from .part import Part
 from .traces import headline, release, user_traceback
 
@@ -68,14 +69,13 @@ def run_part(connection: Connection, order: Order) -> None:
     """Entry point of a worker: run the part and send events; the last says how the part ended."""
     answers = settle_in(connection, order.log, order.root, order.secrets)
     share_cores(order.at_once)
-    kind = ItemPart if order.items else Part
+    kind = LanePart if order.journal else ItemPart if order.items else Part
     part = kind(order, connection.send, ask=answers.get)
     try:
         store = Store(order.store)
-        beside = order.segment.name if order.at_once > 1 else ""
-        lock = store.worker_lock_file(beside)
+        lock = store.worker_lock_file(order.beside)
         children_go_without(lambda: close_file(lock))
-        with store.worker_lock(beside):
+        with store.worker_lock(order.beside):
             try:
                 ending = _ending(connection, part)
             finally:
@@ -87,10 +87,12 @@ def run_part(connection: Connection, order: Order) -> None:
         connection.send(as_failure(error, None, order.root, order.secrets))
 
 
-def _ending(connection: Connection, part: Part) -> PartCommitted | DamageFound | PartFailed:
+def _ending(
+    connection: Connection, part: Part
+) -> PartCommitted | LaneEnded | DamageFound | PartFailed:
     """Run a part; if one of its steps fails, commit what was finished before."""
     try:
-        return PartCommitted(part.run())
+        return part.run()
     except Damaged as damage:
         part.abandon()
         return DamageFound(str(damage))

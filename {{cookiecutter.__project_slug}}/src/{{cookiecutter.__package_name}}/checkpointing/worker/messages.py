@@ -19,6 +19,7 @@ from ..graph.steps import Segment, Step
 from ..memory.batching import Allotment
 from ..memory.residency import Shared
 from ..reuse.each import EachItem
+from ..reuse.further import FurtherCode
 from ..reuse.key import Code
 from ..reuse.trees import Tree
 
@@ -67,7 +68,9 @@ class Order:
         columns: of each table whose readers name their columns, these columns together.
         keep_all: whether values stay on disk that no later part reads.
         company: the file that names the workers of the run that are at work at once.
-        at_once: how many segments may be at work at once; they share the cores.
+        at_once: how many workers may be at work at once; they share the cores.
+        journal: of a worker that runs items beside others: where all of them note theirs.
+        beside: the name that the worker has among those of the run, if others may be at work.
     """
 
     root: Path
@@ -105,6 +108,8 @@ class Order:
     columns: dict[str, tuple[str, ...]]
     number_of_part: int = 1
     at_once: int = 1
+    journal: str = ""
+    beside: str = ""
     spark: Spark | None = None
     keep_all: bool = False
 
@@ -185,6 +190,9 @@ class Next(Enum):
 
     LEND = "lend"
     """It runs the next step. There is room to keep what that step is the last to use."""
+
+    SKIP = "skip"
+    """The item that it asked for is another worker's."""
 
 
 @dataclass(frozen=True)
@@ -279,6 +287,21 @@ class StepEnded:
 
     row_bytes: float = 0.0
     """The most memory that a row of the batches it took has cost, where that was measured."""
+
+
+@dataclass(frozen=True)
+class ItemWanted:
+    """A worker that runs items beside others asks whether it may run this one."""
+
+    item: str
+
+
+@dataclass(frozen=True)
+class LaneEnded:
+    """A worker that runs items beside others has no item left; the checkpoint is for another."""
+
+    further: FurtherCode
+    """The modules that ran here and that the key does not contain."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,16 @@ from .ahead import PLAIN_FORMATS, Ahead, Written
 from .calling import call, seed
 from .engines import is_elastic
 from .forks import children_end_here
-from .messages import CommitStarted, Next, Order, StepEnded, StepStarted, WriteEnded
+from .messages import (
+    CommitStarted,
+    LaneEnded,
+    Next,
+    Order,
+    PartCommitted,
+    StepEnded,
+    StepStarted,
+    WriteEnded,
+)
 from .unchanged import further_code, import_unchanged, require_unchanged
 from .values import WITHOUT_MEMORY, Values
 
@@ -56,10 +65,10 @@ class Part(Values):
         self.item_keys: dict[str, str] = {}
         self.ahead = Ahead()
 
-    def run(self) -> Manifest:
+    def run(self) -> PartCommitted | LaneEnded:
         """Run the steps and commit. After an error, `rescue` or `abandon` has to be called."""
         with children_end_here():  # a forked child that returns must not remove files
-            return self._run_steps()
+            return PartCommitted(self._run_steps())
 
     def abandon(self) -> None:
         """Remove all that the part has written, but items that it has noted."""
@@ -209,7 +218,9 @@ class Part(Values):
         values = {} if before is None else before.values
         values = {name: record for name, record in values.items() if order.is_kept(name, stop)}
         outputs = {} if before is None else dict(before.outputs)
-        for name, records in self.written.items():
+        places = {name: place for place, name in enumerate(self.made)}
+        for name in sorted(self.written, key=lambda name: places.get(name, -1)):  # as they are made
+            records = self.written[name]
             values |= {name: records.kept} if records.kept else {}
             outputs |= {name: records.output} if records.output else {}
         done = order.done | {step.name for step in self.finished}

@@ -68,14 +68,12 @@ def total(project: Project) -> float:
     return float(json.loads((project.folder / "total.json").read_text()))
 
 
-def test_a_value_is_written_while_the_next_step_runs_and_not_held_after_it(ahead: Project) -> None:
+def test_a_value_is_written_while_the_next_step_runs(ahead: Project) -> None:
     record = ahead.run()
     assert record["exit_code"] == 0, record["error"]
     writes = {write["value"]: write for write in record["segments"][0]["writes"]}
     assert (writes["kept"]["ahead"], writes["long"]["ahead"]) == (True, False)
     assert writes["kept"]["bytes"] > 200 * MB
-    began = {step["name"]: step["began_bytes"] for step in record["segments"][0]["steps"]}
-    assert began["short"] - began["long"] > 150 * MB
     assert record["segments"][0]["bytes_written"] == sum(w["bytes"] for w in writes.values())
     assert total(ahead) == TOTAL
     assert ahead.strays() == []

@@ -37,7 +37,7 @@ class Ahead:
 
     @property
     def bytes(self) -> int:
-        """What the files of all values take that were begun and not given back yet."""
+        """What the files of all values take that were begun."""
         return sum(self._sizes[name] for name in self._begun)
 
     def begin(self, name: str, size: int, write: Callable[[], Kept]) -> None:
@@ -50,14 +50,8 @@ class Ahead:
         self._sizes[name] = size
         self._begun[name] = self._thread.submit(work)
 
-    def finished(self) -> Iterator[Written]:
-        """Those that are written by now. One that failed stays until somebody waits for it."""
-        for name, future in list(self._begun.items()):
-            if future.done() and future.exception() is None:
-                yield self._begun.pop(name).result()
-
     def wait(self) -> Iterator[Written]:
-        """All others, each when it is written. Raises what went wrong with one."""
+        """All of them, each when it is written. Raises what went wrong with one."""
         for name in list(self._begun):
             yield self._begun.pop(name).result()
 

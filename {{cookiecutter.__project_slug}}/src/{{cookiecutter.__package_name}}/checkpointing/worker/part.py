@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from ..disk.value_files import sure_bytes
 from ..graph.steps import Step
 from ..memory import meter
 from ..reuse.further import FurtherCode
-from .ahead import PLAIN_FORMATS, Ahead, Written
+from .ahead import PLAIN_FORMATS, Ahead
 from .calling import call, seed
 from .engines import is_elastic
 from .forks import children_end_here
@@ -131,15 +131,6 @@ class Part(Values):
                 write = partial(self.commit.keep, name, frozen, made.codec, files, made.stem)
                 self.ahead.begin(name, count, write)
 
-    def _note_written(self, values: Iterable[Written]) -> None:
-        """Count values as written that were written ahead; one that nothing reads goes."""
-        for value in values:
-            self.written[value.name] = value.kept
-            if self._is_over(value.name, self.number):
-                del self.live[value.name]
-                self.residency.drop(value.name)
-            self.send(WriteEnded(value.name, value.kept.bytes, value.seconds, ahead=True))
-
     def _written_at_once(self, step: Step) -> list[str]:
         """The values that `keep_all` writes before the next step, which may be their last use.
 
@@ -173,7 +164,6 @@ class Part(Values):
         del result
         self._end_step(step)
         self.is_in_step = False
-        self._note_written(self.ahead.finished())
         gone = [name for name in {*taken, *self.live} if self._is_over(name, self.number)]
         self._let_go(gone)
         self.lent.clear()
@@ -211,8 +201,11 @@ class Part(Values):
         self.residency.drop(*(name for name in self.live if name not in waiting))
         self.live = {name: self.live[name] for name in waiting}
         self.send(CommitStarted(self._sizes(), self.residency.bytes, self.gauge.sample()))
-        self.number = order.part.stop
-        self._note_written(self.ahead.wait())
+        for value in self.ahead.wait():
+            del self.live[value.name]
+            self.residency.drop(value.name)
+            self.written[value.name] = value.kept
+            self.send(WriteEnded(value.name, value.kept.bytes, value.seconds, ahead=True))
         self.ahead.close()
         self._write([name for name in waiting if name not in self.written], stop, release=True)
         values = {} if before is None else before.values

@@ -210,10 +210,9 @@ class Values:
         )
 
     def _is_over(self, name: str, number: int) -> bool:
-        """Whether no step of the part after that number needs a value, nor its checkpoint."""
+        """Whether no step of the part after that number needs a value, and it is not written."""
         last = max(self.last_read.get(n, -1) for n in (name, value_of(name)))
-        is_safe = name in self.written or not self._is_written(name, self.order.part.stop)
-        return last <= number and is_safe
+        return last <= number and not self._is_written(name, self.order.part.stop)
 
     def _taker(self, step: Step, taken: dict[str, int]) -> Callable[[str], Any]:
         """The function that gives a step its arguments; at a value's last use it drops it.

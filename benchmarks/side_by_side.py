@@ -23,7 +23,7 @@ from project import Project, write_project
 from seed20 import bits
 
 NAME = "side_by_side"
-HALVES = {"left": range(1, 11), "right": range(11, 21)}
+HALVES = {"left": range(1, 10), "right": range(11, 20)}
 BOTH = 0.7
 """What both at once may take of the time of one after the other."""
 

@@ -145,9 +145,10 @@ class SegmentRun:
         """
         number = self.record.parts + 1
         order = self.orders.of(part, before, self.graph, self.left, self.sunk, number)
-        known, _ = self._known(before)
-        if (count := lanes_for(self.job, order, known, alone=self.alone)) > 1:
-            return self._run_in_lanes(order, count, known, before)
+        if order.items and self.job.lanes > 1:
+            known, _ = self._known(before)
+            if (count := lanes_for(self.job, order, known, alone=self.alone)) > 1:
+                return self._run_in_lanes(order, count, known, before)
         count_as = self.job.budget.count
         watch = PartWatch(self.record, self.record.parts, self.job.identity, count_as, self.observe)
         is_last = self.outgrew == part.start

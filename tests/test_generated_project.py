@@ -119,7 +119,7 @@ def test_the_names_of_all_its_packages_are_refused_as_project_names(with_uv: Pro
     assert [slug for slug in slugs if not refused(slug, slug.replace("-", "_"))] == []
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_pip_does_what_uv_does(with_pip: tuple[Project, Path]) -> None:
     project, programs = with_pip
     must(programs / "day-batch", "run", project=project)

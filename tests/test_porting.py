@@ -100,7 +100,7 @@ def write(project: Project, files: list[Block]) -> None:
     (project.folder / "pipeline.toml").write_text(text)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_examples_of_the_page_are_one_pipeline_that_runs(shop: Project) -> None:
     type_in("uv run flight-delays run", shop)
     type_in("uv run pytest tests/test_orders.py", shop)

@@ -302,6 +302,7 @@ def test_without_the_generated_files_in_git_what_does_not_fit_is_left_as_a_rej_f
     assert project.toml("memory_budget.toml")["segment"]["headroom"] == "30 %"
 
 
+@pytest.mark.exhaustive
 def test_a_project_of_plain_cookiecutter_is_linked_later_and_then_updated(
     template: Template,
 ) -> None:

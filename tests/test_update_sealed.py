@@ -214,6 +214,7 @@ def test_a_patch_may_delete_a_file_of_the_template(template: Template, project: 
     assert review(project) == CLEAN
 
 
+@pytest.mark.exhaustive
 def test_a_version_can_be_chosen_an_earlier_one_too(template: Template, project: Project) -> None:
     first = head(template.folder)
     template.release()

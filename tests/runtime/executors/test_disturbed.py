@@ -101,6 +101,7 @@ def test_a_result_that_is_not_whole_is_refused_and_the_former_one_kept(
     assert (sent.load("used"), left_behind(sent)) == ("200.0", [])
 
 
+@pytest.mark.slow
 def test_a_result_that_cannot_be_committed_now_waits_for_the_next_run(sent: Project) -> None:
     assert sent.run()["exit_code"] == 0
     wiring = (sent.folder / "pipeline.toml").read_text()
@@ -127,6 +128,7 @@ def test_a_result_counts_also_if_the_connection_was_lost_after_it(sent: Project)
     assert (sent.load("used"), trainings(sent), left_behind(sent)) == ("100.0", 1, [])
 
 
+@pytest.mark.slow
 def test_a_waiting_result_that_is_damaged_is_made_again_at_once(sent: Project) -> None:
     sent.write("disturb.txt", "fetch")
     process = sent.start("run")
@@ -146,6 +148,7 @@ def test_a_waiting_result_that_is_damaged_is_made_again_at_once(sent: Project) -
     assert (sent.load("used"), trainings(sent), left_behind(sent)) == ("100.0", 2, [])
 
 
+@pytest.mark.slow
 def test_what_waits_can_be_dropped(sent: Project) -> None:
     sent.write("disturb.txt", "fetch")
     process = sent.start("run")
@@ -158,6 +161,7 @@ def test_what_waits_can_be_dropped(sent: Project) -> None:
     assert left_behind(sent) == []
 
 
+@pytest.mark.slow
 def test_a_leak_is_shouted_also_if_a_later_segment_fails(sent: Project) -> None:
     sent.write("disturb.txt", "no teardown")
     sent.segments(
@@ -170,6 +174,7 @@ def test_a_leak_is_shouted_also_if_a_later_segment_fails(sent: Project) -> None:
     assert "MAY STILL LIVE" in record["error"]["message"]
 
 
+@pytest.mark.slow
 def test_one_damaged_entry_keeps_no_other_place_alive(sent: Project) -> None:
     sent.write("order.txt", "wait")
     process = sent.start("run")
@@ -209,6 +214,7 @@ def test_a_teardown_that_fails_is_shouted_after_the_run_has_kept_its_results(
     assert (trainings(sent), left_behind(sent)) == (1, [])
 
 
+@pytest.mark.slow
 def test_a_teardown_that_fails_does_not_hide_why_the_training_did(sent: Project) -> None:
     sent.write("order.txt", "raise")
     sent.write("disturb.txt", "raise, no teardown")

@@ -186,6 +186,7 @@ def test_a_killed_run_takes_the_place_with_it_and_the_next_run_cleans_up(sent: P
     assert sent.load("used") == "100.0"
 
 
+@pytest.mark.slow
 def test_a_sweep_destroys_what_a_killed_run_has_left(sent: Project) -> None:
     sent.write("order.txt", "wait")
     process = sent.start("run")
@@ -200,6 +201,7 @@ def test_a_sweep_destroys_what_a_killed_run_has_left(sent: Project) -> None:
     assert "nothing lives" in sent.command("executors").stdout
 
 
+@pytest.mark.slow
 def test_a_changed_last_step_trains_nothing_again(sent: Project) -> None:
     assert sent.run()["exit_code"] == 0
     source = (sent.package / "segments/s02.py").read_text()

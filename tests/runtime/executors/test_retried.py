@@ -59,6 +59,7 @@ def reading(project: Project, form: str) -> Project:
     return project
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["a file", *in_exhaustive(*list(FORMS)[1:])])
 def test_a_finished_step_is_not_run_again_whatever_input_it_took(
     project: Project, form: str
@@ -97,6 +98,7 @@ def test_an_input_that_changed_since_it_was_hashed_is_not_trained_on(project: Pr
     assert left_behind(sent) == []
 
 
+@pytest.mark.slow
 def test_what_was_finished_before_the_time_limit_is_kept(project: Project) -> None:
     sent = lay_out(project, limit="6 s")
     sent.segments(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 
 from ..conftest import Project
 
@@ -59,6 +60,7 @@ def out(project: Project, name: str) -> Path:
     return project.folder / "out" / name
 
 
+@pytest.mark.slow
 def test_a_changed_suffix_publishes_anew_and_runs_no_step(project: Project) -> None:
     project.segments(s01=STEPS)
     published(project, table="t.csv", page="p.html", grid="g.csv", by_kind="k.csv", total="n.json")

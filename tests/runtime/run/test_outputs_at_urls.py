@@ -67,6 +67,7 @@ def names(bucket: Objects) -> list[str]:
     return [stored.name for stored in bucket.list()]
 
 
+@pytest.mark.slow
 def test_what_is_published_at_urls_is_sent_once_and_comes_back(
     project: Project, bucket: Objects, s3: S3, tmp_path: Path
 ) -> None:

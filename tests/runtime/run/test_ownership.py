@@ -324,6 +324,7 @@ def other(tmp_path: Path) -> Project:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     ["relative", *in_exhaustive("absolute", "through a link")],

@@ -257,7 +257,7 @@ def test_peaks_of_parts_that_never_ran_are_foreseen_within_a_tenth(
     assert project.load("summary") == result
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_cut_runs_measured_serves_to_foresee_other_cuts(gallery: tuple[Project, Run]) -> None:
     """Views and slices of a value are known as such when it was made elsewhere, and loaded."""
     project, run = gallery

@@ -49,6 +49,7 @@ def peaks(record: dict[str, Any]) -> dict[str, int]:
     return found
 
 
+@pytest.mark.exhaustive
 def test_january_has_the_same_outputs_under_four_budgets(january: Project) -> None:
     profile = january.folder / "runs" / "profile.json"
     with january.session() as run:

@@ -131,6 +131,7 @@ def test_a_target_that_the_sink_does_not_make_is_told_of(done: Project) -> None:
     assert done.statuses() == REPEATED
 
 
+@pytest.mark.slow
 def test_a_sink_that_ran_otherwise_since_is_told_of_and_not_repeated(done: Project) -> None:
     assert done.statuses("--set", "debug=true") == REPEATED
     assert (done.folder / "db/rows-1.txt").read_text() == "3 True"

@@ -73,6 +73,7 @@ SPARK = java_variables()
 LATE = [n for n in range(10_000) if n % 7 and n % 100 > 50]
 
 
+@pytest.mark.slow
 def test_what_spark_writes_is_published_and_read_by_others(project: Project) -> None:
     project.segments(s01=INGEST, s02=IN_SPARK, s03=COUNTS)
     project.write(
@@ -165,7 +166,7 @@ def sums(doubled: Iterator[pd.DataFrame], something: pd.DataFrame | None) -> lis
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_frames_are_items_of_values_and_made_for_each_item(project: Project) -> None:
     project.segments(s01=SEVERAL, s02=COLLECTED)
     project.write("pipeline.toml", "[params]\nrows = 30\n")

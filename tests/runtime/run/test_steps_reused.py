@@ -200,6 +200,7 @@ AFTER = """
 """
 
 
+@pytest.mark.slow
 def test_what_runs_each_time_is_followed_only_if_it_made_something_else(project: Project) -> None:
     project.write("pipeline.toml", "[params]\nnumber = 3\n")
     project.write("seen.txt", "one")
@@ -243,6 +244,7 @@ def test_an_accepted_edit_runs_nothing_until_the_next_one(done: Project) -> None
     assert done.executed() != []
 
 
+@pytest.mark.slow
 def test_what_is_no_edit_of_code_is_not_accepted(done: Project) -> None:
     for arguments, said in (
         (["s01", "--why", "x"], "nothing differs"),

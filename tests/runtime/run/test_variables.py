@@ -37,6 +37,7 @@ def wired(project: Project, sink: str = SINK) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_a_step_takes_variables_and_a_changed_one_runs_it_again_but_a_changed_secret_does_not(
     project: Project,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import Bench, Row, show_seconds, spread
+from measure import Bench, Row, seconds_of, show_seconds, spread
 from project import Project, write_project
 
 NAME = "growth"
@@ -14,6 +14,9 @@ QUICK_LENGTHS = (20, 60)
 SEGMENT_STEPS = 10
 MODULES, MODULE_LINES = 10, 400
 VALUES = 200
+SETS = (5, 50, 200)
+QUICK_SETS = (2, 6)
+TOUCHED_MB = 1_000
 
 # Seconds of each command at the greatest length: no more than this.
 SECONDS = {
@@ -26,6 +29,8 @@ SECONDS = {
 PAGE_BYTES = 3_000_000
 MODULES_SECONDS = {"run --fresh": 1.5, "run, all reused": 0.8}
 VALUES_SECONDS = 1.0
+FLAT = 1.2
+"""What a run of the most kept sets of params, or after a touch, may take of the first."""
 
 _HEADER = "from ..checkpointing import step\n"
 _STEP = """
@@ -33,6 +38,27 @@ _STEP = """
 @step
 def step_{number}({parameters}) -> int:
     return {number}
+"""
+_OF_A_DAY = f"{_HEADER}\n\n@step\ndef of_day(day: int) -> int:\n    return day\n"
+_LARGE = """\
+import numpy as np
+
+from ..checkpointing import step
+
+
+@step
+def large() -> np.ndarray:
+    return np.arange({count}.0)
+"""
+_OF_LARGE = """\
+import numpy as np
+
+from ..checkpointing import step
+
+
+@step
+def total(large: np.ndarray) -> float:
+    return float(large.sum())
 """
 _COMMANDS = {
     "run --fresh": ("run", "--fresh"),
@@ -65,6 +91,8 @@ def run(bench: Bench) -> list[Row]:
     ]
     wide = _figures(with_values(folder, 20 if bench.quick else VALUES))
     rows.append(_within(f"plan: {VALUES} values at a cut", wide, "plan", VALUES_SECONDS))
+    rows += _backfill(folder, QUICK_SETS if bench.quick else SETS)
+    rows += _touched(folder, 10 if bench.quick else TOUCHED_MB)
     return rows
 
 
@@ -120,6 +148,57 @@ def _figures(project: Project, names: tuple[str, ...] = tuple(_COMMANDS)) -> Fig
     seconds = {name: project.command(*_COMMANDS[name]).expected().seconds for name in names}
     page = project.folder / "page.html"
     return Figures(seconds, page.stat().st_size if page.exists() else 0)
+
+
+def _backfill(folder: Path, sets: tuple[int, ...]) -> list[Row]:
+    """What a run that reuses all takes, of a project with checkpoints of so many sets of params."""
+    project = write_project(folder / "sets", "sets", {"s1": _OF_A_DAY}, "[params]\nday = 0\n")
+    seconds, begun = {}, 0
+    for count in sets:
+        made = f"from sets.pipeline import PIPELINE\nfor day in range({begun}, {count}):\n"
+        made += "    PIPELINE.run(params={'day': day})\n"
+        project.python("-c", made).expected()
+        begun = count
+        runs = [project.command("run").expected() for _ in range(3)]
+        seconds[count] = spread(seconds_of(runs)).median
+    first = seconds[sets[0]]
+    return [
+        Row(
+            NAME,
+            f"run, all reused: {count} kept sets of params",
+            f"{each:.2f} s",
+            f"{sets[0]} sets {first:.2f} s",
+            f"{each / first:.2f}",
+            f"≤ {FLAT}" if count == sets[-1] else "",
+            each / first <= FLAT if count == sets[-1] else None,
+        )
+        for count, each in seconds.items()
+    ]
+
+
+def _touched(folder: Path, megabytes: int) -> list[Row]:
+    """What a run that reuses all takes, when the times of a large checkpoint have changed."""
+    source = _LARGE.format(count=megabytes * 10**6 // 8)
+    project = write_project(folder / "touched", "touched", {"s1": source, "s2": _OF_LARGE})
+    project.command("run").expected()
+    seconds = {"as it was": project.command("run").expected().seconds}
+    for file in (project.folder / "checkpoints").rglob("*.npy"):
+        file.touch()
+    for name in ("touched", "touched, the run after"):
+        seconds[name] = project.command("run").expected().seconds
+    first = seconds["as it was"]
+    return [
+        Row(
+            NAME,
+            f"run, all reused: {megabytes:,} MB {name}",
+            f"{each:.2f} s",
+            f"as it was {first:.2f} s",
+            f"{each / first:.2f}",
+            f"≤ {FLAT}" if name.endswith("after") else "",
+            each / first <= FLAT if name.endswith("after") else None,
+        )
+        for name, each in seconds.items()
+    ]
 
 
 def chain(folder: Path, length: int) -> Project:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import shutil
 import sys
 from collections.abc import Mapping
@@ -80,6 +81,7 @@ def write_project(
         source / "checkpointing",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
+    compileall.compile_dir(source / "checkpointing", quiet=1)  # as after the first command
     (source / "__init__.py").touch()
     (source / "segments" / "__init__.py").touch()
     (source / "__main__.py").write_text(_MAIN.format(package=package))

@@ -21,6 +21,7 @@ import shared_storage
 import side_by_side
 import streaming
 import tpch
+import tpch_pipeline
 import watching
 import wide
 from measure import Bench, Row
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[Bench], list[Row]]] = {
     "engines": engines.run,
     "streaming": streaming.run,
     "tpch": tpch.run,
+    "tpch_pipeline": tpch_pipeline.run,
 }
 CACHE = Path(__file__).resolve().parent.parent / "build" / "bench"
 _WIDTH = 160

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 from flight_delays.checkpointing.memory import meter
-from flight_delays.checkpointing.run import processes
+from flight_delays.checkpointing.run import processes, workers
 from measure import in_turns, mapped_bytes
 
 SORTED = 200_000  # so many numbers are sorted in 10 ms, without Python's lock
@@ -75,7 +75,7 @@ def intervals(times: list[float]) -> list[float]:
 
 def main(threads: int, seconds: float, rounds: int) -> dict[str, list[list[float]]]:
     """The intervals of both ways of watching, a list for each round."""
-    processes.warm_up()
+    workers.warm_up()
     return in_turns(
         rounds,
         run=lambda: intervals(as_a_run(threads, seconds)),

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from flight_delays.checkpointing.memory import meter
 from flight_delays.checkpointing.memory.family import Family
 from flight_delays.checkpointing.memory.gauge import Gauge
-from flight_delays.checkpointing.run import processes
+from flight_delays.checkpointing.run import processes, workers
 from measure import in_turns, mapped_bytes
 
 
@@ -74,7 +74,7 @@ def main(
     work: str, size: int, children: int, seconds: float, rounds: int
 ) -> dict[str, list[float]]:
     """How much of a processor each way of watching takes, a figure for each round."""
-    processes.warm_up()
+    workers.warm_up()
     context = multiprocessing.get_context(meter.START_METHOD)
     ours, theirs = context.Pipe()
     worker = context.Process(  # type: ignore[attr-defined]  # every context has one

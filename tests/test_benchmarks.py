@@ -17,6 +17,9 @@ LONG = (
     "engines",
     "streaming",
     "tpch",
+    "tpch_pipeline",
+    "side_by_side",
+    "wide",
     "shared_storage",
 )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from flight_delays.checkpointing.base import location
-from flight_delays.checkpointing.run import processes
+from flight_delays.checkpointing.run import workers
 
 from dev import ROOT
 
@@ -80,8 +80,8 @@ def test_the_runtime_knows_its_own_folder_and_name() -> None:
 
 def test_what_is_loaded_before_workers_are_forked_exists() -> None:
     """The fork server is silent about a module that it cannot import, and every worker slower."""
-    assert f"{location.RUNTIME_NAME}.worker.main" in processes.PRELOADED
-    assert [name for name in processes.PRELOADED if importlib.util.find_spec(name) is None] == []
+    assert f"{location.RUNTIME_NAME}.worker.main" in workers.PRELOADED
+    assert [name for name in workers.PRELOADED if importlib.util.find_spec(name) is None] == []
 
 
 def test_without_the_tools_the_rest_of_the_commands_work(project: Project) -> None:

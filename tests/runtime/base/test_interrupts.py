@@ -141,9 +141,9 @@ def test_a_second_one_does_not_cut_off_the_answer_to_the_first() -> None:
 
 def test_a_process_that_does_not_answer_is_ended_with_all_that_it_started() -> None:
     source = """
-    from flight_delays.checkpointing.run import processes
+    from flight_delays.checkpointing.run import workers
     interrupts._MOST_SECONDS = 1.5
-    processes.warm_up()
+    workers.warm_up()
     print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
     with interrupts.interruptible:
         while True:

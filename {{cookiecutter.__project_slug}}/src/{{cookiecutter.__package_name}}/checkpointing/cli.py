@@ -351,7 +351,7 @@ def _end_with(module: str, command: str, *arguments: Any, workers: bool = True) 
     """
     try:
         if workers:
-            from .run.processes import warm_up
+            from .run.workers import warm_up
 
             warm_up()
         code: int = getattr(import_module(f".{module}", __package__), command)(*arguments)

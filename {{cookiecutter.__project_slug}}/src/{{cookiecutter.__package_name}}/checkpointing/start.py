@@ -19,6 +19,6 @@ def start() -> None:
     make_lasting()
     listen()
     if sys.argv[1:] and not {"--help", "review", "update", "new"} & set(sys.argv):
-        from .run.processes import warm_up
+        from .run.workers import warm_up
 
         warm_up()

@@ -6,14 +6,14 @@ end of a part all of that goes too, before the next part starts and before the c
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
@@ -54,16 +54,16 @@ class Leftovers:
 
     Args:
         notice: receives a sentence about what stays, or what a step may miss.
-
-    Attributes:
-        registrar: the worker's end of the pipe by which it registers shared memory.
+        others: the children of the fork server that no part has made, and that stay.
     """
 
-    def __init__(self, notice: Callable[[str], Any]) -> None:
-        self._reader, self.registrar = multiprocessing.Pipe(duplex=False)
+    def __init__(
+        self, notice: Callable[[str], Any], others: Callable[[], Collection[int]] = tuple
+    ) -> None:
         self._worker: int | None = None
         self._notice = notice
-        self._registered = Registrations(self._reader)
+        self._others = others
+        self._registered: Registrations | None = None
         self._before = shm.objects()
         self._own: set[Object] = set()
         self._unclear: set[Object] = set()
@@ -88,27 +88,25 @@ class Leftovers:
         with _lock:
             _working.discard(self)
             server = server_pid()
-            stubborn = end_adopted(server) if server and not _working else []
+            stubborn = end_adopted(server, self._others) if server and not _working else []
         notes = [
             f"{_process_name(pid)}, which a step started, still runs: it cannot be ended. It may "
             f"belong to another user"
             for pid in stubborn
         ]
         notes += self.remove()
-        self.registrar.close()
-        self._reader.close()
         for note in notes:
             self._notice(note)
 
-    def begin(self, worker: int) -> None:
-        """Note the number of the worker, which has started."""
+    def begin(self, worker: int, registrations: Connection) -> None:
+        """Note the number of the worker, which has started, and where it registers objects."""
         self._worker = worker
-        self.registrar.close()
+        self._registered = Registrations(registrations)
 
     def bytes(self) -> int:
         """What the part's own objects take now, mapped or not, in bytes."""
         stamp = shm.stamp()
-        if self._registered.read() or stamp != self._stamp:
+        if (self._registered and self._registered.read()) or stamp != self._stamp:
             self._stamp, self._changed = stamp, time.monotonic()
         if self._unclear and time.monotonic() > self._next_look:
             self.look()
@@ -127,13 +125,14 @@ class Leftovers:
 
     def remove(self) -> list[str]:
         """Remove the part's own objects; returns what a person has to know of that."""
-        self._registered.read()
-        if not meter.ON_LINUX:
-            self._registered.remove()
+        if self._registered:
+            self._registered.read()
+            if not meter.ON_LINUX:
+                self._registered.remove()
         if not (self._list() or self._own):
             return []
         elsewhere = shm.used(map(int, filter(str.isdigit, os.listdir("/proc"))))
-        silent = self._registered.places()
+        silent = self._places()
         stays = {each for each in self._own if each.place in elsewhere}
         gone = {each for each in self._own - stays if each.place not in silent}
         unclear = {each for each in self._unclear if each.place not in elsewhere}
@@ -163,9 +162,13 @@ class Leftovers:
             self._pause, self._next_look = _FIRST_LOOK, 0.0
         self._unclear = (self._unclear & present) | new
         if self._unclear:
-            self._claim(self._registered.places())
+            self._claim(self._places())
         self._track()
         return bool(self._unclear)
+
+    def _places(self) -> set[str]:
+        """Where what processes of the part registered lies, or lay."""
+        return self._registered.places() if self._registered else set()
 
     def _claim(self, places: set[str]) -> None:
         if own := {each for each in self._unclear if each.place in places}:

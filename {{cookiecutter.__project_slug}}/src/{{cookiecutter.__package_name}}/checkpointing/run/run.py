@@ -60,6 +60,7 @@ from .shares import Shares
 from .side_by_side import bring_side_by_side
 from .tidying import counted, settling, shouted, sweep_places, swept
 from .timeline import Timeline
+from .workers import none_left_ahead
 
 
 def run(
@@ -116,7 +117,11 @@ def run(
                         job = Run(
                             bound, budget, forced, record, log, timeline.observe, ledger, jobs
                         )
-                        with shouted(job.leaks), settling(job.profile, bound, ledger):
+                        with (
+                            none_left_ahead(),
+                            shouted(job.leaks),
+                            settling(job.profile, bound, ledger),
+                        ):
                             job.go(options.only)
         finally:
             with held():

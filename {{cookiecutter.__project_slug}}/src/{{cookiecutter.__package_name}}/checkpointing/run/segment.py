@@ -19,7 +19,7 @@ from ..memory.forecast import Forecast, forecast_of
 from ..memory.plan import plan
 from ..memory.profile import note_measured
 from ..reuse.bound import input_bytes
-from ..worker.messages import DamageFound, Next, Order, PartCommitted, StepEnded
+from ..worker.messages import CommitStarted, DamageFound, Next, Order, PartCommitted, StepEnded
 from . import verdicts
 from .adopting import Adopting
 from .allotting import Allotting
@@ -35,6 +35,7 @@ from .record import CutRecord, SegmentRecord
 from .shares import Share
 from .verdicts import Exceeded
 from .watch import PartWatch
+from .workers import begin_ahead
 from .working import Worked, work
 
 
@@ -309,6 +310,8 @@ class SegmentRun:
             self._notice(message.message)
             return None
         watch.on_message(message)
+        if isinstance(message, CommitStarted) and not self._is_the_end(part):
+            begin_ahead(grant.bytes - message.held_bytes)
         if not isinstance(message, StepEnded):
             return None
         ended = self.graph.number(message.step)
@@ -337,6 +340,10 @@ class SegmentRun:
         # Nothing is taken from other runs in order to lend.
         has_room = message.held_bytes + rise + message.lent_bytes <= grant.bytes
         return Next.LEND if has_room else Next.HAND_OVER
+
+    def _is_the_end(self, part: range) -> bool:
+        """Whether no part of the pipeline comes after this one."""
+        return part.stop == len(self.graph.steps)
 
     def _learn(self, watch: PartWatch) -> None:
         measured = watch.profile(self.input_bytes)

@@ -43,6 +43,7 @@ from .ledger import Ledger
 from .record import COMPANY, LOG, SegmentRecord
 from .segment import SegmentRun
 from .shares import Shares
+from .workers import none_left_ahead
 
 TIMED_OUT = 124
 """The exit code at the time limit, as that of the command `timeout`."""
@@ -153,7 +154,8 @@ def _run(
             log=teller.log,
         )
         try:
-            SegmentRun(job, record, teller.observe).run()
+            with none_left_ahead():
+                SegmentRun(job, record, teller.observe).run()
         except Damaged as damage:
             raise StorageError(f"{url} does not have `{damage}` as it was sent") from None
 

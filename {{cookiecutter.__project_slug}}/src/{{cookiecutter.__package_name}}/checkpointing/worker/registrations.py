@@ -26,20 +26,26 @@ _PREFIXES = {"semaphore": "sem.", "shared_memory": ""}
 """By kind, how the name of a registered object begins in /dev/shm."""
 
 
-def enter(registrar: Connection, group: str, target: Callable[..., None], *arguments: Any) -> None:
-    """Entry point of every worker: do the work of `target`, and end what it started.
+def enter(registrar: Connection, connection: Connection) -> None:
+    """Entry point of every worker: wait for work, do it, and end what it started.
 
     What the work started and left would hold memory, and the exit of a process waits for some.
 
     Args:
-        group: the folder of the control group to be in; empty if there is none.
+        connection: gives the folder of the control group to be in, empty if there is none; what to
+            call; and with which arguments behind the connection itself.
     """
+    target: Callable[..., None]
+    try:
+        group, target, arguments = connection.recv()
+    except (EOFError, OSError):  # there is none, and nobody is left to ask
+        return
     if group:
         join(group)
     if os.name == "posix":
         _register_with(registrar)
     try:
-        target(*arguments)
+        target(connection, *arguments)
     finally:
         meter.kill_children(os.getpid(), patient=True)
 

@@ -224,14 +224,17 @@ def test_a_folder_with_one_more_file_was_touched(tmp_path: Path) -> None:
     assert not record.untouched(tmp_path)
 
 
-def test_a_journal_counts_up_to_the_line_that_was_being_written(tmp_path: Path) -> None:
-    """A power cut may leave half a line, which is no item."""
+def test_of_a_journal_a_line_that_is_not_whole_does_not_count(tmp_path: Path) -> None:
+    """A power cut may leave half a line, which is no item; another worker's may come after it."""
     place = Store(tmp_path / "demo")
     first = commit(place, "k1")
     record = first.values["flights"]
-    lines = [note_of(f"monthly.{key}", key, record, None) for key in "abc"]
+    found = {key: {f"late_{key}": (f"late_{key}.py", "digest")} for key in "abcd"}
+    lines = [note_of(f"monthly.{key}", key, record, None, found[key]) for key in "abcd"]
     folder = place.path("s01", "k1")
-    (folder / "items.jsonl").write_text("".join(lines)[:-30] + lines[0])
+    lines[2] = lines[2][:-30] + "\n"
+    (folder / "items.jsonl").write_text("".join(lines))
     noted = with_noted(folder, replace(first, journal="items.jsonl"))
-    assert noted.item_keys == {"monthly.a": "a", "monthly.b": "b"}
-    assert noted.values == first.values | {"monthly.a": record, "monthly.b": record}
+    assert noted.item_keys == {"monthly.a": "a", "monthly.b": "b", "monthly.d": "d"}
+    assert noted.values == first.values | dict.fromkeys(noted.item_keys, record)
+    assert noted.further == first.further | found["a"] | found["b"] | found["d"]

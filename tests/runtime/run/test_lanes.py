@@ -170,3 +170,37 @@ def test_the_items_of_a_sink_keep_their_order(lanes: Project) -> None:
         record = lanes.run("--jobs", "2", *options)
         assert record["exit_code"] == 0, record["error"]
         assert lanes.executed() == [f"made-{item}" for item in "abcde"]
+
+
+@pytest.mark.slow
+def test_items_of_a_step_that_runs_always_run_once_in_a_run(lanes: Project) -> None:
+    head, _, rest = STEPS.partition("@step\ndef table")
+    made = rest.partition('@step(each="items")')[2]
+    made = made.replace("table: np.ndarray, ", "").replace("table[:", "np.arange(1000.0)[:")
+    lanes.segments(s01=f'{head}@step(each="items", always=True){made}', s02=WHOLE)
+    for _ in range(2):
+        record = lanes.run("--jobs", "2")
+        assert record["exit_code"] == 0, record["error"]
+        assert sorted(lanes.executed()) == [f"made-{item}" for item in "abcde"]
+    assert whole(lanes) == EXPECTED
+
+
+@pytest.mark.slow
+def test_items_that_no_lane_has_room_for_run_alone(lanes: Project) -> None:
+    """They were measured to take more than there is now, with other code."""
+    lanes.run("--set", "mb=300")
+    module = lanes.package / "segments" / "s01.py"
+    module.write_text(module.read_text().replace("mb << 17", "min(mb, 1) << 17"))
+    record = lanes.run("--set", "mb=300", "--budget", "350MB", "--jobs", "2", "--fresh")
+    assert record["exit_code"] == 0, record["error"]
+    assert whole(lanes) == EXPECTED
+
+
+@pytest.mark.slow
+def test_a_module_that_a_lane_has_seen_before_another_failed_counts(lanes: Project) -> None:
+    lanes.write("e.order", "raise")
+    assert lanes.run("--jobs", "2")["exit_code"] == 1
+    (lanes.package / "segments" / "late.py").write_text("FACTOR = 3\n")
+    lanes.executed()
+    assert lanes.run("--jobs", "2")["exit_code"] == 0
+    assert sorted(lanes.executed()) == [f"made-{item}" for item in "abcde"]

@@ -206,7 +206,7 @@ def test_what_is_at_the_url_stays_while_a_journal_goes_on_here(tmp_path: Path, u
     there = objects_at(url)
     going_on = Commit(first.path("s01", "key"), PLENTY)
     going_on.open_journal(parts)
-    going_on.note("y.1", "its key", None)
+    going_on.note("y.1", "its key", None, {})
     going_on.close()
     with (again := machine(tmp_path / "here", url)).lock():
         again.sweep()

@@ -10,7 +10,7 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +44,7 @@ from .journal import Journal
 from .manifest import MANIFEST, PARTIAL, FileRecord, Manifest, note_of, read_manifest
 from .streaming import Narrowing, StreamFile
 from .sweeping import discard
-from .value_files import Files, described
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The records of a value's files, for later steps and as an output: maybe the same file."""
-
-    kept: FileRecord | None
-    output: FileRecord | None
-
-    @property
-    def bytes(self) -> int:
-        """Bytes on disk."""
-        return sum({r.file: r.bytes for r in (self.kept, self.output) if r}.values())
+from .value_files import Files, Kept, described
 
 
 class Commit:
@@ -119,16 +106,24 @@ class Commit:
                 else contextlib.nullcontext()
             )
             with guard:
-                file = HashingFile(path, self._between)
-                try:
-                    form.write(frozen, file)  # type: ignore[arg-type]  # all that writers call
-                    digest = file.finish()
-                finally:
-                    file.close()
-                self._spend(file.bytes)
+                digest, count = self._written_to(path, frozen, form)
                 if form.is_exact:
                     require_same(path, frozen, codec, form)
-            return self._record(path, codec, form.name, file.bytes, digest, describe(frozen))
+            return self._record(path, codec, form.name, count, digest, describe(frozen))
+
+    def _written_to(self, path: Path, frozen: Any, form: Format) -> tuple[str, int]:
+        """Write a file durably: its digest and size. None is left if there is no room for it."""
+        file = HashingFile(path, self._between)
+        try:
+            with contextlib.closing(file):
+                form.write(frozen, file)  # type: ignore[arg-type]  # all that writers call
+                digest = file.finish()
+            self._spend(file.bytes)
+        except (OSError, StorageError):
+            with contextlib.suppress(OSError):
+                remove(path)
+            raise
+        return digest, file.bytes
 
     def stream(
         self,
@@ -321,13 +316,18 @@ class Commit:
         """Add items to a journal beside other processes. Raises StorageError."""
         self._journal = Journal(self.folder / name, is_new=False)
 
-    def note(self, name: str, key: str, kept: Kept | None) -> None:
-        """Count an item as done: from now on a run does not run it again. Raises StorageError."""
+    def note(
+        self, name: str, key: str, kept: Kept | None, further: dict[str, tuple[str, str]]
+    ) -> None:
+        """Count an item as done: from now on a run does not run it again.
+
+        `further` are modules that the key does not contain, as in a manifest. Raises StorageError.
+        """
         assert self._journal is not None, "the journal is open"
         record, output = (kept.kept, kept.output) if kept else (None, None)
         with storage_errors(f"Noting `{name}`", self.folder):
             sync_folder(self.folder)
-            self._journal.add(note_of(name, key, record, output))
+            self._journal.add(note_of(name, key, record, output, further))
         self._written.clear()  # its files belong to the checkpoint now
 
     def close(self) -> None:
@@ -380,9 +380,9 @@ class Commit:
     def _spend(self, count: int) -> None:
         """Count bytes that are on disk now, and refuse more than max_disk allows."""
         with self._spending:
+            if count > 0:
+                self._require_allowance(self._spent + count)
             self._spent += count
-        if count > 0:
-            self._require_allowance(self._spent)
 
     def _require_allowance(self, needed: int) -> None:
         if needed > self._allowance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -27,8 +28,11 @@ class Journal:
             os.fsync(self._file)
 
     def add(self, line: str) -> None:
-        """Add a line, durably."""
-        os.write(self._file, line.encode())
+        """Add a line, durably. Raises OSError, also where the disk has room for a part of it."""
+        content = line.encode()
+        if os.write(self._file, content) < len(content):
+            os.write(self._file, b"\n")  # the next line begins for itself
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(self._file)
 
     def close(self) -> None:

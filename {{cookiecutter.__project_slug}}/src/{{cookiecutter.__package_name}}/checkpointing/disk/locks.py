@@ -47,7 +47,7 @@ class WorkerLocks:
         """A worker holds it while it can commit. Raises Locked when an earlier one does not end.
 
         Args:
-            beside: the segment, if workers of other segments may be at work, too.
+            beside: the worker's name, if others of the run may be at work, too.
         """
         lock = acquired(self.worker_lock_file(beside), _WORKER_SECONDS)
         if lock is None:
@@ -67,9 +67,10 @@ class WorkerLocks:
         Raises Locked, StorageError.
         """
         for file in self.beside_files():
-            with self.worker_lock(file.name.split(".")[1]), storage_errors("Removing a lock", file):
+            beside = file.name.removeprefix("worker.").removesuffix(".lock")
+            with self.worker_lock(beside), storage_errors("Removing a lock", file):
                 file.unlink(missing_ok=True)
 
     def beside_files(self) -> list[Path]:
-        """The files that workers of several segments hold, one each."""
+        """The files that workers which are at work at once hold, one each."""
         return sorted(self.folder.glob("worker.*.lock"))

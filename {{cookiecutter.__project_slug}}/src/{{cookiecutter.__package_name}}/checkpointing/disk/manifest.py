@@ -7,7 +7,7 @@ runs in several parts, a partial manifest lists the values of its finished parts
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from ..codecs.several import INDEX, value_of
 
 MANIFEST = "manifest.json"
 PARTIAL = "partial.json"
+
+FurtherFiles = dict[str, tuple[str, str]]
+"""By the name of a module that ran and that the key does not contain: its file, and its digest."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class Manifest:
     params: dict[str, str] = field(default_factory=dict)
     use: int = 0
     ran: dict[str, tuple[int, str]] = field(default_factory=dict)
-    further: dict[str, tuple[str, str]] = field(default_factory=dict)
+    further: FurtherFiles = field(default_factory=dict)
     published: dict[str, FileRecord] = field(default_factory=dict)
     step_keys: dict[str, str] = field(default_factory=dict)
     item_keys: dict[str, str] = field(default_factory=dict)
@@ -245,13 +248,23 @@ def _known(kind: Any, content: dict[str, Any]) -> dict[str, Any]:
     return {name: own for name, own in content.items() if name in names}
 
 
-def note_of(name: str, key: str, kept: FileRecord | None, output: FileRecord | None) -> str:
-    """A line of a journal: an item that is done, its key, and the files of what was made of it."""
+def note_of(
+    name: str,
+    key: str,
+    kept: FileRecord | None,
+    output: FileRecord | None,
+    further: FurtherFiles,
+) -> str:
+    """A line of a journal: an item that is done, its key, and the files of what was made of it.
+
+    `further` are those modules of the manifest's that are known since the line before.
+    """
     content = {
         "name": name,
         "key": key,
         "kept": asdict(kept) if kept else None,
         "output": asdict(output) if output else None,
+        "further": further,
     }
     return json.dumps({"checksum": _checksum(content), **content}) + "\n"
 
@@ -259,10 +272,10 @@ def note_of(name: str, key: str, kept: FileRecord | None, output: FileRecord | N
 def with_noted(folder: Path, manifest: Manifest) -> Manifest:
     """An unfinished checkpoint with the items that its journal lists.
 
-    The journal ends at the first line that is not whole: its process died while it wrote that.
+    A line that is not whole counts for nothing: its process died while it wrote that.
     """
     values, outputs = dict(manifest.values), dict(manifest.outputs)
-    keys = dict(manifest.item_keys)
+    keys, further = dict(manifest.item_keys), dict(manifest.further)
     try:
         content = read_bytes(folder / manifest.journal, MOST_JSON_BYTES)
     except FileNotFoundError:
@@ -271,14 +284,21 @@ def with_noted(folder: Path, manifest: Manifest) -> Manifest:
         try:
             note = json.loads(line)
             if note.pop("checksum") != _checksum(note):
-                break
+                continue
             kept, output = (r and _file_record(r) for r in (note["kept"], note["output"]))
+            found = {module: (str(file), str(digest)) for module, (file, digest) in _of(note)}
         except (ValueError, TypeError, KeyError, AttributeError):
-            break
+            continue
+        further |= found
         keys[note["name"]] = note["key"]
         values |= {note["name"]: kept} if kept else {}
         outputs |= {note["name"]: output} if output else {}
-    return replace(manifest, values=values, outputs=outputs, item_keys=keys)
+    return replace(manifest, values=values, outputs=outputs, item_keys=keys, further=further)
+
+
+def _of(note: dict[str, Any]) -> Iterable[tuple[str, tuple[str, str]]]:
+    """The further modules of a note; a former runtime noted none."""
+    return note.get("further", {}).items()  # type: ignore[no-any-return]
 
 
 def _file_record(content: dict[str, Any]) -> FileRecord:

@@ -22,6 +22,7 @@ from ..codecs import (
     select,
     working_format,
 )
+from .manifest import FileRecord
 
 _OF_ANY_SIZE = (PARQUET, PARQUETS)
 """The formats of files that are compressed, or that are written already."""
@@ -44,6 +45,19 @@ class Files:
     def narrow(self, frozen: Any) -> tuple[Any, tuple[str, ...]]:
         """What the file for later steps gets of a frozen value, and its columns, if not all."""
         return narrow(frozen, self.columns)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The records of a value's files, for later steps and as an output: maybe the same file."""
+
+    kept: FileRecord | None
+    output: FileRecord | None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk."""
+        return sum({r.file: r.bytes for r in (self.kept, self.output) if r}.values())
 
 
 def files_of(

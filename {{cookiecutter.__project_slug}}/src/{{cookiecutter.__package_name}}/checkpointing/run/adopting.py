@@ -92,7 +92,7 @@ class Adopting:
             if not broken:
                 break
             unfit |= broken
-        if len(now.left) == len(self.segment.steps) and not items:
+        if made is None and len(now.left) == len(self.segment.steps) and not items:
             return None, now.left
         steps = tuple(s.name for s in self.segment.steps if self._number(s.name) not in now.left)
         is_new = any(made is None or made.item_keys.get(i.name) != i.key for i in items)

@@ -69,9 +69,9 @@ class Crew(Generic[Result]):
                     self._done.put(Done(name, None, error))
 
         thread = threading.Thread(target=go, name=name, daemon=True)
+        thread.start()
         self.at_work.append(name)
         self._threads.append(thread)
-        thread.start()
 
     def next(self) -> Done[Result]:
         """Wait for the next thread that ends. An interrupt is raised meanwhile."""

@@ -11,6 +11,7 @@ with one lane. So does what remains when one is killed: it costs the item that i
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from ..disk.commit import Commit
 from ..disk.manifest import FileRecord, Manifest
 from ..graph.steps import Step
 from ..memory.forecast import Forecast
+from ..memory.profile import SegmentProfile
 from ..reuse.each import EachItem
 from ..worker.engines import is_elastic
 from ..worker.messages import ItemWanted, LaneEnded, Next, Order, PartFailed
@@ -42,30 +44,35 @@ PAYS_SECONDS = 0.3
 _ADDED = ("seconds", "read_seconds", "batches", "rows", "made_batches", "made_rows")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lane:
-    """A lane that has ended."""
+    """A lane, and how it has ended."""
 
-    worked: Worked
+    name: str
     watch: PartWatch
     record: SegmentRecord
+    worked: Worked | None = None
 
     @property
-    def has_failed(self) -> bool:
-        """Whether it ended otherwise than with its items, or for want of room."""
-        is_done = isinstance(getattr(self.worked.ending, "last", None), LaneEnded)
-        return not is_done and not self.lacks_room
+    def is_done(self) -> bool:
+        """Whether it ended because it got no other item."""
+        ending = self.worked.ending if self.worked is not None else None
+        return isinstance(ending, Finished) and isinstance(ending.last, LaneEnded)
 
     @property
     def lacks_room(self) -> bool:
         """Whether it ended for want of memory or disk, so that its item may run alone."""
+        if self.worked is None:
+            return False
         match self.worked.ending:
             case Finished(PartFailed(kind=StorageError.kind)):
                 return True
         return self.worked.exceeded is not None
 
 
-def may_have_lanes(job: Job, step: Step, seconds: float, alone: frozenset[str]) -> bool:
+def may_have_lanes(
+    job: Job, step: Step, seconds: float, waiting: int, alone: frozenset[str]
+) -> bool:
     """Whether it would pay to run the items of a step several at once.
 
     Not those of a sink, whose effects keep their order, nor of a step that takes as much memory as
@@ -73,22 +80,24 @@ def may_have_lanes(job: Job, step: Step, seconds: float, alone: frozenset[str]) 
 
     Args:
         seconds: what its items took, as far as they were measured.
+        waiting: how many are left.
         alone: the steps of which a lane lacked room.
     """
     is_apart = bool(step.each) and not step.is_sink and not is_elastic(step)
-    return job.lanes > 1 and seconds >= PAYS_SECONDS and is_apart and step.name not in alone
+    pays = job.lanes > 1 and waiting > 1 and seconds >= PAYS_SECONDS
+    return pays and is_apart and step.name not in alone
 
 
 def lanes_for(job: Job, order: Order, forecast: Forecast, alone: frozenset[str]) -> int:
     """How many lanes a part may have; at most 1 if it has to run as any other part."""
-    step = order.steps[0]
+    step, waiting = order.steps[0], len(waiting_items(order))
     measure = forecast.measures.get(step.name)
-    if measure is None or not may_have_lanes(job, step, measure.seconds, alone):
+    if measure is None or not may_have_lanes(job, step, measure.seconds, waiting, alone):
         return 1
-    return min(job.lanes, len(_waiting(order)))
+    return min(job.lanes, waiting)
 
 
-def _waiting(order: Order) -> tuple[EachItem, ...]:
+def waiting_items(order: Order) -> tuple[EachItem, ...]:
     """The items of a part that are not done."""
     done = order.before.item_keys if order.before else {}
     return tuple(i for items in order.items.values() for i in items if done.get(i.name) != i.key)
@@ -108,7 +117,7 @@ class Lanes:
         [step] = order.steps
         self._job = job
         self._step = step
-        self._items = _waiting(order)
+        self._items = waiting_items(order)
         self._order = order
         self._allotting = allotting
         self._needed = allotting.needed(forecast.part(order.part))
@@ -118,54 +127,74 @@ class Lanes:
         self._telling = threading.Lock()
         self._waiting = {item.name for item in self._items}
         self._is_over = False
+        self.seconds = 0.0
+
+    @property
+    def is_all_given(self) -> bool:
+        """Whether each item was given to a lane: else none had room for one."""
+        return not self._waiting
 
     def run(self, count: int, record: SegmentRecord) -> list[Lane]:
         """Run the items in `count` lanes until none is left, or a lane ends without its item.
 
-        What they have done is in the segment's record then, as the work of one part. Raises what
-        keeps a lane from its work.
+        What they have done is in the segment's record then, as the work of one part, also after an
+        interrupt. Raises what keeps a lane from its work.
         """
-        job, order, part = self._job, self._order, record.parts
-        self._tell(
-            Noticed(f"{order.segment.name}: {count} processes run the items of `{self._step.name}`")
-        )
-        commit = Commit(job.bound.store.path(order.segment.name, order.key), order.allowance)
+        job, order = self._job, self._order
+        name = order.segment.name
+        self._tell(Noticed(f"{name}: {count} processes run the items of `{self._step.name}`"))
+        commit = Commit(job.bound.store.path(name, order.key), order.allowance)
         journal = commit.open_journal(order.manifest())
         commit.close()
         self._order = replace(
             order,
             items={self._step.name: self._items},
             journal=journal,
-            at_once=max(count, order.at_once),
+            at_once=count * order.at_once,
+            allowance=order.allowance // count,
         )
-        errors: list[Exception] = []
-        lanes: list[Lane] = []
-        with Crew[Lane]() as crew:
-            for number in range(1, count + 1):
-                crew.start(str(number), partial(self._run_lane, number, part))
-            while crew.at_work:
-                done = crew.next()
-                if done.result is not None:
-                    lanes.append(done.result)
-                elif done.error is not None:
-                    errors.append(done.error)
-                    self._end()
-        if errors:
-            raise errors[0]
-        record.parts += 1
-        _absorb(record, lanes, [key_of(item.name) for item in self._items])
+        lanes = [self._lane(number, record.parts) for number in range(1, count + 1)]
+        began = time.monotonic()
+        try:
+            with Crew[None]() as crew:
+                for lane in lanes:
+                    crew.start(lane.name, partial(self._run_lane, lane))
+                failed = [crew.next() for _ in lanes]
+        finally:
+            self.seconds = time.monotonic() - began
+            record.seconds += self.seconds
+            record.parts += 1
+            _absorb(record, lanes, [key_of(item.name) for item in self._items])
+        for error in (done.error for done in failed):
+            if error is not None:
+                raise error
         return lanes
 
-    def settled(self, noted: Manifest, lanes: list[Lane], seconds: float) -> Manifest:
-        """What the segment has on disk after `lanes`, as one process would have left it.
+    def profile(self, lanes: list[Lane], input_bytes: int) -> SegmentProfile:
+        """What the lanes have measured, as one process would have that ran all of their items."""
+        profiles = [lane.watch.profile(input_bytes) for lane in lanes]
+        found = [p.steps[self._step.name] for p in profiles if self._step.name in p.steps]
+        first, *others = profiles
+        for other in others:
+            first = other.merged_with(first)
+        if not found:
+            return first
+        ended = [measure for measure in found if measure.finished] or found
+        measure = replace(
+            max(ended, key=lambda measure: measure.needed_bytes),
+            seconds=sum(measure.seconds for measure in found),
+            file_bytes=sum(measure.file_bytes for measure in found),
+            peak_bytes=max(measure.peak_bytes for measure in found),
+            stopped_bytes=max(measure.stopped_bytes for measure in found),
+            row_bytes=max(measure.row_bytes for measure in found),
+        )
+        return replace(first, steps={self._step.name: measure})
 
-        `noted` has what their journal says, in the order of time; `seconds` is how long they took.
+    def settled(self, noted: Manifest) -> Manifest:
+        """What the segment has on disk, as one process would have left it.
+
+        `noted` has what the journal says, in the order of time.
         """
-        further = noted.further
-        for lane in lanes:
-            match lane.worked.ending:
-                case Finished(LaneEnded(found)):
-                    further = further | found
         places = {item.name: place for place, item in enumerate(self._items)}
 
         def ordered(records: dict[str, FileRecord]) -> dict[str, FileRecord]:
@@ -173,31 +202,33 @@ class Lanes:
 
         return replace(
             noted,
-            further=further,
-            seconds=noted.seconds + seconds,
+            seconds=noted.seconds + self.seconds,
             values=ordered(noted.values),
             outputs=ordered(noted.outputs),
         )
 
-    def _run_lane(self, number: int, part: int) -> Lane:
-        job, name = self._job, f"{self._order.segment.name}-{number}"
-        record = SegmentRecord(self._order.segment.name, "ran")
+    def _lane(self, number: int, part: int) -> Lane:
+        job, segment = self._job, self._order.segment.name
+        record = SegmentRecord(segment, "ran")
         watch = PartWatch(record, part, job.identity, job.budget.count, self._tell)
+        return Lane(f"{segment}+{number}", watch, record)  # no segment has such a name
 
+    def _run_lane(self, lane: Lane) -> None:
         def order(share: Share) -> Order:
             return replace(
                 self._order,
-                beside=name,
-                log=job.log.with_name(f"run.{name}.log"),
+                beside=lane.name,
+                log=self._job.log.with_name(f"run.{lane.name}.log"),
                 spill=spill_of(self._order.spill.parent),
                 allotment=self._allotting.of(self._order.steps, {}, share),
             )
 
-        worked = work(job, watch, self._needed, order, partial(self._answer, watch))
-        lane = Lane(worked, watch, record)
-        if lane.has_failed or lane.lacks_room:
-            self._end()
-        return lane
+        try:
+            answer = partial(self._answer, lane.watch)
+            lane.worked = work(self._job, lane.watch, self._needed, order, answer)
+        finally:
+            if not lane.is_done:
+                self._end()
 
     def _answer(self, watch: PartWatch, message: Any, share: Share) -> Next | None:
         """Record a message; whether a lane may run the item that it asks for."""

@@ -5,7 +5,6 @@ This file decides; `processes.py` starts, watches and kills, `part.py` does the 
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,7 +16,7 @@ from ..disk.manifest import PARTIAL, Manifest, read_manifest
 from ..disk.store import Damaged
 from ..memory.forecast import Forecast, forecast_of
 from ..memory.plan import plan
-from ..memory.profile import note_measured
+from ..memory.profile import SegmentProfile, note_measured
 from ..reuse.bound import input_bytes
 from ..worker.messages import CommitStarted, DamageFound, Next, Order, PartCommitted, StepEnded
 from . import verdicts
@@ -28,7 +27,7 @@ from .damage import note_damage
 from .events import Noticed, Observer, PartCut, PartEnded, PartStarted
 from .job import Job
 from .keeping import tell_what_is_kept
-from .lanes import Lanes, lanes_for, may_have_lanes
+from .lanes import Lanes, lanes_for, may_have_lanes, waiting_items
 from .orders import Orders
 from .processes import Finished
 from .record import CutRecord, SegmentRecord
@@ -68,6 +67,8 @@ class SegmentRun:
         """The number of a step that alone exceeded its share of the budget, but not all of it."""
         self.alone: frozenset[str] = frozenset()
         """The steps whose items do not run several at once any more."""
+        self.waiting = 0
+        """How many items of a part were left when it began."""
 
     def run(self) -> Manifest:
         """Run the remaining steps of the segment, and return its checkpoint.
@@ -146,7 +147,8 @@ class SegmentRun:
         """
         number = self.record.parts + 1
         order = self.orders.of(part, before, self.graph, self.left, self.sunk, number)
-        if order.items and self.job.lanes > 1:
+        self.waiting = len(waiting_items(order))
+        if self.waiting > 1 and self.job.lanes > 1:
             known, _ = self._known(before)
             if (count := lanes_for(self.job, order, known, alone=self.alone)) > 1:
                 return self._run_in_lanes(order, count, known, before)
@@ -169,7 +171,7 @@ class SegmentRun:
             last=is_last,
         )
         ending, exceeded = worked.ending, worked.exceeded
-        self._learn(watch)
+        self._learn(watch.profile(self.input_bytes))
         if worked.has_died:
             with suppress(StorageError):  # its end is what there is to speak of
                 self._noted(before)
@@ -217,24 +219,22 @@ class SegmentRun:
         """
         self._announce(order.part.start)
         lanes = Lanes(self.job, order, self.allotting, known, self.observe)
-        began = time.monotonic()
         ended = lanes.run(count, self.record)
-        seconds = time.monotonic() - began
-        self.record.seconds += seconds
         for lane in ended:
             self._verified(lane.watch, order)
-        self._learn(max((lane.watch for lane in ended), key=lambda watch: watch.largest_rise))
+        self._learn(lanes.profile(ended, self.input_bytes))
         self.observe(PartEnded(self.segment.name))
-        if any(lane.lacks_room for lane in ended):
+        if any(lane.lacks_room for lane in ended) or not lanes.is_all_given:
             self.alone |= {step.name for step in order.steps}
         for lane in ended:
+            assert lane.worked is not None, "each of them has ended"
             match lane.worked.ending:
                 case Finished(DamageFound(value)):
                     raise Damaged(value)
-            if lane.has_failed:
+            if not lane.is_done and not lane.lacks_room:
                 raise self._failed(lane.worked, lane.watch, before)
         noted = self._noted(before)
-        return noted and lanes.settled(noted, ended, seconds)
+        return noted and lanes.settled(noted)
 
     def _verified(self, watch: PartWatch, order: Order) -> None:
         """Take no second look at the files that a part has hashed and loaded."""
@@ -320,10 +320,9 @@ class SegmentRun:
             if not grant.widen(message.held_bytes + rise):
                 self.cuts[ended] = HANDED_OVER
                 return Next.COMMIT
-            in_lanes = may_have_lanes(
-                self.job, self.graph.steps[ended], message.seconds, self.alone
-            )
-            return Next.COMMIT if in_lanes else Next.HAND_OVER
+            step, left = self.graph.steps[ended], self.waiting - watch.items
+            pays = may_have_lanes(self.job, step, watch.items_seconds, left, self.alone)
+            return Next.COMMIT if pays else Next.HAND_OVER
         number = min((n for n in self.left if n > ended and n in part), default=None)
         if number is None:
             return None
@@ -345,8 +344,7 @@ class SegmentRun:
         """Whether no part of the pipeline comes after this one."""
         return part.stop == len(self.graph.steps)
 
-    def _learn(self, watch: PartWatch) -> None:
-        measured = watch.profile(self.input_bytes)
+    def _learn(self, measured: SegmentProfile) -> None:
         self.job.profile.learn(self.segment.name, measured)
         note_measured(self.settings.runs, self.graph.name, self.segment.name, measured)
 

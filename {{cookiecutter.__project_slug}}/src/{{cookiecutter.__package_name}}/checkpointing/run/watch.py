@@ -82,6 +82,11 @@ class PartWatch:
         return time.monotonic() - self._began_at
 
     @property
+    def items_seconds(self) -> float:
+        """What the items of the step have taken so far, if it runs for each."""
+        return self._together.seconds if self._together is not None else 0.0
+
+    @property
     def loaded(self) -> set[str]:
         """The values that the part has read from disk."""
         return set(self._loads)

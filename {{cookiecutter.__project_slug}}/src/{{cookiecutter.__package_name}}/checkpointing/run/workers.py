@@ -96,45 +96,63 @@ class Worker:
 
     def give(self, group: str, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         """Give it its work: see `registrations.enter`."""
+        _ahead.let_go(self.process.pid)
         with suppress(OSError):  # it has died, as the next read will show
             self.ours.send((group, target, arguments))
 
     def close(self) -> None:
         """Close all pipes; a worker without work ends then."""
+        if self.process.pid is not None:
+            _ahead.let_go(self.process.pid)
         for end in (self.ours, self._theirs, self.registrations, self._registrar):
             end.close()
 
 
 class _Ahead:
-    """The worker that is started ahead, if there is one."""
+    """The worker that is started ahead, if there is one.
+
+    The end of a part ends all children of the fork server that no part has made. So this knows of a
+    worker until its part has begun.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._worker: Worker | None = None
+        self._taken: set[int] = set()
 
     def begin(self) -> None:
         """Start a worker in a thread, because that takes longer than a watch may look away."""
         with self._lock:
             if self._thread is None and self._worker is None:
-                self._thread = threading.Thread(target=self._start, name="ahead", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._start, name="ahead", daemon=True)
+                with suppress(RuntimeError):  # there are as many threads as there may be
+                    thread.start()
+                    self._thread = thread
 
     def take(self) -> Worker | None:
         """The worker, which is the caller's now; None if there is none that lives."""
         self._settle()
         with self._lock:
             worker, self._worker = self._worker, None
+            if worker is not None:
+                self._taken.add(worker.process.pid)
         if worker is not None and not worker.process.is_alive():
             worker.close()
             return None
         return worker
 
+    def let_go(self, pid: int) -> None:
+        """Count a worker that was taken as one at work, or as ended."""
+        with self._lock:
+            self._taken.discard(pid)
+
     def pids(self) -> Collection[int]:
-        """The number of its process."""
+        """The processes of the worker, and of those that were taken and are not at work yet."""
         self._settle()
-        worker = self._worker
-        return () if worker is None else (worker.process.pid,)
+        with self._lock:
+            worker = self._worker
+            return self._taken | ({worker.process.pid} if worker is not None else set())
 
     def end(self) -> None:
         """End the worker."""
@@ -148,7 +166,9 @@ class _Ahead:
         thread = self._thread
         if thread is not None:
             thread.join()
-            self._thread = None
+            with self._lock:
+                if self._thread is thread:
+                    self._thread = None
 
     def _start(self) -> None:
         with suppress(OSError, NotStarted):  # the next part says what is wrong

@@ -10,9 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
-from ..disk.commit import Kept
+from ..base.errors import StorageError
+from ..disk.value_files import Kept
 
 PLAIN_FORMATS = ("arrow", "npy")
 """Formats whose files are copies of what lies in memory: to write them takes no memory."""
@@ -37,8 +39,8 @@ class Ahead:
 
     @property
     def bytes(self) -> int:
-        """What the files of all values take that were begun."""
-        return sum(self._sizes[name] for name in self._begun)
+        """What the files of the values take that are not written yet."""
+        return sum(self._sizes[name] for name, future in self._begun.items() if not future.done())
 
     def begin(self, name: str, size: int, write: Callable[[], Kept]) -> None:
         """Write a value, whose files take `size` bytes, as soon as those before it are written."""
@@ -51,9 +53,14 @@ class Ahead:
         self._begun[name] = self._thread.submit(work)
 
     def wait(self) -> Iterator[Written]:
-        """All of them, each when it is written. Raises what went wrong with one."""
+        """All of them, each when it is written.
+
+        One for which there was no room is left out: there may be some at the end of the part.
+        Raises what else went wrong with one.
+        """
         for name in list(self._begun):
-            yield self._begun.pop(name).result()
+            with suppress(StorageError):
+                yield self._begun.pop(name).result()
 
     def close(self) -> None:
         """Wait for the file that is being written, and begin no other."""

@@ -6,6 +6,7 @@ So a process that dies loses the item that it was at, and no other.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,17 +14,18 @@ from typing import Any
 
 from ..codecs import codec_named
 from ..codecs.several import INDEX, index_of, item_name, key_of
-from ..disk.commit import Kept
 from ..disk.manifest import Manifest
-from ..disk.value_files import files_of, sure_bytes
+from ..disk.value_files import Kept, files_of, sure_bytes
 from ..graph.steps import Parameter, Step
 from ..memory import meter
 from ..reuse.each import EachItem
+from ..reuse.further import FurtherCode
 from .calling import call, given, seed
 from .engines import is_elastic
 from .freezing import Frozen, freeze_item, thaw
 from .messages import Next, StepEnded, StepStarted
 from .part import Part
+from .unchanged import further_code
 
 
 class ItemPart(Part):
@@ -35,6 +37,7 @@ class ItemPart(Part):
 
     item: EachItem | None = None
     _is_last = False
+    _modules = 0  # that were imported when the last item ended
 
     @property
     def key(self) -> str:
@@ -92,7 +95,7 @@ class ItemPart(Part):
         self._let_go(gone)
         meter.give_back_memory()
         self.residency.drop(item.name, *gone)
-        self.commit.note(item.name, item.key, kept)
+        self.commit.note(item.name, item.key, kept, self._further())
         self.item_keys[item.name] = item.key
         self.send(
             StepEnded(
@@ -109,6 +112,13 @@ class ItemPart(Part):
                 **self.streams.figures(),
             )
         )
+
+    def _further(self) -> FurtherCode:
+        """The modules that the key does not contain, if any was imported since the last item."""
+        if len(sys.modules) == self._modules:
+            return {}
+        self._modules = len(sys.modules)
+        return further_code(self.order.code, self.order.root)
 
     def _frozen(self, step: Step, item: EachItem, result: Any) -> Frozen:
         """What was made of an item; a file already, if the step streams."""

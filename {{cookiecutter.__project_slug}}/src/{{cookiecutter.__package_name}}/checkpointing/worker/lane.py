@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from ..reuse.each import EachItem
-from ..reuse.further import FurtherCode
 from .forks import children_end_here
 from .items import ItemPart
 from .messages import ItemWanted, LaneEnded, Next
-from .unchanged import further_code
 
 
 class LanePart(ItemPart):
@@ -16,9 +14,10 @@ class LanePart(ItemPart):
     def run(self) -> LaneEnded:
         """Run items for as long as the parent gives some."""
         with children_end_here():
-            return LaneEnded(self._run_items())
+            self._run_items()
+        return LaneEnded()
 
-    def _run_items(self) -> FurtherCode:
+    def _run_items(self) -> None:
         order = self.order
         [step] = order.steps
         self._prepare()
@@ -31,7 +30,6 @@ class LanePart(ItemPart):
                 self._run_item(step, item)
         self.item = None
         self.commit.close()
-        return further_code(order.code, order.root)
 
     def _wanted(self, item: EachItem) -> Next:
         self.send(ItemWanted(item.name))

@@ -19,7 +19,6 @@ from ..graph.steps import Segment, Step
 from ..memory.batching import Allotment
 from ..memory.residency import Shared
 from ..reuse.each import EachItem
-from ..reuse.further import FurtherCode
 from ..reuse.key import Code
 from ..reuse.trees import Tree
 
@@ -299,9 +298,6 @@ class ItemWanted:
 @dataclass(frozen=True)
 class LaneEnded:
     """A worker that runs items beside others has no item left; the checkpoint is for another."""
-
-    further: FurtherCode
-    """The modules that ran here and that the key does not contain."""
 
 
 @dataclass(frozen=True)

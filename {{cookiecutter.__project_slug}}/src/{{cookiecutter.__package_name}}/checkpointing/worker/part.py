@@ -25,7 +25,7 @@ from ..memory import meter
 from ..reuse.further import FurtherCode
 from .ahead import PLAIN_FORMATS, Ahead
 from .calling import call, seed
-from .engines import is_elastic
+from .engines import engines_of, is_elastic
 from .forks import children_end_here
 from .messages import (
     CommitStarted,
@@ -112,10 +112,11 @@ class Part(Values):
         """Begin to write what a step has made and the end of the part will write in any case.
 
         Only what takes no memory beside the value: where mapped pages count, to compare the file
-        with it would. A part that ends sooner writes these too, and in the same format.
+        with it would. Nor while an engine may need the disk for what it does not hold. A part that
+        ends sooner writes these too, and in the same format.
         """
         order, stop = self.order, self.order.part.stop
-        if order.keep_all or order.count != "held":
+        if order.keep_all or order.count != "held" or any(map(engines_of, order.steps)):
             return
         for name in [name for name in self.live if value_of(name) == step.name]:
             files, made = self._files(name, stop), self.made[name]
@@ -126,7 +127,7 @@ class Part(Values):
                 continue
             frozen = self.live[name]
             count = sure_bytes(frozen, files)
-            with suppress(StorageError):  # the end of the part says so, if it is still so then
+            with suppress(StorageError, RuntimeError):  # the end of the part says what is wrong
                 self.commit.require_room(self.ahead.bytes + count)
                 write = partial(self.commit.keep, name, frozen, made.codec, files, made.stem)
                 self.ahead.begin(name, count, write)

@@ -17,12 +17,12 @@ from ..base.errors import InexactValue
 from ..base.files import storage_errors, total_bytes
 from ..codecs import PARQUET, PARQUETS, OnDisk, codec_named, format_named, frozen_bytes
 from ..codecs.several import Shape, assemble, item_name, keys_in, value_of
-from ..disk.commit import Commit, Kept
+from ..disk.commit import Commit
 from ..disk.hashed import is_sound
 from ..disk.loading import restoring
 from ..disk.manifest import FileRecord
 from ..disk.store import Damaged, Store
-from ..disk.value_files import Files, files_of, likely_bytes, sure_bytes
+from ..disk.value_files import Files, Kept, files_of, likely_bytes, sure_bytes
 from ..graph.signatures import annotation_of
 from ..graph.steps import WORKDIR, Parameter, Step
 from ..memory import meter

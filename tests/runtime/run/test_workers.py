@@ -85,15 +85,3 @@ def test_the_process_of_the_next_part_starts_while_this_one_commits(project: Pro
     committed = (project.checkpoints() / "s01" / key / "manifest.json").stat().st_mtime
     assert began < committed
     assert not project.processes()
-
-
-def test_where_the_budget_has_no_room_for_it_the_next_part_starts_its_own(project: Project) -> None:
-    project.segments(**TWO)
-    project.write("pipeline.toml", '[outputs]\ntwo = "two.json"\n')
-    peak = project.run()["segments"][0]["peak_bytes"]
-    record = project.run("--fresh", "--budget", str(peak + 30_000_000))
-    assert record["exit_code"] == 0, record["error"]
-    began = float(json.loads((project.folder / "two.json").read_text()))
-    key = project.manifests()["s01"]["key"]
-    committed = (project.checkpoints() / "s01" / key / "manifest.json").stat().st_mtime
-    assert began > committed

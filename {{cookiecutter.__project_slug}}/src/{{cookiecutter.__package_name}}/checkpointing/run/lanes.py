@@ -40,7 +40,6 @@ from .working import Worked, work
 PAYS_SECONDS = 0.3
 """A step whose items took less altogether, as far as they were measured, has one lane."""
 
-
 _ADDED = ("seconds", "read_seconds", "batches", "rows", "made_batches", "made_rows")
 
 
@@ -233,7 +232,7 @@ class Lanes:
     def _answer(self, watch: PartWatch, message: Any, share: Share) -> Next | None:
         """Record a message; whether a lane may run the item that it asks for."""
         if isinstance(message, Noticed):
-            self._tell(message)
+            self._tell(Noticed(f"{self._order.segment.name}: {message.message}"))
         elif isinstance(message, ItemWanted):
             return self._give(message.item, share, watch.sampled)
         else:

@@ -97,7 +97,7 @@ class Commit:
         Raises StorageError, and InexactValue if the file does not give back what was written.
         """
         self._require_folder()
-        path = self.folder / value_name(self.folder, stem or value, self._number, form.suffix)
+        path = self.folder / value_name(self.folder, stem or value, new_number(), form.suffix)
         with storage_errors(f"Writing `{value}`", self.folder):
             self._written.append(path)
             guard = (

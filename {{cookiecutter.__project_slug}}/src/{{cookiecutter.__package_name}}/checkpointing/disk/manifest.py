@@ -24,7 +24,8 @@ MANIFEST = "manifest.json"
 PARTIAL = "partial.json"
 
 FurtherFiles = dict[str, tuple[str, str]]
-"""By the name of a module that ran and that the key does not contain: its file, and its digest."""
+"""By the name of a module that ran and that the key does not contain: its file, from the project's
+folder, and its digest."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,6 @@ from pathlib import Path
 from ..base.errors import ConfigurationError
 from .key import digest_of
 
-FurtherCode = dict[str, tuple[str, str]]
-"""By the name of a module: its file, from the project's folder, and its digest."""
-
 
 def place_of(file: Path, root: Path) -> str:
     """A file as a manifest names it: the same in each clone, with what lies beside it."""

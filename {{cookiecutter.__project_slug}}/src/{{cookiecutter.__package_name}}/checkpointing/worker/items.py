@@ -14,12 +14,11 @@ from typing import Any
 
 from ..codecs import codec_named
 from ..codecs.several import INDEX, index_of, item_name, key_of
-from ..disk.manifest import Manifest
+from ..disk.manifest import FurtherFiles, Manifest
 from ..disk.value_files import Kept, files_of, sure_bytes
 from ..graph.steps import Parameter, Step
 from ..memory import meter
 from ..reuse.each import EachItem
-from ..reuse.further import FurtherCode
 from .calling import call, given, seed
 from .engines import is_elastic
 from .freezing import Frozen, freeze_item, thaw
@@ -113,7 +112,7 @@ class ItemPart(Part):
             )
         )
 
-    def _further(self) -> FurtherCode:
+    def _further(self) -> FurtherFiles:
         """The modules that the key does not contain, if any was imported since the last item."""
         if len(sys.modules) == self._modules:
             return {}

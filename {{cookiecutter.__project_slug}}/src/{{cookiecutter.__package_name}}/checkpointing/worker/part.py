@@ -17,12 +17,11 @@ from typing import Any
 
 from ..base.errors import StorageError
 from ..codecs.several import value_of
-from ..disk.manifest import Manifest
+from ..disk.manifest import FurtherFiles, Manifest
 from ..disk.store import Store
 from ..disk.value_files import sure_bytes
 from ..graph.steps import Step
 from ..memory import meter
-from ..reuse.further import FurtherCode
 from .ahead import PLAIN_FORMATS, Ahead
 from .calling import call, seed
 from .engines import engines_of, is_elastic
@@ -193,7 +192,7 @@ class Part(Values):
         """
         seconds = time.perf_counter() - self.began
         require_unchanged([self.order.code], self.order.trees, Path.read_bytes)
-        further: FurtherCode = further_code(self.order.code, self.order.root)
+        further: FurtherFiles = further_code(self.order.code, self.order.root)
         self.current = None
         order, before = self.order, self.order.before
         waiting = [

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigurationError
+from ..disk.manifest import FurtherFiles
 from ..graph.modules import file_of
 from ..graph.sources import (
     have_compiled,
@@ -23,7 +24,7 @@ from ..graph.sources import (
     read_once,
 )
 from ..graph.steps import Segment
-from ..reuse.further import FurtherCode, place_of
+from ..reuse.further import place_of
 from ..reuse.key import Code, content_of, digest_of
 from ..reuse.trees import Tree, changed_in
 
@@ -67,14 +68,14 @@ def require_unchanged(
         raise _changed(changed)
 
 
-def further_code(code: Code, root: Path) -> FurtherCode:
+def further_code(code: Code, root: Path) -> FurtherFiles:
     """The first-party modules that this process has imported and the key does not contain.
 
     The analysis of imports cannot see them: a name that was computed, or a library's plugin.
 
     Raises ConfigurationError if a module of the key was imported from another file.
     """
-    further: FurtherCode = {}
+    further: FurtherFiles = {}
     for name, module in list(sys.modules.items()):
         file = file_of(module)
         known = code.files.get(name)

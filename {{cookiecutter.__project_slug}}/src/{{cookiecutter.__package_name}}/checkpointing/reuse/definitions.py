@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -163,7 +163,7 @@ class _Reader:
             )
 
     def _other(self, node: ast.stmt) -> Statement:
-        bound, kind = tuple(dict.fromkeys(_bound(node))), _kind(node)
+        bound, kind = tuple(dict.fromkeys(bound_in([node]))), _kind(node)
         try:
             uses = uses_of(node, self.name, self.package, self.importers)
             needed, data = conditions(node), conditions_of_data(node)
@@ -196,10 +196,6 @@ def _kind(node: ast.stmt) -> Kind:
     if isinstance(node, ast.ClassDef):
         return Kind.CLASS
     return Kind.CONSTANT if isinstance(node, ast.Assign | ast.AnnAssign) else Kind.OTHER
-
-
-def _bound(node: ast.stmt) -> Iterable[str]:
-    return bound_in([node])
 
 
 def _future(tree: ast.Module) -> Iterator[str]:

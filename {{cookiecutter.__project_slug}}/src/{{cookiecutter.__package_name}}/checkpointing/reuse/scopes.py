@@ -3,42 +3,48 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from .nodes import children, walk
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
+def bound_in(body: Iterable[ast.AST]) -> list[str]:
     """The names that statements bind in their own scope, each as often as it is bound."""
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-            continue  # what lies in it is another scope
-        if isinstance(node, Comprehension):
-            yield from _walruses(node)
-            continue
-        if isinstance(node, ast.Lambda):
-            continue
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            yield node.name
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            yield node.rest
-        yield from bound_in(children(node))
+    names: list[str] = []
+    nodes = list(body)
+    for node in nodes:  # it grows meanwhile
+        if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                names.append(node.id)
+        elif isinstance(node, _NAMED):
+            names.append(node.name)  # what lies in it is another scope
+        elif isinstance(node, Comprehension):
+            names += _walruses(node)
+        elif not isinstance(node, ast.Lambda):
+            names += _bound_by(node)
+            nodes += children(node)
+    return names
 
 
-def _walruses(node: ast.AST) -> Iterator[str]:
+def _bound_by(node: ast.AST) -> list[str]:
+    """The names that a node binds itself."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+        return [node.name]
+    return [node.rest] if isinstance(node, ast.MatchMapping) and node.rest else []
+
+
+def _walruses(node: ast.AST) -> list[str]:
     """The names that `:=` binds around a comprehension."""
-    if isinstance(node, ast.NamedExpr):
-        yield node.target.id
-    if not isinstance(node, ast.Lambda):
-        for child in children(node):
-            yield from _walruses(child)
+    nodes = [node]
+    for each in nodes:  # it grows meanwhile
+        if not isinstance(each, ast.Lambda):
+            nodes += children(each)
+    return [each.target.id for each in nodes if isinstance(each, ast.NamedExpr)]
 
 
 def targets_of(comprehension: Comprehension) -> set[str]:
@@ -57,13 +63,13 @@ def chain_of(node: ast.expr) -> tuple[str, ...] | None:
     return (node.id, *reversed(names)) if isinstance(node, ast.Name) else None
 
 
-def own_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and all below it that belongs to the same function."""
-    yield node
-    inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-    if not isinstance(node, inner):
-        for child in children(node):
-            yield from own_scope(child)
+def own_scope(body: Iterable[ast.AST]) -> list[ast.AST]:
+    """The statements of a function and all below them that belongs to the same function."""
+    nodes = list(body)
+    for node in nodes:  # it grows meanwhile
+        if not isinstance(node, (*_NAMED, ast.Lambda)):
+            nodes += children(node)
+    return nodes
 
 
 def parameters_of(arguments: ast.arguments) -> set[str]:

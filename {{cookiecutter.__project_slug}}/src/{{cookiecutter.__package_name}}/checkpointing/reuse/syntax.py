@@ -139,16 +139,16 @@ class Calls:
     ) -> None:
         self._anchors = {"__name__": name, "__package__": package}
         self._package = package
-        self._importers = importers
-        nodes = tuple(nodes)
-        literal, begun = dict[int, set[str]](), dict[int, str]()
+        literal, begun, calls = dict[int, set[str]](), dict[int, str](), set[int]()
+        means = importers | _LOADERS
         for node in nodes:
-            if isinstance(node, ast.Call) and called(node.func) in self._importers:
+            if called(node) in means:
+                calls.add(id(node))
+            elif isinstance(node, ast.Call) and called(node.func) in importers:
                 if (names := self._literal(node)) is not None:
                     literal[id(node.func)] = names
                 elif (beginning := self._beginning(node)) is not None:
                     begun[id(node.func)] = beginning
-        calls = {id(n) for n in nodes if called(n) in self._importers | _LOADERS}
         self.imports = frozenset(name for names in literal.values() for name in names)
         self.is_open = not calls <= literal.keys()
         self.beginnings = frozenset(begun.values())

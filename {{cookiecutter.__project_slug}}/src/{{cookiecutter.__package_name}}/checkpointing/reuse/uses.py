@@ -159,16 +159,9 @@ class _Reader(ast.NodeVisitor):
         self._scopes: list[_Scope] = []
         self._classes: list[str] = []
 
-    def visit(self, node: ast.AST) -> None:
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self._function(node)
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                self._comprehension(node)
-            case ast.Import() | ast.ImportFrom():
-                self._import(node)
-            case _:
-                super().visit(node)
+    def generic_visit(self, node: ast.AST) -> None:
+        for child in children(node):
+            self.visit(child)
 
     # Scopes
 
@@ -182,6 +175,12 @@ class _Reader(ast.NodeVisitor):
             if name in scope.locals:
                 return None
         return Reference(None, (name,))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._function(node)
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for decorator in node.decorator_list:
@@ -203,6 +202,18 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
         self._classes.pop()
 
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        self._comprehension(node)
+
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        self._comprehension(node)
+
+    def visit_DictComp(self, node: ast.DictComp) -> None:
+        self._comprehension(node)
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        self._comprehension(node)
+
     def _comprehension(self, node: Comprehension) -> None:
         first, *others = node.generators
         self.visit(first.iter)
@@ -218,11 +229,11 @@ class _Reader(ast.NodeVisitor):
         self._scopes.pop()
 
     def _scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> _Scope:
-        inside = [n for statement in node.body for n in own_scope(statement)]
+        inside = own_scope(node.body)
         listed = (n for n in inside if isinstance(n, ast.Global))
         declared = {name for statement in listed for name in statement.names}
         free = {n for s in inside if isinstance(s, ast.Nonlocal) for n in s.names}
-        bound = list(bound_in(node.body))
+        bound = bound_in(node.body)
         parameters = parameters_of(node.args)
         imports: dict[str, Reference] = {}
         statements = [n for n in inside if isinstance(n, ast.Import | ast.ImportFrom)]
@@ -314,6 +325,12 @@ class _Reader(ast.NodeVisitor):
                 self.visit(side)
 
     # Imports
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self._import(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        self._import(node)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         self.modules += modules_in(node, self._package)

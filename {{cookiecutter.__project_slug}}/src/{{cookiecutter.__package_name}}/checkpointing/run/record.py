@@ -195,7 +195,8 @@ def environment() -> dict[str, Any]:
     """The machine and the library versions of a run."""
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(terse=True),
+        # `platform.platform` would start a process, to ask for the processor.
+        "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
         "cores": os.cpu_count(),
         "ram_bytes": int(psutil.virtual_memory().total),
         **{name: importlib.metadata.version(name) for name in ("pandas", "pyarrow", "numpy")},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -178,6 +179,7 @@ def describe_pipeline(
         import_afresh(modules_behind(PACKAGE_NAME))
         with children_end_here():
             graphs = _imported(source)
+        gc.disable()  # nothing of a syntax tree is garbage, and this process ends soon
         connection.send([describe(graph) for graph in graphs])
     except CheckpointingError as error:
         connection.send(PartFailed(error.kind, error.message, error.step))

@@ -223,6 +223,12 @@ def ratios(values: Sequence[float], baselines: Sequence[float]) -> Spread:
     return spread([value / base for value, base in zip(values, baselines, strict=True)])
 
 
+def show_times(values: Sequence[float], baselines: Sequence[float]) -> str:
+    """The ratio of times, within rounds and of the shortest of each, for people."""
+    best = min(values) / min(baselines)
+    return f"{show_ratio(ratios(values, baselines))}, best {best:.2f}"
+
+
 def seconds_of(runs: Sequence[Watched]) -> list[float]:
     """The wall time of each run."""
     return [run.seconds for run in runs]

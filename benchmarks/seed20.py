@@ -20,6 +20,7 @@ from measure import (
     show_bytes,
     show_ratio,
     show_seconds,
+    show_times,
     spread,
     watch,
 )
@@ -145,14 +146,14 @@ def _rows_of_time(found: dict[str, list[Watched]], record: dict[str, Any]) -> li
             "project under the quota: wall time",
             show_seconds(spread(project)),
             f"plain, no limit {show_seconds(spread(plain))}",
-            show_ratio(ratios(project, plain)),
+            show_times(project, plain),
         ),
         Row(
             PACKAGE,
             "the same, never measured before",
             show_seconds(spread(at_first)),
             f"plain, no limit {show_seconds(spread(plain))}",
-            show_ratio(ratios(at_first, plain)),
+            show_times(at_first, plain),
         ),
         Row(
             PACKAGE,
@@ -196,7 +197,7 @@ def _rows_of_compare(found: dict[str, list[Watched]]) -> list[Row]:
             "compare: time with checkpoints",
             show_seconds(spread(seconds["checkpoints"])),
             f"plain script {show_seconds(spread(seconds['plain']))}",
-            show_ratio(ratios(seconds["checkpoints"], seconds["plain"])),
+            show_times(seconds["checkpoints"], seconds["plain"]),
         ),
         Row(
             PACKAGE,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+from pathlib import Path
 
 import pandas as pd
 import seed20_frames
@@ -15,9 +17,10 @@ from measure import (
     ratios,
     seconds_of,
     show_bytes,
-    show_ratio,
     show_seconds,
+    show_times,
     spread,
+    watch,
 )
 from project import Project, write_project
 from seed20 import bits
@@ -28,8 +31,6 @@ BOTH = 0.7
 """What both at once may take of the time of one after the other."""
 
 NO_SLOWER = 1.1
-FRAME_MB = 180
-"""Three times a frame of seed20: of that, starting Python and its libraries is a third."""
 
 _FRAME = """
 
@@ -61,25 +62,51 @@ def result(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
 """
 
 
+_SCRIPT = """\
+import sys
+
+from frames import frame, summary
+
+name, first, last, rows = sys.argv[1], *map(int, sys.argv[2:])
+summary([frame(number, rows) for number in range(first, last)]).to_pickle(f"{name}.pickle")
+"""
+_SCRIPTS = """\
+import subprocess
+import sys
+
+at_once, *commands = sys.argv[1:]
+running = []
+for command in commands:
+    running.append(subprocess.Popen([sys.executable, "script.py", *command.split()]))
+    if at_once == "no":
+        running[-1].wait()
+sys.exit(any(process.wait() for process in running))
+"""
+
+
 def run(bench: Bench) -> list[Row]:
     """Run both halves one by one and at once, with a budget for both and one for one of them."""
-    frame_bytes = (20 if bench.quick else FRAME_MB) * 10**6
-    project = _project(bench, frame_bytes // seed20_frames.ROW_BYTES)
+    rows = (20 if bench.quick else 60) * 10**6 // seed20_frames.ROW_BYTES
+    folder = bench.folder / NAME
+    project, scripts = _project(folder / "project", rows), _scripts(folder / "plain")
     for _ in range(2):  # the first run measures
         alone = _run(project, 1)
     peak = max(segment["peak_bytes"] for segment in json.loads(alone.out)["segments"])
     for_both, for_one = round(2.6 * peak), round(1.3 * peak)
-    one_by_one = project.folder / "result.parquet"
-    expected = bits(pd.read_parquet(one_by_one))
     found = in_turns(
-        1 if bench.quick else 5,
+        1 if bench.quick else 9,
+        plain=lambda: watch([*scripts, "no", *_calls(rows)], folder / "plain").expected(),
+        plain_at_once=lambda: watch([*scripts, "yes", *_calls(rows)], folder / "plain").expected(),
         serial=lambda: _run(project, 1, for_both),
         at_once=lambda: _run(project, 2, for_both),
         serial_in_one=lambda: _run(project, 1, for_one),
         at_once_in_one=lambda: _run(project, 2, for_one),
     )
-    same = bits(pd.read_parquet(one_by_one)) == expected
+    halves = [pd.read_pickle(folder / "plain" / f"{name}.pickle") for name in HALVES]
+    expected = bits(pd.concat(halves, ignore_index=True))
+    same = bits(pd.read_parquet(project.folder / "result.parquet")) == expected
     return [
+        _row("plain scripts", found["plain_at_once"], found["plain"]),
         _row("a budget for both", found["at_once"], found["serial"], BOTH),
         _row("a budget for one", found["at_once_in_one"], found["serial_in_one"], NO_SLOWER),
         _row_of_peak("a budget for both", found["at_once"], for_both),
@@ -88,23 +115,25 @@ def run(bench: Bench) -> list[Row]:
             NAME,
             "result",
             "the same" if same else "different",
-            "one by one",
+            "plain scripts",
             target="every bit the same",
             met=same,
         ),
     ]
 
 
-def _row(figure: str, found: list[Watched], serial: list[Watched], target: float) -> Row:
+def _row(
+    figure: str, found: list[Watched], serial: list[Watched], target: float | None = None
+) -> Row:
     ratio = ratios(seconds_of(found), seconds_of(serial))
     return Row(
         NAME,
-        f"two halves, {figure}",
+        f"two halves at once, {figure}",
         show_seconds(spread(seconds_of(found))),
         f"one by one {show_seconds(spread(seconds_of(serial)))}",
-        show_ratio(ratio),
-        f"≤ {target}",
-        ratio.median <= target,
+        show_times(seconds_of(found), seconds_of(serial)),
+        f"≤ {target}" if target else "",
+        ratio.median <= target if target else None,
     )
 
 
@@ -126,7 +155,21 @@ def _run(project: Project, jobs: int, budget: int | None = None) -> Watched:
     return project.command("run", "--fresh", "--json", "--jobs", str(jobs), *limit).expected()
 
 
-def _project(bench: Bench, rows: int) -> Project:
+def _scripts(folder: Path) -> list[str | Path]:
+    """Write a plain script of a half, and the command that runs several of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(seed20_frames.__file__, folder / "frames.py")
+    (folder / "script.py").write_text(_SCRIPT)
+    (folder / "scripts.py").write_text(_SCRIPTS)
+    return [sys.executable, "scripts.py"]
+
+
+def _calls(rows: int) -> list[str]:
+    """The arguments of the script of each half."""
+    return [f"{name} {half.start} {half.stop} {rows}" for name, half in HALVES.items()]
+
+
+def _project(folder: Path, rows: int) -> Project:
     segments = {}
     for name, numbers in HALVES.items():
         parameters = ", ".join(f"frame_{number}: pd.DataFrame" for number in numbers)
@@ -137,6 +180,6 @@ def _project(bench: Bench, rows: int) -> Project:
             + _HALF.format(name=name, parameters=parameters, frames=frames)
         )
     wiring = f'[params]\nrows = {rows}\n\n[outputs]\nresult = "result.parquet"\n'
-    project = write_project(bench.folder / NAME, "halves", segments | {"s_whole": _WHOLE}, wiring)
+    project = write_project(folder, "halves", segments | {"s_whole": _WHOLE}, wiring)
     shutil.copy(seed20_frames.__file__, project.folder / "src" / "halves" / "frames.py")
     return project

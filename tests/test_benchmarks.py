@@ -10,6 +10,7 @@ import pytest
 
 RUN = Path(__file__).parent.parent / "benchmarks" / "run.py"
 LONG = (
+    "watching",
     "seed20",
     "checkpoint_io",
     "fixed_costs",
@@ -28,7 +29,7 @@ LONG = (
 @pytest.mark.parametrize(
     "name",
     [
-        *("sample", "planner", "each", "watching"),
+        *("sample", "planner", "each"),
         *(pytest.param(name, marks=pytest.mark.exhaustive) for name in LONG),
     ],
 )

@@ -16,7 +16,7 @@ from .checkouts import commit, environment, git, repository
 from .ci_jobs import Job, Performed, jobs
 from .conftest import Bakery, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 GREEDY = """
 

@@ -33,7 +33,7 @@ LIBRARIES = {"polars": "polars", "duckdb": "duckdb", "spark": "pyspark"}
 ENGINES = ("pandas", *LIBRARIES)
 FIRST_DAY = ("--set", "last_day=2013-01-01")
 PERIODS = [
-    pytest.param(FIRST_DAY, marks=pytest.mark.slow, id="first day"),
+    pytest.param(FIRST_DAY, marks=pytest.mark.exhaustive, id="first day"),
     pytest.param((), marks=pytest.mark.exhaustive, id="January"),
 ]
 

@@ -57,7 +57,7 @@ def without_sample(project: Project) -> None:
     (project.folder / "pipeline.toml").write_text("[inputs]\n\n[params]\n\n[outputs]\n")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("start", ["fresh", *in_exhaustive("without the sample")])
 def test_everything_is_green_after_each(bakery: Bakery, start: str) -> None:
     project = bakery.bake()

@@ -191,7 +191,7 @@ def test_training_elsewhere_runs_here_until_it_is_sent_there_and_then_asks_for_s
     assert "[executors.trainer] needs `storage`" in refused.stderr + refused.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_run_trains_and_its_results_are_shown_reported_and_loaded(bakery: Bakery) -> None:
     project = bakery.bake(training="local")
     words = ("run", "--json", "--budget", "600MB", *FIRST_DAY)

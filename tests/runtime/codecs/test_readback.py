@@ -15,7 +15,7 @@ from flight_delays.checkpointing.codecs import Codec, Format, codec_named, forma
 from flight_delays.checkpointing.codecs.table.arrow import recipe_of, with_recipe
 from flight_delays.checkpointing.disk.commit import Commit
 
-from ...marks import in_exhaustive
+from ...marks import in_exhaustive, in_slow
 from ..builders import PLENTY
 from ..conftest import Project
 
@@ -215,7 +215,7 @@ def dtypes(late: pd.Series, wide: pd.DataFrame) -> list[str]:
 """
 
 
-@pytest.mark.parametrize("form", [FORMATS[0], *in_exhaustive(*FORMATS[1:])])
+@pytest.mark.parametrize("form", [*in_slow(FORMATS[0]), *in_exhaustive(*FORMATS[1:])])
 def test_what_groupby_on_a_category_makes_is_committed_reused_loaded_and_shown(
     project: Project, form: str
 ) -> None:

@@ -352,7 +352,7 @@ def test_a_list_view_with_a_null_is_read(spill: Path) -> None:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_step_that_stops_spark_is_told_so_and_the_next_one_has_it_again(
     tmp_path: Path, spill: Path
 ) -> None:
@@ -393,7 +393,7 @@ assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_start_that_fails_says_why_and_the_next_writes_any_name_in_any_locale(
     tmp_path: Path,
 ) -> None:

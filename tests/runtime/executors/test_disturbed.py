@@ -54,6 +54,7 @@ def test_infrastructure_that_cannot_be_had_is_an_error_of_its_own(sent: Project)
     assert left_behind(sent) == []
 
 
+@pytest.mark.slow
 def test_of_a_machine_that_was_lost_the_finished_parts_are_kept(sent: Project) -> None:
     sent.write("order.txt", "raise")  # after its first step, which is then in storage
     sent.write("disturb.txt", "lost")
@@ -71,10 +72,10 @@ def test_of_a_machine_that_was_lost_the_finished_parts_are_kept(sent: Project) -
     [
         ("a flipped byte", "storage", "as it was sent from there"),
         pytest.param(
-            *("no result", "storage", "its result is not in storage"), marks=pytest.mark.slow
+            *("no result", "storage", "its result is not in storage"), marks=pytest.mark.exhaustive
         ),
         pytest.param(
-            *("half a result", "storage", "result.json is damaged"), marks=pytest.mark.slow
+            *("half a result", "storage", "result.json is damaged"), marks=pytest.mark.exhaustive
         ),
     ],
 )
@@ -119,6 +120,7 @@ def test_a_result_that_cannot_be_committed_now_waits_for_the_next_run(sent: Proj
     assert (sent.load("used"), trainings(sent), left_behind(sent)) == ("200.0", 2, [])
 
 
+@pytest.mark.slow
 def test_a_result_counts_also_if_the_connection_was_lost_after_it(sent: Project) -> None:
     sent.write("disturb.txt", "lost after the result")
     record = sent.run()
@@ -128,7 +130,7 @@ def test_a_result_counts_also_if_the_connection_was_lost_after_it(sent: Project)
     assert (sent.load("used"), trainings(sent), left_behind(sent)) == ("100.0", 1, [])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_waiting_result_that_is_damaged_is_made_again_at_once(sent: Project) -> None:
     sent.write("disturb.txt", "fetch")
     process = sent.start("run")
@@ -192,6 +194,7 @@ def test_one_damaged_entry_keeps_no_other_place_alive(sent: Project) -> None:
     assert "deadbeef" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_teardown_that_fails_is_shouted_after_the_run_has_kept_its_results(
     sent: Project,
 ) -> None:
@@ -214,7 +217,7 @@ def test_a_teardown_that_fails_is_shouted_after_the_run_has_kept_its_results(
     assert (trainings(sent), left_behind(sent)) == (1, [])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_teardown_that_fails_does_not_hide_why_the_training_did(sent: Project) -> None:
     sent.write("order.txt", "raise")
     sent.write("disturb.txt", "raise, no teardown")

@@ -145,6 +145,7 @@ def test_a_process_that_dies_there_says_so_and_leaves_nothing(sent: Project) -> 
     assert left_behind(sent) == []
 
 
+@pytest.mark.slow
 def test_a_place_ends_itself_at_its_time_limit(project: Project) -> None:
     sent = lay_out(project, limit="4 s")
     sent.write("order.txt", "wait")
@@ -213,6 +214,7 @@ def test_a_changed_last_step_trains_nothing_again(sent: Project) -> None:
     assert sent.statuses()["s02"] == "reused"
 
 
+@pytest.mark.slow
 def test_params_and_inputs_of_a_run_go_along(sent: Project) -> None:
     sent.segments(
         s01="@step\ndef small() -> int:\n    return 1",

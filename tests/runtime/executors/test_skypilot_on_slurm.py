@@ -179,6 +179,7 @@ def test_a_place_that_was_never_made_is_destroyed(slurm: loopback.Slurm, tmp_pat
         executor(tmp_path).destroy(new_place(tmp_path))
 
 
+@pytest.mark.exhaustive
 def test_a_launch_that_fails_half_way_is_destroyed(slurm: loopback.Slurm, tmp_path: Path) -> None:
     """SkyPilot leaves the allocation of such a launch behind, without a timer."""
     given = task(tmp_path)

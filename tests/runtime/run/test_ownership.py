@@ -158,7 +158,7 @@ OTHERS = [
 @pytest.mark.parametrize(
     "commands",
     [
-        pytest.param(RUNS, id="runs"),
+        pytest.param(RUNS, id="runs", marks=pytest.mark.slow),
         pytest.param(CLEANING, id="cleaning"),
         pytest.param(OTHERS, id="others", marks=pytest.mark.slow),
     ],

@@ -133,8 +133,7 @@ seconds = 0.5
 """
 SHARING = [
     "forked_pool",
-    "forks_beside_threads",
-    *in_slow("spawned_over_shared_memory"),
+    *in_slow("forks_beside_threads", "spawned_over_shared_memory"),
     *in_exhaustive("forked_futures", "forks", "nested_forks", "children_that_end"),
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flight_delays.checkpointing.reuse.sinks import gone_targets
 
+from ...marks import in_slow
 from .. import builders
 from ..conftest import Project, run_once
 
@@ -159,7 +160,7 @@ def test_a_sink_that_ran_with_other_code_since_is_told_of(done: Project) -> None
     assert "sink `load` ran last with other code or inputs; `run --rerun-from s01`" in told
 
 
-@pytest.mark.parametrize("state", ["missing", pytest.param("changed", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("state", in_slow("missing", "changed"))
 def test_a_published_file_that_is_not_as_published_shows_and_is_published_again(
     done: Project, state: str
 ) -> None:

@@ -73,7 +73,7 @@ SPARK = java_variables()
 LATE = [n for n in range(10_000) if n % 7 and n % 100 > 50]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_spark_writes_is_published_and_read_by_others(project: Project) -> None:
     project.segments(s01=INGEST, s02=IN_SPARK, s03=COUNTS)
     project.write(

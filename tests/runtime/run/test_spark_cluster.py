@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flight_delays.checkpointing.memory import meter
 
-from ...marks import in_exhaustive, in_slow
+from ...marks import in_exhaustive
 from ...spark_cluster import WORKER_BYTES, Cluster, spark_cluster, wait_for
 from ..conftest import Project
 from .held_spark import (
@@ -164,7 +164,7 @@ def test_the_next_run_makes_the_same_after_the_end_of_the_driver(
     resumes(spark, cluster)
 
 
-@pytest.mark.parametrize("victim", [*in_slow("the command"), *in_exhaustive("all of them")])
+@pytest.mark.parametrize("victim", in_exhaustive("the command", "all of them"))
 def test_the_next_run_makes_the_same_after_a_kill_of(
     victim: str, spark: Project, cluster: Cluster
 ) -> None:
@@ -228,7 +228,7 @@ def test_a_cluster_that_loses_its_workers_and_its_master_ends_the_run_after_the_
     wait_for(lambda: not project.processes(), "no process of the project runs")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_cluster_without_workers_is_waited_for_no_longer_than_it_says(
     project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

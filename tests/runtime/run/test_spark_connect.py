@@ -11,7 +11,7 @@ from ..conftest import Project
 from .held_spark import EXPECTED, ended, lay_out, log_of
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_part_has_a_session_of_a_connect_server_and_no_jvm(
     project: Project, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from flight_delays.checkpointing.base.units import size
 
 from ...java import java_variables
-from ...marks import in_exhaustive, in_slow
+from ...marks import in_exhaustive
 from ...spark_cluster import wait_for
 from ..conftest import Project
 from .held_spark import (
@@ -89,13 +89,7 @@ VICTIMS: dict[str, Callable[[Project, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "victim",
-    [
-        *in_slow("the command"),
-        *in_exhaustive(*(name for name in VICTIMS if name != "the command")),
-    ],
-)
+@pytest.mark.parametrize("victim", in_exhaustive(*VICTIMS))
 def test_no_jvm_is_left_and_the_next_run_makes_the_same_after_a_kill_of(
     victim: str, spark: Project
 ) -> None:

@@ -94,7 +94,7 @@ def test_a_failure_keeps_its_exit_code_when_it_cannot_be_printed(done: Project) 
     assert shell(done, "$demo run --json --set row=1 > /dev/full 2> /dev/full").returncode == 2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_any_encoding_of_a_terminal_can_show_all_commands(done: Project) -> None:
     done.command("run")
     odd = "r\udcffws=1"

@@ -364,7 +364,7 @@ def test_tables_in_batches_of_each_item_are_the_same(project: Project) -> None:
     assert comparison["same_results"] == dict.fromkeys(("lazy.1", "sums"), True)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_spark_has_the_same_settings_both_ways(project: Project) -> None:
     project.segments(
         s01="""

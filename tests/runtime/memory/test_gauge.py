@@ -120,6 +120,17 @@ def test_between_steps_what_an_ended_pool_shared_counts_at_once(family: Asked) -
     assert gauge.sample() == pytest.approx(before, abs=4 * MB)
 
 
+def test_between_steps_the_first_reading_counts_although_processes_come_and_go(
+    family: Asked,
+) -> None:
+    before = Gauge(family.pid).sample()
+    family.ask("storm")
+
+    for _ in range(10):  # a page that was read as a third may be the half of two by now
+        assert Gauge(family.pid, between_steps=True).sample() > before / 2
+    family.ask("end")
+
+
 def test_shared_memory_that_several_map_counts_once() -> None:
     memory = os.memfd_create("shared")
     os.truncate(memory, 32 * MB)

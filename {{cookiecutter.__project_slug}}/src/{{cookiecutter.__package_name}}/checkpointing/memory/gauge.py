@@ -28,6 +28,7 @@ _CLOSE = 0.01  # and those that are so close are as good as a look
 _FRUITLESS = 5  # looks in a row that found nothing new and made the next one wait twice as long
 _KNOWN = 16  # of what cannot exceed a peak that is known already, a look is worth so much less
 _PRESUMED_SECONDS = 0.005  # what a look is expected to take before the first
+_PAUSES = (0.0, 0.001, 0.004, 0.016, 0.064)  # seconds before each look until one is not blurred
 
 
 class Gauge:
@@ -185,16 +186,27 @@ class Gauge:
         return (time.monotonic() - self._counted_at) * share >= self._count_seconds
 
     def _look_again(self, *, is_final: bool = False) -> int:
-        """Look, and tell what is held. A blurred look is of no use, unless it is all there is."""
+        """Look, and tell what is held.
+
+        A blurred look is of no use, unless it is all there is. Between steps it is repeated, for
+        the next reading may be that of the next step.
+        """
         started = time.thread_time()
-        look, now = sharing.look(
-            self._readings(), self._root, self._readings, origin=self._origin, ask_all=is_final
-        )
+        for pause in _PAUSES if self._between_steps else _PAUSES[:1]:
+            time.sleep(pause)
+            look, now = sharing.look(
+                self._readings(), self._root, self._readings, origin=self._origin, ask_all=is_final
+            )
+            if is_clear := look.blur <= _CLOSE * mapped_bytes(now):
+                break
         self._look_seconds = time.thread_time() - started
         self._looked_at = time.monotonic()
         self._fruitless = 0 if look.differs_from(self._last) else self._fruitless + 1
-        if is_final or look.blur <= _CLOSE * mapped_bytes(now):
+        if is_clear or is_final:
             self._last = look
+        elif self._between_steps and not self._last.mapped:
+            presumed = None if self._beside() else sharing.presumed(now, self._root)
+            self._last = presumed or look
         self._bound(now, self._objects())
         return self._bounds.least
 

@@ -151,10 +151,15 @@ def watch(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     limit: int | None = None,
+    *,
+    memory: bool = True,
 ) -> Watched:
     """Run a command, sample what its process tree holds, and kill the tree above `limit` bytes.
 
-    `environment` is added to this process's own.
+    Args:
+        environment: is added to this process's own.
+        memory: False: only the time is taken. Where a command keeps all cores busy, an observer
+            takes its time from it.
     """
     kept = {name: text for name, text in os.environ.items() if name not in _UNSET}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
@@ -172,7 +177,7 @@ def watch(
         ended.register(descriptor)
         peak, killed, held = 0, False, Held()
         cpu: dict[int, float] = {}
-        while not ended.poll(SAMPLE_SECONDS * 1000):
+        while not ended.poll(SAMPLE_SECONDS * 1000 if memory else None):
             members = list(_tree(process.pid))
             peak = max(peak, held.of(members))
             for member in members:

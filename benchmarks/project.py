@@ -49,19 +49,24 @@ class Project:
         *arguments: str | Path,
         limit: int | None = None,
         more: Mapping[str, str] | None = None,
+        memory: bool = True,
     ) -> Watched:
         """Run Python where the package can be imported, watched from outside.
 
-        `more` is added to its environment.
+        `more` is added to its environment; `memory` as for `watch`.
         """
         path = {"PYTHONPATH": str(self.folder / "src")} | dict(more or {})
-        return watch([sys.executable, *arguments], self.folder, path, limit)
+        return watch([sys.executable, *arguments], self.folder, path, limit, memory=memory)
 
     def command(
-        self, *arguments: str, limit: int | None = None, more: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        limit: int | None = None,
+        more: Mapping[str, str] | None = None,
+        memory: bool = True,
     ) -> Watched:
         """Run one of the project's commands."""
-        return self.python("-m", self.package, *arguments, limit=limit, more=more)
+        return self.python("-m", self.package, *arguments, limit=limit, more=more, memory=memory)
 
 
 def write_project(

@@ -1,5 +1,5 @@
 """Watch one worker at work, with the runtime's gauge and by adding up what is mapped, in turns, and
-print the processor seconds that a second of each took, as two JSON lists."""
+only wake as often; print the processor seconds that a second of each took, as JSON lists."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ def hold(connection: Connection, size: int, children: int) -> None:
     """Hold memory, and do nothing more; nor do forked processes, each of which has touched some."""
     held = bytearray(b"x") * size
     _end(connection, [_forked(lambda: held.__setitem__(0, 1)) for _ in range(children)])
+
+
+def compute(connection: Connection, size: int, _: int) -> None:
+    """Hold memory, and compute all the time."""
+    held = bytearray(b"x") * size
+    connection.send("ready")
+    while not connection.poll():
+        held.count(b"y")
 
 
 def churn(connection: Connection, size: int, _: int) -> None:
@@ -88,6 +96,7 @@ def main(
             rounds,
             gauge=lambda: cpu_share(gauge.sample, seconds),
             sum=lambda: cpu_share(lambda: mapped_bytes(os.getpid()), seconds),
+            wake=lambda: cpu_share(lambda: 0, seconds),
         )
     ours.send("end")
     worker.join()

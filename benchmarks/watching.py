@@ -18,6 +18,7 @@ FIXED = 4  # processes: the parent, the fork server, Python's tracker of resourc
 WORK = (  # what it does, as a sentence and as a function; bytes; children; the share aimed at
     ("one that holds", "hold", 50_000_000, 0, 0.01),
     ("one that holds", "hold", 2_000_000_000, 0, 0.01),
+    ("one that computes, holding", "compute", 50_000_000, 0, 0.01),
     ("one that takes and frees memory all the time, holding", "churn", 50_000_000, 0, None),
     ("one and four forks that share", "share", 320_000_000, 4, None),
     ("16 processes, a pool of which shares", "hold", 320_000_000, 16 - FIXED, None),
@@ -45,7 +46,8 @@ def _costs(bench: Bench) -> list[Row]:
                 NAME,
                 f"watching {told} {show_bytes(size)}",
                 _show(share),
-                f"the sum {_show(spread(found['sum']))}",
+                f"the sum {_show(spread(found['sum']))}; to wake alone "
+                f"{_show(spread(found['wake']))}",
                 show_ratio(ratio),
                 f"≤ {100 * most:.0f} %" if most else "≤ 1 × the sum",
                 share.median <= most if most else ratio.median <= 1,
@@ -81,7 +83,7 @@ def _times(bench: Bench) -> list[Row]:
 def _printed(bench: Bench, script: str, *arguments: str) -> Any:
     # -B: what it imports may be linked to the template, where no bytecode must be left.
     command: list[str | Path] = [sys.executable, "-B", Path(script), *arguments]
-    return json.loads(watch(command, bench.folder).expected().out)
+    return json.loads(watch(command, bench.folder, memory=False).expected().out)
 
 
 def _late(intervals: list[float]) -> float:

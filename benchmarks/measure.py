@@ -158,8 +158,8 @@ def watch(
 
     Args:
         environment: is added to this process's own.
-        memory: False: only the time is taken. Where a command keeps all cores busy, an observer
-            takes its time from it.
+        memory: False: only the time is taken, so the peak and the processor time are 0, and
+            there is no limit. Where a command keeps all cores busy, an observer takes its time.
     """
     kept = {name: text for name, text in os.environ.items() if name not in _UNSET}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:

@@ -1,4 +1,4 @@
-"""side_by_side: two halves of seed20 that do not depend on each other, at once under one budget."""
+"""side_by_side: two independent halves of seed20, at once under one budget and as plain scripts."""
 
 from __future__ import annotations
 
@@ -60,8 +60,6 @@ from ..checkpointing import step
 def result(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([left, right], ignore_index=True)
 """
-
-
 _SCRIPT = """\
 import sys
 
@@ -103,10 +101,10 @@ def run(bench: Bench) -> list[Row]:
         serial_in_one=lambda: _run(project, 1, for_one, memory=False),
         at_once_in_one=lambda: _run(project, 2, for_one, memory=False),
     )
-    times = 1 if bench.quick else 3
     halves = [pd.read_pickle(folder / "plain" / f"{name}.pickle") for name in HALVES]
     expected = bits(pd.concat(halves, ignore_index=True))
     same = bits(pd.read_parquet(project.folder / "result.parquet")) == expected
+    times = 1 if bench.quick else 3
     return [
         _row("plain scripts", found["plain_at_once"], found["plain"]),
         _row("a budget for both", found["at_once"], found["serial"], BOTH),

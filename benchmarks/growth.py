@@ -145,7 +145,9 @@ def _within(figure: str, figures: Figures, name: str, most: float) -> Row:
 
 def _figures(project: Project, names: tuple[str, ...] = tuple(_COMMANDS)) -> Figures:
     """Run the commands in their order, once: each needs what the one before has left."""
-    seconds = {name: project.command(*_COMMANDS[name]).expected().seconds for name in names}
+    seconds = {
+        name: project.command(*_COMMANDS[name], memory=False).expected().seconds for name in names
+    }
     page = project.folder / "page.html"
     return Figures(seconds, page.stat().st_size if page.exists() else 0)
 

@@ -142,7 +142,8 @@ def test_figures_in_pictures_and_on_front_pages_are_those_of_the_readme() -> Non
         re.search(rf"peaks? (?:at )?({FIGURE}){words}", measured)
         for words in (" × the quota", " of the quota")
     )
-    assert whole and cut
+    assert whole
+    assert cut
     shown = [*PICTURES.glob("memory*.svg"), ROOT / "docs/index.md", ROOT / "docs/index.es.md"]
     for path in shown:
         text = path.read_text(encoding="utf-8")

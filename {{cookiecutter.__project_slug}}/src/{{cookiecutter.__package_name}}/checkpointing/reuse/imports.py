@@ -45,6 +45,8 @@ class Imports:
         self._bindings: dict[tuple[str, str], tuple[list[Spot], list[str]]] = {}
         self._stars_of: dict[str, list[str]] = {}
         self._met: dict[tuple[str, int, frozenset[Condition]], bool] = {}
+        self._held: dict[tuple[str, Condition], bool] = {}
+        self._acts_of: dict[str, list[tuple[int, str]]] = {}
 
     def knows(self, name: str) -> bool:
         """Whether a name is one of the modules, or a namespace package that holds one."""
@@ -131,7 +133,13 @@ class Imports:
         key = module, number, needed
         if key not in self._met:
             self._met[key] = False  # while it is asked for: what needs itself is in doubt
-            self._met[key] = all(self._holds(module, must, names) for must, names in needed)
+            for condition in needed:  # many statements of a module have the same
+                if (module, condition) not in self._held:
+                    self._held[module, condition] = self._holds(module, *condition)
+                if not self._held[module, condition]:
+                    break
+            else:
+                self._met[key] = True
         return self._met[key]
 
     def _holds(self, module: str, must: Must, names: tuple[str, ...]) -> bool:
@@ -212,6 +220,8 @@ class Imports:
 
     def imported(self, statement: Statement) -> list[str]:
         """The modules of ours that a statement imports when it is executed, packages first."""
+        if not statement.modules:
+            return []
         parts = (part for name in statement.modules for part in with_parents(name))
         return [part for part in dict.fromkeys(parts) if part in self.modules]
 
@@ -243,19 +253,29 @@ class Imports:
 
     def order(self, module: str) -> str:
         """A digest of what the import of a module does besides binding names, in its order."""
-        return _digest(self._acts(module))
+        return _digest(text for _, text in self._acts(module))
 
     def position(self, spot: Spot) -> str:
         """A digest of how much of that is done before a statement."""
-        return _digest(self._acts(spot.module, spot.number))
+        return _digest(text for number, text in self._acts(spot.module) if number < spot.number)
 
-    def _acts(self, module: str, stop: int | None = None) -> Iterator[str]:
-        for number, statement in enumerate(self.modules[module].statements[:stop]):
-            if statement.kind is Kind.STAR:
-                yield f"* {statement.modules[0]}"
-            if not self.is_harmless(module, number):
-                yield statement.digest
-            yield from (n for n in self.imported(statement) if self.has_effects(n))
+    def _acts(self, module: str) -> list[tuple[int, str]]:
+        """What the statements of a module do besides binding names, with their numbers."""
+        if module not in self._acts_of:
+            statements = self.modules[module].statements
+            self._acts_of[module] = [
+                (number, act)
+                for number, statement in enumerate(statements)
+                for act in self._act(module, number, statement)
+            ]
+        return self._acts_of[module]
+
+    def _act(self, module: str, number: int, statement: Statement) -> Iterator[str]:
+        if statement.kind is Kind.STAR:
+            yield f"* {statement.modules[0]}"
+        if not self.is_harmless(module, number):
+            yield statement.digest
+        yield from (n for n in self.imported(statement) if self.has_effects(n))
 
 
 def with_parents(name: str) -> Iterator[str]:

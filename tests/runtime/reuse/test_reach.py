@@ -747,6 +747,27 @@ def test_the_steps_that_may_change_what_others_use_are_known(tmp_path: Path) -> 
     assert code_of(segment).changing == {"one"}
 
 
+CHANGING_AND_OPEN = """
+from .. import helpers
+def one(x): helpers.guess(x); helpers.count(x)
+def two(x): return helpers.STATE
+"""
+CHANGING_FAR_AWAY = """
+STATE = []
+def guess(x): exec(x)
+def count(x): noted(x)
+def noted(x): STATE.append(x)
+"""
+
+
+def test_a_step_that_may_reach_anything_changes_what_else_it_reaches(tmp_path: Path) -> None:
+    """Which of both is met first depends on the order of a set."""
+    sources(tmp_path, CHANGING_AND_OPEN, helpers=CHANGING_FAR_AWAY)
+    both = steps(tmp_path, "one", "two")
+
+    assert both["one"].keys() <= both["two"].keys()
+
+
 def test_what_happens_at_import_ties_no_steps_together(tmp_path: Path) -> None:
     main = "SEEN = []\nSEEN.append(1)\ndef one(x): return SEEN\ndef two(x): return 1"
     counted = steps(sources(tmp_path, main), "one", "two")

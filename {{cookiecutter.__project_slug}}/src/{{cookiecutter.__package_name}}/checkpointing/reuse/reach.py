@@ -8,7 +8,6 @@ stale value is none that anybody would notice.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 
 import xxhash
@@ -52,10 +51,6 @@ _FIND_CODE = {
 """What finds code of the project by names that no source shows. "" is all of a module."""
 
 
-class Everything(Exception):
-    """A step may reach any code that its segment imports: no error, an answer from deep inside."""
-
-
 def reach_of(
     imports: Imports,
     module: str,
@@ -71,10 +66,7 @@ def reach_of(
         whole: modules that count as a whole.
     """
     reached = Reached(imports)
-    try:
-        reached.follow(module, name, beside, whole)
-    except Everything:
-        reached.is_everything = True
+    reached.follow(module, name, beside, whole)
     return reached
 
 
@@ -84,13 +76,17 @@ def changes_of(imports: Imports, module: str, name: str) -> set[str]:
     What happens when modules are imported is left out: it happens in every process.
     """
     reached = Reached(imports, with_effects=False)
-    with contextlib.suppress(Everything):
-        reached.follow(module, name, (), ())
+    reached.follow(module, name, (), ())
     return reached.changed()
 
 
 class Reached:
-    """What was reached from one step so far."""
+    """What was reached from one step so far.
+
+    Attributes:
+        is_everything: whether it may reach any code that its segment imports. What can be followed
+            is followed all the same, because it says what the step may change.
+    """
 
     def __init__(self, imports: Imports, *, with_effects: bool = True) -> None:
         self._imports = imports
@@ -148,8 +144,7 @@ class Reached:
     # Following
 
     def _use(self, home: str, uses: Uses) -> None:
-        if uses.is_open:
-            raise Everything
+        self.is_everything |= uses.is_open
         if uses.is_whole:
             self._take_whole(home)
         for reference in uses.references:
@@ -192,8 +187,7 @@ class Reached:
             return
         self._references.add(reference)
         if not self._imports.knows(module):
-            if _finds_code(module, names):
-                raise Everything
+            self.is_everything |= _finds_code(module, names)
             return
         self._import(module)
         if not names:
@@ -205,8 +199,7 @@ class Reached:
         if has_inner:
             self._absolute(Reference(inner, tuple(rest)))
         if module not in self._imports.modules:  # a namespace package
-            if not has_inner and _finds_code(module, names):
-                raise Everything
+            self.is_everything |= not has_inner and _finds_code(module, names)
         elif self._imports.defines(module, first):
             self._global(module, names)
         elif self._may_lack(module, has_inner) and first not in _KNOWN_ATTRIBUTES:
@@ -244,8 +237,7 @@ class Reached:
             if part in self._imported:
                 continue
             self._imported.add(part)
-            if definitions.is_opaque:
-                raise Everything
+            self.is_everything |= definitions.is_opaque
             if not self._with_effects or not self._imports.has_effects(part):
                 continue
             for number, statement in enumerate(definitions.statements):

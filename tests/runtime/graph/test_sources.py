@@ -61,7 +61,10 @@ def test_a_module_that_is_imported_anew_has_none_of_what_it_was(project: Project
     assert project.python(code) == "1 False b'MADE = 1'\n"
 
 
-def test_a_module_is_imported_as_another_process_has_compiled_it(project: Project) -> None:
+@pytest.mark.parametrize(("compiled", "imported"), [("MADE = 2", "1"), ("MADE = 1", "2")])
+def test_a_module_is_imported_as_another_process_has_compiled_the_same_bytes(
+    project: Project, compiled: str, imported: str
+) -> None:
     project.write("src/demo/notes.py", "MADE = 1")
     imports = """
     from pathlib import Path
@@ -75,15 +78,16 @@ def test_a_module_is_imported_as_another_process_has_compiled_it(project: Projec
     print(compiled(Path(demo.notes.__file__)).hex())
     """
     made = project.python(code).strip()
-    project.write("src/demo/notes.py", "MADE = 2")
+    place = project.write("src/demo/notes.py", "MADE = 2")
     code = f"""{imports}
-    have_compiled({{Path("src/demo/notes.py").resolve(): bytes.fromhex("{made}")}})
+    code = content_of({compiled.encode()!r}), bytes.fromhex("{made}")
+    have_compiled({{Path({str(place)!r}).resolve(): code}})
     import_afresh()
     import demo.notes
     print(demo.notes.MADE)
     """
 
-    assert project.python(code) == "1\n"
+    assert project.python(code).strip() == imported
 
 
 def test_a_module_with_another_comment_is_compiled_anew(project: Project) -> None:

@@ -12,6 +12,7 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
+from flight_delays.checkpointing.base.errors import ConfigurationError
 from flight_delays.checkpointing.graph.modules import RUNTIME_LIBRARIES
 from flight_delays.checkpointing.graph.steps import Segment
 from flight_delays.checkpointing.reuse.key import code_of
@@ -159,6 +160,18 @@ def test_where_a_name_is_computed_the_whole_package_counts(tmp_path: Path, main:
     sources(tmp_path, main=main, helper="x = 1", broken="def")
 
     assert "demo.helper" in code(tmp_path).modules
+
+
+def test_what_is_broken_is_refused_where_an_import_names_it(tmp_path: Path) -> None:
+    """However many modules are looked at besides, and in whichever order."""
+    main = "from .. import helper\n__import__('demo.' + name)"
+    sources(tmp_path, main, helper="from . import broken", broken="def", old="from . import older")
+    write(tmp_path / "src/demo/older.py", "print 'Python 2'")
+
+    with pytest.raises(ConfigurationError, match=r"broken\.py is not valid Python"):
+        code(tmp_path)
+    write(tmp_path / "src/demo/broken.py", "")
+    assert "demo.old" in code(tmp_path).modules
 
 
 def test_star_imports_reach_the_modules_that_a_package_lists(tmp_path: Path) -> None:

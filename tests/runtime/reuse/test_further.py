@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flight_delays.checkpointing.reuse.first_party import digest_of
 from flight_delays.checkpointing.reuse.further import changed_code, place_of
-from flight_delays.checkpointing.reuse.key import digest_of
 
 from ..builders import write
 

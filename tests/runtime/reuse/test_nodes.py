@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flight_delays.checkpointing.reuse.nodes import children, walk
-from flight_delays.checkpointing.reuse.syntax import digest_of_tree, parsed, tree_of
+from flight_delays.checkpointing.reuse.syntax import Source, digest_of_tree
 
 _LIBRARY = Path(ast.__file__).parent
 STANDARD = [
@@ -64,7 +64,6 @@ def _without_signs(nodes: Iterable[ast.AST]) -> list[ast.AST]:
 
 @pytest.mark.parametrize("source", STANDARD, ids=lambda path: path.stem)
 def test_the_digest_of_a_module_is_that_of_its_whole_tree(source: Path) -> None:
-    content = source.read_bytes()
+    module = Source(source, source.stem, "", source.read_bytes())
 
-    digest = parsed(source, source.stem, "", content).digest
-    assert digest == digest_of_tree(tree_of(source, content))
+    assert module.parsed.digest == digest_of_tree(module.tree)

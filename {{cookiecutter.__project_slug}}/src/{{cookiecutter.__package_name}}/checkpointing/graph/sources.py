@@ -21,13 +21,16 @@ from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
+import xxhash
+
 from ..base.location import FOLDER_NAME, PACKAGE_NAME, RUNTIME, RUNTIME_NAME
 from ..codecs import forget_adapters
 from .modules import file_of, is_own
 
 _read: dict[Path, bytes] | None = None  # in a worker: the bytes of each file that it has read
-_made: dict[str, CodeType] = {}  # what this process has compiled, by file
-_known: dict[str, bytes] = {}  # what another process has compiled the same bytes to, by file
+_made: dict[str, CodeType | bytes] = {}  # what each file was compiled to that was imported here
+_known: dict[str, tuple[str, bytes]] = {}
+"""What another process has compiled, by file: the checksum of the bytes, and the code."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,25 @@ def read(path: Path) -> bytes:
     return _read[path]
 
 
+def content_of(source: bytes) -> str:
+    """The checksum of a source as it is: what has the same one has the same digest."""
+    return xxhash.xxh3_128_hexdigest(source)
+
+
 @functools.cache
 def compiled(path: Path) -> bytes | None:
     """What a file was compiled to when it was imported here, for other processes of this Python."""
     code = _made.get(str(path))
-    return None if code is None else marshal.dumps(code)
+    return marshal.dumps(code) if isinstance(code, CodeType) else code
 
 
-def have_compiled(known: Mapping[Path, bytes]) -> None:
-    """Import some files as another process has compiled them, from the bytes that they have."""
+def have_compiled(known: Mapping[Path, tuple[str, bytes]]) -> None:
+    """Import some files as another process has compiled them, if they still have the same bytes.
+
+    Args:
+        known: the checksum of the bytes that were compiled, and the code, by file. A file is not
+            read before it is imported: the import of another module may write it.
+    """
     _known.update({str(path): code for path, code in known.items()})
 
 
@@ -159,12 +172,15 @@ class _ReadOnce(SourceFileLoader):
         return read(Path(path)) if path == self.path else super().get_data(path)
 
     def get_code(self, fullname: str) -> CodeType | None:
-        if (known := _known.get(str(self.path))) is not None:
+        path = str(self.path)
+        content, known = _known.get(path, ("", b""))
+        if known and content_of(read(Path(path))) == content:
             loaded: CodeType = marshal.loads(known)
+            _made[path] = known
             return loaded
         code = super().get_code(fullname)
         if code is not None:
-            _made[str(self.path)] = code
+            _made[path] = code
         return code
 
     def path_stats(self, path: str) -> dict[str, float]:

@@ -199,6 +199,11 @@ def give_back_memory() -> None:
     one. And glibc keeps freed blocks that lie between used ones.
     """
     gc.collect()
+    trim()
+
+
+def trim() -> None:
+    """Return the blocks to the system that glibc keeps though they are free."""
     if ON_LINUX and (trim := getattr(_LIBC, "malloc_trim", None)) is not None:
         trim(0)
 

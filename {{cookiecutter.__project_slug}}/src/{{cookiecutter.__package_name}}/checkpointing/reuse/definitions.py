@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ast
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 import xxhash
 
 from .harmless import Condition, conditions, conditions_of_data, is_plain_base, wraps
 from .scopes import bound_in
-from .syntax import digest_of_dump, digest_of_tree, dumps_of, parsed, tree_of
+from .syntax import Source, digest_of_dump, digest_of_tree
 from .uses import Reference, Uses, imported, modules_in, uses_of
 
 _NO_USES = Uses()
+TOO_DEEP = Uses(is_open=True)
+"""Of a statement that is nested too deep to be followed; how deep that is depends on the caller."""
 
 
 class Kind(Enum):
@@ -85,14 +85,12 @@ class Definitions:
         return not self.statements and not self.bound and self.lists
 
 
-@functools.cache
-def definitions_of(path: Path, name: str, package: str, source: bytes) -> Definitions:
+def definitions_of(source: Source) -> Definitions:
     """Read what a module's source defines. Raises ConfigurationError if it is not Python."""
-    tree = tree_of(path, source)
-    whole = parsed(path, name, package, source)
+    tree, whole, name, package = source.tree, source.parsed, source.name, source.package
     future = "".join(_future(tree))
     shape = f"{future} {name == package}"
-    dumps = dict(zip(map(id, tree.body), dumps_of(path, source), strict=True))
+    dumps = dict(zip(map(id, tree.body), source.dumps, strict=True))
     reader = _Reader(name, package, whole.importers, shape, dumps)
     statements = tuple(s for node in tree.body for s in reader.statements(node))
     bound: dict[str, tuple[int, ...]] = {}
@@ -167,8 +165,8 @@ class _Reader:
         try:
             uses = uses_of(node, self.name, self.package, self.importers)
             needed, data = conditions(node), conditions_of_data(node)
-        except RecursionError:  # an expression of hundreds of parts
-            uses, needed, data = Uses(is_open=True), None, None
+        except (RecursionError, MemoryError):  # an expression of hundreds of parts
+            uses, needed, data = TOO_DEEP, None, None
         digest = self._digest(node) + (self.shape if uses.has_place else "")
         is_lazy = kind is Kind.FUNCTION  # what its body imports is imported when it is called
         modules = () if is_lazy and needed is not None else uses.modules

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..base.errors import ConfigurationError
-from .key import digest_of
+from .first_party import digest_of
 
 
 def place_of(file: Path, root: Path) -> str:

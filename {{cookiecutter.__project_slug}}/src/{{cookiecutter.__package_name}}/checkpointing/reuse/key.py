@@ -12,9 +12,8 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,13 @@ from typing import Any
 import xxhash
 
 from ..base.errors import ConfigurationError
-from ..base.files import checksum
-from ..base.location import RUNTIME
-from ..base.refusals import refusal_of, remedy_of
 from ..base.texts import VALUE_CHARACTERS, cut
-from ..graph.modules import Module, Modules, folder_of, is_own, pinned
-from ..graph.sources import OWN_HOME, Home, compiled, home_of, read
+from ..graph.modules import pinned
+from ..graph.sources import OWN_HOME, Home, compiled, content_of, home_of, read
 from ..graph.steps import Segment
-from .definitions import Definitions, definitions_of, opaque
-from .imports import Imports, with_parents
+from .first_party import first_party, is_source
+from .imports import Imports
 from .reach import changes_of, reach_of
-from .syntax import Parsed, parsed
 
 FORMAT_VERSION = 2
 
@@ -127,11 +122,11 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
     home = home_of_segment(segment)
     modules = list(dict.fromkeys(step.module for step in segment.steps))
     adapters = [f"{package}.adapters" for package in sorted(home.packages)]
-    imported = _imported(home, {*modules, *adapters})
+    imported = first_party(home, {*modules, *adapters})
     for step in segment.steps:
         if step.module not in imported.modules:
             raise ConfigurationError(f"{step.place}: not found as {step.module}")
-    imports = Imports({name: _defined(m, m.file) for name, m in imported.modules.items() if m.file})
+    imports = Imports(imported.definitions())
     steps: dict[str, dict[str, str]] = {}
     changing: list[tuple[set[str], dict[str, str]]] = []
     names: set[str] = set()
@@ -148,7 +143,7 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
             names |= {step.name} if changed else set()
     return Code(
         imported.digests,
-        _versions(imported.libraries, {} if known is None else known),
+        _versions({*imported.libraries, *_ALWAYS_USED}, {} if known is None else known),
         steps,
         imported.files,
         _contents(imported.files),
@@ -158,35 +153,14 @@ def code_of(segment: Segment, known: dict[str, str] | None = None) -> Code:
     )
 
 
-def content_of(source: bytes) -> str:
-    """The checksum of a source as it is: what has the same one has the same digest."""
-    return xxhash.xxh3_128_hexdigest(source)
-
-
 def _contents(files: Mapping[str, Path]) -> dict[str, str]:
-    return {name: content_of(read(file)) for name, file in files.items() if _is_source(file)}
-
-
-def modules_behind(module: str) -> set[str]:
-    """The first-party modules that the import of a module of this project may import."""
-    return set(_imported(OWN_HOME, {module}).modules)
+    return {name: content_of(read(file)) for name, file in files.items() if is_source(file)}
 
 
 def adapters_code() -> dict[str, str]:
     """Digests of the project's adapters.py and of all first-party code that it reaches."""
     names = {f"{package}.adapters" for package in OWN_HOME.packages}
-    return _imported(OWN_HOME, names).digests
-
-
-def digest_of(name: str, file: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> str:
-    """The digest of a module's file; of Python's source without comments and docstrings.
-
-    Args:
-        read: returns the bytes of a source file.
-
-    Raises OSError, and ConfigurationError for a source that is not Python.
-    """
-    return parsed(file, name, name, read(file)).digest if _is_source(file) else checksum(file)
+    return first_party(OWN_HOME, names).digests
 
 
 def explain(old: dict[str, Any], new: Ingredients) -> list[str]:
@@ -257,80 +231,6 @@ def home_of_segment(segment: Segment) -> Home:
         home = home_of(step.module, file)
         folder, packages = home.folder, packages | home.packages
     return Home(folder, packages)
-
-
-@dataclass(frozen=True)
-class _Imported:
-    """All first-party modules that some modules may import, and the names of libraries."""
-
-    modules: dict[str, Module]
-    digests: dict[str, str]
-    libraries: set[str]
-    folders: tuple[Path, ...]
-
-    @property
-    def files(self) -> dict[str, Path]:
-        return {name: module.file for name, module in self.modules.items() if module.file}
-
-
-def _imported(home: Home, names: set[str]) -> _Imported:
-    modules, digests, own = Modules(home.folder), dict[str, str](), dict[str, Module]()
-    libraries, folders = {*_ALWAYS_USED}, set[Path]()
-    folders |= {Path(os.path.normpath(home.folder / package)) for package in home.packages}
-    waiting, seen, guessed = set(names), set[str](), set[str]()
-    while waiting:
-        name = waiting.pop()
-        seen.add(name)
-        top = modules.find(name.partition(".")[0])
-        if top is None or (top.file and not is_own(top.name, top.file, home.packages)):
-            libraries.add(name.partition(".")[0])
-            continue
-        module = modules.find(name)
-        if module is None or module.file is None or module.file.is_relative_to(RUNTIME):
-            continue
-        if not is_own(name, module.file, home.packages):  # a part of a namespace package
-            libraries.add(top.name)
-            continue
-        try:
-            code = _examined(module, module.file)
-        except ConfigurationError:
-            if name in guessed:  # what cannot be compiled cannot be imported either
-                continue
-            raise
-        digests[name], own[name] = code.digest, module
-        if (folder := folder_of(name, module.file)) is not None:
-            folders.add(folder)
-        waiting |= {part for other in (name, *code.imports) for part in with_parents(other)} - seen
-        if code.is_open:
-            inside = set(modules.inside(top)) - seen
-            guessed |= inside - waiting
-            waiting |= inside
-    outermost = sorted(f for f in folders if f.is_dir() and folders.isdisjoint(f.parents))
-    in_order = (dict(sorted(own.items())), dict(sorted(digests.items())))
-    return _Imported(*in_order, libraries, tuple(outermost))
-
-
-def _defined(module: Module, file: Path) -> Definitions:
-    """What a module defines. Raises as `_examined`."""
-    if not _is_source(file):
-        return opaque(module.name, _examined(module, file).digest)
-    return definitions_of(file, module.name, module.package, read(file))
-
-
-def _is_source(file: Path) -> bool:
-    return file.suffix == ".py"
-
-
-def _examined(module: Module, file: Path) -> Parsed:
-    """A module's digest and imports; a file that is no source may import anything."""
-    try:
-        if _is_source(file):
-            return parsed(file, module.name, module.package, read(file))
-        return Parsed(checksum(file), frozenset(), is_open=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{file} cannot be read: {refusal_of(error)}. {remedy_of(error)}"
-        ) from None
 
 
 def _short(text: str | None) -> str:

@@ -32,45 +32,54 @@ class Parsed:
     """The names by which it calls what imports by name."""
 
 
-@functools.cache
-def parsed(path: Path, name: str, package: str, source: bytes) -> Parsed:
-    """Read a module's source; `package` is where its relative imports start.
+class Source:
+    """The source of a module, parsed once.
 
-    Raises ConfigurationError if it is not Python.
+    Args:
+        file: where it was read.
+        name: of the module; `package` is where its relative imports start.
+        content: the bytes of the file.
     """
-    tree = tree_of(path, source)
-    nodes = walk(tree)
-    imports = frozenset(_imports(nodes, package))
-    importers = frozenset(_importers(nodes))
-    calls = Calls(nodes, name, package, importers)
-    whole = f"Module([{', '.join(dumps_of(path, source))}], [])"  # as `ast.dump` puts it
-    return Parsed(digest_of_dump(whole), imports | calls.imports, calls.is_open, importers)
 
+    def __init__(self, file: Path, name: str, package: str, content: bytes) -> None:
+        self.file = file
+        self.name = name
+        self.package = package
+        self.content = content
 
-@functools.cache
-def tree_of(path: Path, source: bytes) -> ast.Module:
-    """The syntax of a source without what cannot change a value: docstrings, the size of batches.
+    @functools.cached_property
+    def tree(self) -> ast.Module:
+        """Its syntax without what cannot change a value: docstrings, the size of batches.
 
-    Raises ConfigurationError if it is not Python.
-    """
-    try:
-        tree = ast.parse(source, filename=str(path))
-    except (SyntaxError, ValueError) as error:  # ValueError: a null byte
-        raise ConfigurationError(f"{path} is not valid Python: {error}") from None
-    for node in walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and _text(first.value) is not None:
-                node.body = node.body[1:]
-    if b"Batches" in source:
-        _forget_batches(tree)
-    return tree
+        Raises ConfigurationError if it is not Python.
+        """
+        try:
+            tree = ast.parse(self.content, filename=str(self.file))
+        except (SyntaxError, ValueError) as error:  # ValueError: a null byte
+            raise ConfigurationError(f"{self.file} is not valid Python: {error}") from None
+        for node in walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.body[0] if node.body else None
+                if isinstance(first, ast.Expr) and _text(first.value) is not None:
+                    node.body = node.body[1:]
+        if b"Batches" in self.content:
+            _forget_batches(tree)
+        return tree
 
+    @functools.cached_property
+    def dumps(self) -> tuple[str, ...]:
+        """What can change a value in each statement. Raises as `tree`."""
+        return tuple(_dump(statement) for statement in self.tree.body)
 
-@functools.cache
-def dumps_of(path: Path, source: bytes) -> tuple[str, ...]:
-    """What can change a value in each statement of a source. Raises as `tree_of`."""
-    return tuple(_dump(statement) for statement in tree_of(path, source).body)
+    @functools.cached_property
+    def parsed(self) -> Parsed:
+        """Its digest and imports. Raises as `tree`."""
+        nodes = walk(self.tree)
+        imports = frozenset(_imports(nodes, self.package))
+        importers = frozenset(_importers(nodes))
+        calls = Calls(nodes, self.name, self.package, importers)
+        whole = f"Module([{', '.join(self.dumps)}], [])"  # as `ast.dump` puts it
+        return Parsed(digest_of_dump(whole), imports | calls.imports, calls.is_open, importers)
 
 
 def _forget_batches(tree: ast.Module) -> None:

@@ -364,7 +364,7 @@ class _Reader(ast.NodeVisitor):
         for text in _texts_outside_calls(node):
             try:
                 self._annotation(ast.parse(text.strip(), mode="eval").body)
-            except (SyntaxError, ValueError, RecursionError):
+            except (SyntaxError, ValueError):
                 continue
 
 

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import BY_KIND, ConfigurationError
+from ..base.location import PACKAGE_NAME
 from ..base.settings import PIPELINE_FILE, find_root
 from ..graph.checking import root_of
 from ..graph.graph import Graph
 from ..graph.sources import OWN_HOME, Home, home_of
 from ..reuse.bound import Project
+from ..reuse.first_party import read_ahead
 from ..reuse.key import home_of_segment
+from ..reuse.readings import Readings
 from ..worker.main import Declared, describe_pipeline
 from ..worker.messages import PartFailed
 from . import processes
@@ -37,13 +40,13 @@ def describe_project(package: str, pipeline: str | None = None) -> Project:
     module = f"{package}.{_MODULE}"
     constant = _DEFAULT if pipeline is None else None
     source = Declared(module, constant, pipeline)
-    [project] = _describe(source, [OWN_HOME], _project_root(package))
+    [project] = _describe_ahead(source, package)
     return project
 
 
 def describe_pipelines(package: str) -> list[Project]:
     """All pipelines of a project, in the order of its module `pipeline`. Raises as above."""
-    return _describe(Declared(f"{package}.{_MODULE}"), [OWN_HOME], _project_root(package))
+    return _describe_ahead(Declared(f"{package}.{_MODULE}"), package)
 
 
 def describe_again(graph: Graph) -> Project:
@@ -94,10 +97,19 @@ def _members(module: str) -> list[tuple[str, Any]]:
     return list(vars(imported).items()) if is_importable and imported is not None else []
 
 
-def _describe(source: Declared | Graph, homes: Iterable[Home], root: Path) -> list[Project]:
+def _describe_ahead(source: Declared, package: str) -> list[Project]:
+    """Describe for a command, and read its modules while the fork server loads libraries."""
+    root = _project_root(package)
+    readings = read_ahead({PACKAGE_NAME, source.module})
+    return _describe(source, [OWN_HOME], root, readings)
+
+
+def _describe(
+    source: Declared | Graph, homes: Iterable[Home], root: Path, readings: Readings | None = None
+) -> list[Project]:
     ending = processes.run_worker(
         describe_pipeline,
-        (source, tuple(homes), Path(os.devnull), root),
+        (source, tuple(homes), readings or Readings(), Path(os.devnull), root),
         is_last=lambda message: True,
         on_message=lambda message: None,
         on_sample=lambda held, beside: None,

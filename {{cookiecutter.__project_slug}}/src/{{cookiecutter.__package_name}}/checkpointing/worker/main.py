@@ -37,7 +37,8 @@ from ..graph.graph import Graph
 from ..graph.sources import Home, import_afresh, read_once
 from ..memory import meter
 from ..reuse.bound import describe
-from ..reuse.key import modules_behind
+from ..reuse.first_party import modules_behind
+from ..reuse.readings import Readings, take_over
 from .engines import close, figures, meant, share_cores
 from .forks import children_end_here, children_go_without, close_file
 from .items import ItemPart
@@ -164,6 +165,7 @@ def describe_pipeline(
     connection: Connection,
     source: Declared | Graph,
     homes: tuple[Home, ...],
+    readings: Readings,
     log: Path,
     root: Path,
 ) -> None:
@@ -172,10 +174,12 @@ def describe_pipeline(
     Args:
         source: where they are, or a pipeline, whose modules are read anew.
         homes: the folders of the project's own modules.
+        readings: what the parent has read of them.
     """
     settle_in(connection, log, root)
     try:
         read_once(homes)
+        take_over(readings)
         import_afresh(modules_behind(PACKAGE_NAME))
         with children_end_here():
             graphs = _imported(source)

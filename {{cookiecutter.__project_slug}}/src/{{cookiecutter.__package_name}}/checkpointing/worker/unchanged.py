@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..base.errors import ConfigurationError
 from ..disk.manifest import FurtherFiles
 from ..graph.modules import file_of
 from ..graph.sources import (
+    content_of,
     have_compiled,
     home_of,
     import_afresh,
@@ -24,8 +25,9 @@ from ..graph.sources import (
     read_once,
 )
 from ..graph.steps import Segment
+from ..reuse.first_party import digest_of
 from ..reuse.further import place_of
-from ..reuse.key import Code, content_of, digest_of
+from ..reuse.key import Code
 from ..reuse.trees import Tree, changed_in
 
 
@@ -42,7 +44,9 @@ def import_unchanged(code: Mapping[Segment, Code], trees: Collection[Tree]) -> N
     read_once({home_of(step.module, Path(step.file)) for step in steps})
     require_unchanged(code.values(), trees)
     for known in code.values():
-        have_compiled({known.files[name]: known.compiled[name] for name in _as_compiled(known)})
+        have_compiled(
+            {known.files[n]: (known.contents[n], code) for n, code in known.compiled.items()}
+        )
     import_afresh({name for known in code.values() for name in known.files})
     for segment in code:
         if _wiring(segment.read_anew()) != _wiring(segment):
@@ -97,13 +101,6 @@ def _is_same(code: Code, name: str, file: Path, read: Callable[[Path], bytes]) -
         return digest_of(name, file, read) == code.modules[name]
     except OSError:  # it is gone
         return False
-
-
-def _as_compiled(code: Code) -> Iterator[str]:
-    """The modules that were compiled from the very bytes that they have, comments and all."""
-    for name in code.compiled:
-        if content_of(read(code.files[name])) == code.contents.get(name):
-            yield name
 
 
 def _changed(names: list[str]) -> ConfigurationError:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .conftest import Bakery, Project, Refuse
+from .marks import one_in
 
 COMMAND = "touch pwned"
 ODD_BUT_RIGHT = [
@@ -78,7 +79,7 @@ def assert_works(project: Project, description: str, author: str, output: Path) 
     assert not [*output.parent.rglob("pwned"), *Path.cwd().glob("pwned")]
 
 
-@pytest.mark.parametrize("value", ODD_BUT_RIGHT)
+@pytest.mark.parametrize("value", one_in(3, ODD_BUT_RIGHT))
 def test_text_may_hold_anything_that_is_one_line(bakery: Bakery, value: str) -> None:
     project = bakery.bake(description=value, author=value)
     assert_works(project, value, value, bakery.output)

@@ -141,6 +141,7 @@ def test_the_code_that_a_page_adds_passes_the_project_s_own_checks(
         type_in(f"uv run {command}", project)
 
 
+@pytest.mark.slow
 def test_an_update_brings_new_pages_in_the_language_that_was_chosen(
     bakery: Bakery, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def test_of_a_machine_that_was_lost_the_finished_parts_are_kept(sent: Project) -
     assert (sent.load("used"), left_behind(sent)) == ("100.0", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("disturbed", "kind", "says"),
     [
@@ -238,8 +239,9 @@ def test_a_teardown_that_fails_does_not_hide_why_the_training_did(sent: Project)
     assert left_behind(sent) == []
 
 
-@pytest.mark.parametrize("place", ["launch", *in_slow("fetch", "teardown")])
-@pytest.mark.parametrize("number", [signal.SIGINT, *in_slow(signal.SIGTERM)])
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["launch", "fetch", "teardown"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_in_any_phase_leaves_nothing_alive(
     sent: Project, place: str, number: signal.Signals
 ) -> None:

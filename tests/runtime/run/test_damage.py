@@ -160,7 +160,7 @@ def test_what_was_damaged_is_reported_and_set_aside_for_a_person(done: Project) 
     assert aside.name in said
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "frame", "pages"])
+@pytest.mark.parametrize("name", ["frame", *in_slow("manifest.json", "pages")])
 def test_a_file_that_is_gone_or_cut_short_is_made_again(done: Project, name: str) -> None:
     [path, *_] = [p for p in files(done, "s01") if name in str(p.relative_to(done.folder))]
     with done.session() as run:

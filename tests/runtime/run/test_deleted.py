@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ...marks import in_slow
 from ..conftest import Project
 
 SEGMENTS = {
@@ -53,7 +54,9 @@ def test_without_its_runs_a_run_goes_on_and_says_that_it_keeps_no_record(deletin
     assert len(list((deleting.folder / "runs").glob("*/record.json"))) == 1
 
 
-@pytest.mark.parametrize("folder", ["checkpoints", "checkpoints/demo", "checkpoints/demo/s01"])
+@pytest.mark.parametrize(
+    "folder", ["checkpoints/demo", *in_slow("checkpoints", "checkpoints/demo/s01")]
+)
 def test_without_its_checkpoints_a_run_fails_as_storage_or_makes_them_again(
     deleting: Project, folder: str
 ) -> None:

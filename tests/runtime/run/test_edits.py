@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ...marks import in_slow
 from ..conftest import Project, until
 
 FIRST = """
@@ -147,7 +148,9 @@ def test_what_a_step_started_and_left_ends_with_its_part(project: Project, tmp_p
     until(lambda: not Path(f"/proc/{pid}").exists(), "the end of what the step started")
 
 
-@pytest.mark.parametrize("target", ["data/raw", "data", ".", "src/demo/out", "checkpoints/x"])
+@pytest.mark.parametrize(
+    "target", ["data/raw", "checkpoints/x", *in_slow("data", ".", "src/demo/out")]
+)
 def test_an_output_never_takes_the_place_of_what_a_project_needs(
     project: Project, target: str
 ) -> None:

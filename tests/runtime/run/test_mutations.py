@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ...marks import in_exhaustive
+from ...marks import in_exhaustive, in_slow
 from ..conftest import Project
 
 MADE = """
@@ -119,7 +119,7 @@ def what_is_seen(project: Project, cuts: bool) -> str:
     return noted
 
 
-@pytest.mark.parametrize("form", ["arrow", *in_exhaustive("parquet")])
+@pytest.mark.parametrize("form", [*in_slow("arrow"), *in_exhaustive("parquet")])
 def test_no_attack_on_a_value_makes_the_result_depend_on_the_cuts(
     project: Project, form: str
 ) -> None:

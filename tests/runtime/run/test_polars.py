@@ -171,7 +171,8 @@ def per_carrier(late: pl.LazyFrame) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(
-    "case", [(4_000_000, 260), *in_exhaustive((16_000_000, 340), (100_000_000, 600))]
+    "case",
+    [*in_slow((4_000_000, 260)), *in_exhaustive((16_000_000, 340), (100_000_000, 600))],
 )
 def test_a_table_larger_than_the_budget_is_filtered_sorted_and_aggregated(
     project: Project, case: tuple[int, int]

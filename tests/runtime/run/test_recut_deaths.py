@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ...marks import in_exhaustive
+from ...marks import in_exhaustive, in_slow
 from ..conftest import Project, until
 
 MB = 1_000_000
@@ -96,7 +96,7 @@ DEATHS = {
 }
 USUAL = ["held", "numpy", "killed"]
 OTHERS = [way for way in DEATHS if way not in USUAL]
-ways = pytest.mark.parametrize("way", [*USUAL, *in_exhaustive(*OTHERS)])
+ways = pytest.mark.parametrize("way", [USUAL[0], *in_slow(*USUAL[1:]), *in_exhaustive(*OTHERS)])
 
 
 def memory(count: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ...marks import one_in
 from ..conftest import Project
 
 # Modules that multiprocessing, pandas or the runtime import, needed or only tried. What Python
@@ -80,7 +81,7 @@ def command(
     )
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])
+@pytest.mark.parametrize("words", one_in(2, COMMANDS), ids=lambda words: words[0])
 def test_a_command_runs_no_file_of_the_current_folder(littered: Project, words: list[str]) -> None:
     script = littered.folder.parent / "bin" / "demo"
     (littered.folder / "demo.py").write_text((littered.folder / "calendar.py").read_text())

@@ -208,7 +208,7 @@ def test_something_else_in_the_place_of_advice_stops_no_command(done: Project, k
 
 
 @pytest.mark.parametrize(
-    "name", ["run.lock", "worker.lock", "owner.json", "s01", "memory_budget.toml"]
+    "name", ["run.lock", "memory_budget.toml", *in_slow("worker.lock", "owner.json", "s01")]
 )
 def test_a_pipe_in_a_place_that_a_run_needs_is_named_with_what_to_do(
     done: Project, name: str

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ...marks import one_in
 from ..conftest import Project, until
 
 CODES = {
@@ -139,7 +140,7 @@ def test_a_child_ends_as_a_forked_process_does_and_the_step_sees_how(project: Pr
     assert project.statuses() == {"s01": "reused"}
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", one_in(3, PLACES))
 def test_a_child_does_not_speak_for_the_worker(project: Project, place: str) -> None:
     pause = 0.5 if "before" in place else 0.0  # in which the children come to their ends
     check_untouched(with_step(project, PLACES[place], pause))

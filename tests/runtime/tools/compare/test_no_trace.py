@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ....marks import in_slow
 from ...conftest import Project, until
 from .comparing import (
     check_nothing_left,
@@ -60,7 +61,11 @@ def test_sinks_are_named_before_they_run_twice(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    ["checkpoints", "a child of checkpoints", "the plain script", "a child of the plain script"],
+    [
+        "checkpoints",
+        "a child of the plain script",
+        *in_slow("a child of checkpoints", "the plain script"),
+    ],
 )
 def test_ctrl_c_stops_at_once_and_leaves_nothing(
     project: Project, waiting: Callable[..., subprocess.Popen[str]], place: str

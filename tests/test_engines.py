@@ -25,7 +25,7 @@ from flight_delays.segments_spark import s01_ingest as s01_spark
 
 from .conftest import Bakery, Project
 from .local_spark import local_spark
-from .marks import in_slow
+from .marks import in_exhaustive, in_slow
 from .running import python, tried
 from .spark_cluster import spark_cluster
 
@@ -152,7 +152,7 @@ def test_a_project_that_did_not_choose_spark_requires_it_nowhere(
     assert [text for text in requirements if "spark" in text] == []
 
 
-@pytest.mark.parametrize("name", ["duckdb", *in_slow("polars", "spark")])
+@pytest.mark.parametrize("name", ["duckdb", *in_slow("polars"), *in_exhaustive("spark")])
 def test_a_project_passes_the_tests_of_the_segment_that_is_written_for_its_engine(
     projects: dict[str, Project], name: str
 ) -> None:

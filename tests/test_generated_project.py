@@ -20,6 +20,7 @@ import pytest
 from dev import scripts, uv
 
 from .conftest import ROOT, TEMPLATE, Bakery, Project, unmeasured
+from .marks import in_exhaustive, in_slow
 
 RUNTIME = "src/{{cookiecutter.__package_name}}"
 
@@ -86,9 +87,12 @@ def test_a_run_reports_every_segment_and_a_second_one_reuses_them_all(with_uv: P
     assert "Nothing had to run" in (with_uv.folder / page).read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "command", [["pytest"], ["ruff", "format", "--check"], ["ruff", "check"], ["mypy"]]
+    "command",
+    [
+        *in_slow(["pytest"], ["mypy"]),
+        *in_exhaustive(["ruff", "format", "--check"], ["ruff", "check"]),  # `lint` does it as well
+    ],
 )
 def test_the_project_passes_its_own_checks(with_uv: Project, command: list[str]) -> None:
     must(uv(), "run", *command, project=with_uv)

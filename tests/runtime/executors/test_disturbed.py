@@ -177,7 +177,7 @@ def test_a_leak_is_shouted_also_if_a_later_segment_fails(sent: Project) -> None:
     assert "MAY STILL LIVE" in record["error"]["message"]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_one_damaged_entry_keeps_no_other_place_alive(sent: Project) -> None:
     sent.write("order.txt", "wait")
     process = sent.start("run")
@@ -239,9 +239,17 @@ def test_a_teardown_that_fails_does_not_hide_why_the_training_did(sent: Project)
     assert left_behind(sent) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ["launch", "fetch", "teardown"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [
+        pytest.param("launch", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("fetch", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("launch", signal.SIGTERM, marks=pytest.mark.exhaustive),
+        pytest.param("fetch", signal.SIGINT, marks=pytest.mark.exhaustive),
+        pytest.param("teardown", signal.SIGINT, marks=pytest.mark.exhaustive),
+        pytest.param("teardown", signal.SIGTERM, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_an_interrupt_in_any_phase_leaves_nothing_alive(
     sent: Project, place: str, number: signal.Signals
 ) -> None:

@@ -121,7 +121,9 @@ print(json.dumps(PIPELINE.load("shown")))
     ("value", "printed"),
     [
         pytest.param("index", "MultiIndex([(1, 'a')]", marks=pytest.mark.slow),
-        pytest.param("tree", "DecisionTreeClassifier(random_state=0)", marks=pytest.mark.slow),
+        pytest.param(
+            "tree", "DecisionTreeClassifier(random_state=0)", marks=pytest.mark.exhaustive
+        ),
     ],
 )
 def test_a_person_sees_each_value_as_it_is(original: Project, value: str, printed: str) -> None:

@@ -160,7 +160,7 @@ OTHERS = [
     [
         pytest.param(RUNS, id="runs", marks=pytest.mark.slow),
         pytest.param(CLEANING, id="cleaning"),
-        pytest.param(OTHERS, id="others", marks=pytest.mark.slow),
+        pytest.param(OTHERS, id="others", marks=pytest.mark.exhaustive),
     ],
 )
 def test_no_command_touches_what_people_keep_around_it(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ...marks import in_exhaustive, in_slow
 from ..conftest import MEMORY_BUDGET, Project
 
 Notebook = Callable[[str], str]
@@ -277,8 +278,7 @@ def session(opened: Session) -> Session:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [*EDITS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_EDITS)],
+    "name", [*EDITS, *in_slow(*list(MORE_EDITS)[:4]), *in_exhaustive(*list(MORE_EDITS)[4:])]
 )
 def test_a_session_runs_and_loads_what_the_files_say_after_an_edit(
     session: Session, name: str

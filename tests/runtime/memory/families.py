@@ -60,6 +60,14 @@ for line in sys.stdin:
         del held[-30_000_000:]
     if what == "shared":
         shared[:] = b"s" * len(shared)
+    if what == "file":
+        with open(more, "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        sum(mapped[::mmap.PAGESIZE])
+    if what == "trade":  # all pages of the file for as many of shared memory
+        mapped.madvise(mmap.MADV_DONTNEED)
+        for page in range(0, len(mapped), mmap.PAGESIZE):
+            shared[page] = 1
     if what == "thread":
         threading.Thread(target=closed.wait, daemon=True).start()
     if what == "program":

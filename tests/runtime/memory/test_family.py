@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import resource
 import sys
@@ -117,6 +118,19 @@ def test_a_child_that_still_has_its_parents_memory_counts_nothing(
         with open(tmp_path / "input", "w"):
             process.wait()
             until(lambda: len(family.readings()) == 2, "the program of the child")
+
+
+def test_what_no_size_tells_is_read_with_the_next_list(
+    process: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One size counts files and shared memory together."""
+    (tmp_path / "file").write_bytes(bytes(8 * MB // mmap.PAGESIZE * mmap.PAGESIZE))
+    process.ask(f"file {tmp_path / 'file'}")
+    monkeypatch.setattr(families, "_LISTING_SECONDS", 0)
+    with Family(process.pid) as family:
+        read(family, process)
+        process.ask("trade")
+        read(family, process)
 
 
 def test_files_are_closed_when_processes_end_and_at_the_end(process: Asked) -> None:

@@ -58,6 +58,8 @@ class Family:
         self._last = self._before = 0
         self._next_listing = 0.0
         self._has_swap = True
+        self._lines: list[bytes] = []
+        self._readings: dict[int, Reading] = {}
 
     def __enter__(self) -> Family:
         return self
@@ -79,13 +81,19 @@ class Family:
         self._next_listing = 0.0
 
     def readings(self) -> dict[int, Reading]:
-        """What each process has mapped, by their numbers; parents come before children."""
+        """What each process has mapped, by their numbers; parents come before children.
+
+        The same dict as before where nothing has changed, which is nearly always so: not to be
+        written to.
+        """
         if not meter.ON_LINUX:
             return meter.tree_readings(self.root, self._count)
         self._follow()
+        lines = [member.read() for member in self._members.values()]
+        if lines == self._lines:
+            return self._readings
         readings: dict[int, Reading] = {}
-        for pid, member in list(self._members.items()):
-            line = member.read()
+        for (pid, member), line in zip(list(self._members.items()), lines, strict=True):
             if not line:
                 member.close()
                 del self._members[pid]
@@ -95,6 +103,9 @@ class Family:
                 continue  # a zombie; or its first thread has ended, and the kernel tells no more
             elif not self._is_twin(member, line):
                 readings[pid] = member.update(line, self._count, self._has_swap)
+        # A twin may cease to be one though no figure of `statm` tells.
+        self._lines = lines if len(readings) == len(lines) else []
+        self._readings = readings
         return readings
 
     def below(self, roots: Collection[int]) -> list[int]:
@@ -148,6 +159,7 @@ class Family:
         self._members = {pid: self._members[pid] for pid in listed if pid in self._members}
         for member in self._members.values():
             member.forget()
+        self._lines = []
         self._has_swap = procfs.contents("/proc/swaps").count(b"\n") != 1
         self._last, self._before, self._unborn = self._before, last, {}
         self._next_listing = time.monotonic() + _LISTING_SECONDS

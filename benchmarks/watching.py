@@ -1,5 +1,5 @@
-"""watching: what it costs to watch a worker, against a sum that knows nothing of sharing, and how
-well its time is kept while all processors are busy."""
+"""watching: what it costs to watch a worker, against a sum that knows nothing of sharing; what a
+run takes while its step waits; and how well its time is kept while all processors are busy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,19 @@ from typing import Any
 
 import watch_busy
 import watch_one
-from measure import Bench, Row, Spread, ratios, show_bytes, show_ratio, show_seconds, spread, watch
+from measure import (
+    Bench,
+    Row,
+    Spread,
+    in_turns,
+    ratios,
+    show_bytes,
+    show_ratio,
+    show_seconds,
+    spread,
+    watch,
+)
+from project import write_project
 
 NAME = "watching"
 FIXED = 4  # processes: the parent, the fork server, Python's tracker of resources, the worker
@@ -25,13 +37,47 @@ WORK = (  # what it does, as a sentence and as a function; bytes; children; the 
     ("64 processes, a pool of which shares", "hold", 320_000_000, 64 - FIXED, None),
 )
 QUICK_BYTES = 20_000_000
+RUN_SHARE = 0.01
+_WAITS = """\
+import os
+import time
+from pathlib import Path
+
+from ..checkpointing import step
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def spent(pid: int) -> float:
+    files = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+
+
+@step
+def share(seconds: float) -> float:
+    run = parent(os.getppid())  # the fork server is between them
+    time.sleep(1)  # what comes with the beginning of a step is over
+    began, before = time.monotonic(), spent(run)
+    time.sleep(seconds)
+    return (spent(run) - before) / (time.monotonic() - began)
+"""
+_TO_WAKE = """\
+import time
+
+began, before = time.monotonic(), time.process_time()
+while time.monotonic() < began + {seconds}:
+    time.sleep(0.01)
+print((time.process_time() - before) / (time.monotonic() - began))
+"""
 BUSY_THREADS = 8
 MEDIAN_SECONDS, LATE_SECONDS = 0.0105, 0.015
 
 
 def run(bench: Bench) -> list[Row]:
     """Watch each kind of worker in both ways, in turns, from a process of its own."""
-    return [*_costs(bench), *_times(bench)]
+    return [*_costs(bench), _whole(bench), *_times(bench)]
 
 
 def _costs(bench: Bench) -> list[Row]:
@@ -54,6 +100,33 @@ def _costs(bench: Bench) -> list[Row]:
             )
         )
     return rows
+
+
+def _whole(bench: Bench) -> Row:
+    """What a run takes while its only step sleeps: the watch, its record and what a person sees."""
+    seconds, rounds = (0.5, 2) if bench.quick else (10.0, 5)
+    wiring = f'[params]\nseconds = {seconds}\n\n[outputs]\nshare = "share.json"\n'
+    project = write_project(bench.folder / NAME, "waits", {"waits": _WAITS}, wiring)
+
+    def share() -> float:
+        project.command("run", "--fresh", memory=False).expected()
+        return float((project.folder / "share.json").read_text())
+
+    def wake() -> float:
+        text = _TO_WAKE.format(seconds=seconds)
+        return float(watch([sys.executable, "-c", text], bench.folder, memory=False).expected().out)
+
+    found = in_turns(rounds, share=share, wake=wake)
+    ours = spread(found["share"])
+    return Row(
+        NAME,
+        "a whole run while its step waits",
+        _show(ours),
+        f"to wake alone {_show(spread(found['wake']))}",
+        show_ratio(ratios(found["share"], found["wake"])),
+        f"≤ {100 * RUN_SHARE:.0f} %",
+        ours.median <= RUN_SHARE,
+    )
 
 
 def _times(bench: Bench) -> list[Row]:

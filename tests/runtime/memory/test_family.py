@@ -133,15 +133,29 @@ def test_what_no_size_tells_is_read_with_the_next_list(
         read(family, process)
 
 
+def test_the_pages_that_a_process_touches_are_counted(process: Asked) -> None:
+    process.ask("fork")
+    [child] = procfs.children(process.pid)
+    with Family(process.pid) as family:
+        family.readings()
+        before = family.faults(child)
+        process.ask("write")
+        until(lambda: family.faults(child) == procfs.faults(child), "the same count")
+        assert family.faults(child) - before >= 50 * MB // meter.PAGE_BYTES
+        process.ask("end")
+        assert family.faults(child) == 0
+
+
 def test_files_are_closed_when_processes_end_and_at_the_end(process: Asked) -> None:
     before = os.listdir("/proc/self/fd")
     with Family(process.pid) as family:
         process.ask("fork", "fork", "fork")
-        family.readings()
+        for child in family.readings():
+            family.faults(child)
         many = os.listdir("/proc/self/fd")
         process.ask("end")
         read(family, process)
-        assert len(os.listdir("/proc/self/fd")) == len(many) - 3
+        assert len(os.listdir("/proc/self/fd")) == len(many) - 6
     assert os.listdir("/proc/self/fd") == before
 
 

@@ -108,6 +108,11 @@ class Family:
         self._readings = readings
         return readings
 
+    def faults(self, pid: int) -> int:
+        """How often a process touched a page that was not there, or not its own to write to."""
+        member = self._members.get(pid)
+        return member.faults() if member is not None else procfs.faults(pid)
+
     def below(self, roots: Collection[int]) -> list[int]:
         """The members that are one of some processes or come from one of them."""
         below: dict[int, None] = {}
@@ -199,14 +204,23 @@ class _Member:
         self.line = b""
         self.reading = Reading(0)
         self._file = KeptFile(f"/proc/{pid}/statm")
+        self._stat: KeptFile | None = None
         self._mapped_files = b""
 
     def close(self) -> None:
         self._file.close()
+        if self._stat is not None:
+            self._stat.close()
 
     def read(self) -> bytes:
         """Its sizes now, in one line; empty when it is gone."""
         return self._file.read()
+
+    def faults(self) -> int:
+        """How often it touched a page; its file, which few processes need, stays open from now."""
+        if self._stat is None:
+            self._stat = KeptFile(f"/proc/{self.pid}/stat")
+        return procfs.faults_in(self._stat.read())
 
     def forget(self) -> None:
         """Have all its figures read anew."""

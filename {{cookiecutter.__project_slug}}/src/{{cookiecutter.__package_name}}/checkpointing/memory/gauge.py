@@ -99,6 +99,7 @@ class Gauge:
         self._objects = objects
         self._beside = beside
         self._family = family
+        self._faults = family.faults if family is not None else procfs.faults
         self._last = Look()
         self._bounds = _Bounds({}, 0, 0, 0, 0)
         self._looked_at = self._counted_at = -float("inf")
@@ -174,7 +175,8 @@ class Gauge:
     def _most(self) -> int:
         """The most that can be held, by the pages that were touched since the last look."""
         started = time.thread_time()
-        most = self._last.most(self._bounds.now, self._bounds.objects) - self._bounds.beside
+        doubt = self._last.doubt(self._bounds.now, self._faults)
+        most = min(self._bounds.least + doubt, self._bounds.mapped)
         self._count_seconds = time.thread_time() - started
         self._counted_at = time.monotonic()
         return most

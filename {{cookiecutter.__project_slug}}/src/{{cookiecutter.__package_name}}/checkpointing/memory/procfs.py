@@ -109,13 +109,18 @@ def reading(pid: int, count: Count) -> Reading:
 
 def stat(pid: int) -> Stat:
     """What the kernel tells of a process in one line; nothing when it is gone."""
-    numbers = contents(f"/proc/{pid}/stat").rpartition(b")")[2].split()  # a name may hold spaces
+    line = contents(f"/proc/{pid}/stat")
+    numbers = _behind_name(line).split()
     if not numbers:
         return Stat()
     origin = tuple(numbers[_ORIGIN])
     is_told = all(origin) and origin[0] not in (b"0", b"1")  # 0, or 1 of another user's process
-    faults = int(numbers[7]) + int(numbers[9])
-    return Stat(int(numbers[1]), faults, origin if is_told else ())
+    return Stat(int(numbers[1]), faults_in(line), origin if is_told else ())
+
+
+def faults(pid: int) -> int:
+    """`Stat.faults` alone; 0 when the process is gone."""
+    return faults_in(contents(f"/proc/{pid}/stat"))
 
 
 def share(pid: int) -> Share | None:
@@ -174,6 +179,16 @@ def reading_in(status: bytes, count: Count) -> Reading:
 def _bytes(status: bytes, name: bytes) -> int:
     start = status.index(name) + len(name)
     return int(status[start : status.index(b" kB", start)]) << 10
+
+
+def faults_in(line: bytes) -> int:
+    """`Stat.faults`, by the beginning of the line at least; 0 if there is none."""
+    numbers = _behind_name(line).split(None, 10)
+    return int(numbers[7]) + int(numbers[9]) if numbers else 0
+
+
+def _behind_name(line: bytes) -> bytes:
+    return line.rpartition(b")")[2]  # a name may hold spaces
 
 
 def parent_in(status: bytes) -> int:

@@ -68,19 +68,22 @@ class Look:
         anonymous = (max(0, r.anonymous - self.common.get(pid, 0)) for pid, r in members)
         return sum(anonymous) + max((reading.shared for _, reading in members), default=0)
 
-    def most(self, now: dict[int, Reading], objects: int = 0) -> int:
-        """The most that can be held when this is mapped, by the pages that were touched since."""
-        held = self.least(now, objects)
+    def doubt(self, now: dict[int, Reading], faults: Callable[[int], int] = procfs.faults) -> int:
+        """By how much more than `least` may be held, by the pages that were touched since.
+
+        It may be that more than all that is mapped. `faults` tells those of a process, so far.
+        """
+        more = 0
+        for pid, before in self.faults.items():
+            pages = max(0, faults(pid) - before)
+            more += min(pages * meter.PAGE_BYTES, self.copied[pid])
         for pid in self.mapped.keys() | now.keys():
             seen, reading = self.mapped.get(pid, _NOTHING), now.get(pid, _NOTHING)
-            if pid in self.faults:
-                pages = procfs.stat(pid).faults - self.faults[pid]
-                held += min(pages * meter.PAGE_BYTES, self.copied[pid])
             if pid not in self.mapped or pid not in now:
-                held += seen.bytes + reading.bytes
+                more += seen.bytes + reading.bytes
             else:
-                held += abs(reading.shared - seen.shared)
-        return min(held, mapped_bytes(now, objects))
+                more += abs(reading.shared - seen.shared)
+        return more
 
     def differs_from(self, former: Look) -> bool:
         """Whether others share, or share otherwise, than in a former look."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from ..base import interrupts
@@ -22,6 +22,7 @@ from ..worker.messages import total_held, with_held
 from .ceilings import Ceiling
 from .events import Noticed
 from .leftovers import Leftovers, server_pid
+from .listening import listening
 from .waking import waking_soon
 from .workers import (
     NotStarted,
@@ -111,6 +112,7 @@ def run_worker(
                 process.pid if alone else os.getpid(), count, server_pid() or 0 if alone else 0
             ) as family,
             waking_soon(),
+            listening(ours, process.sentinel) as listen,
             company.joined_by(process.pid) if company else nullcontext(),
         ):
             gauge = Gauge(
@@ -124,10 +126,10 @@ def run_worker(
                 objects=left.bytes,
             )
             next_sample = time.monotonic()
-            has_begun = False
+            sentinel, has_begun = process.sentinel, False
             while True:
                 interrupt.check()
-                ready = wait([ours, process.sentinel], max(0.0, next_sample - time.monotonic()))
+                ready = listen(max(0.0, next_sample - time.monotonic()))
                 if ours in ready:
                     try:
                         message = ours.recv()
@@ -150,7 +152,7 @@ def run_worker(
                     answer = on_message(message)
                     if answer is not None:
                         _send(ours, answer)
-                elif process.sentinel in ready:
+                elif sentinel in ready:
                     return _died(process, interrupt, guard, on_sample)
                 if limit is not None:
                     gauge.limit = limit.bytes
@@ -162,7 +164,7 @@ def run_worker(
                 # goes into samples, however long they take.
                 now, spent = time.monotonic(), time.thread_time() - began
                 next_sample = max(now + spent, min(next_sample, now) + SAMPLE_SECONDS)
-                if ours.poll():
+                if ours in listen(0.0):
                     continue  # a message came meanwhile: the sample may belong to the next step
                 on_sample(held_bytes, gauge.beside_bytes)
                 if limit is not None and not limit.widen(held_bytes):

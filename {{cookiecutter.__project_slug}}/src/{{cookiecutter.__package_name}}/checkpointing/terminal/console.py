@@ -33,6 +33,9 @@ from ..run.events import (
 from ..run.record import RunRecord, SegmentRecord
 from ..worker.messages import CommitStarted, StepStarted
 
+_SAMPLES = (Sampled, SampledElsewhere)
+"""Of these there are a hundred a second, so they are told from all other events first."""
+
 _STYLES = {"ran": "green", "reused": "cyan", "failed": "red"}
 
 
@@ -44,7 +47,7 @@ def progress(console: Console) -> Iterator[Observer]:
         yield lines.observe
         return
     gauge = _Gauge()
-    live = Live(gauge, console=console, transient=True, refresh_per_second=8)
+    live = Live(gauge, console=console, transient=True, refresh_per_second=4)
 
     def observe(event: Any) -> None:
         gauge.observe(event)
@@ -147,6 +150,8 @@ class _Lines:
         self._progress = _Progress()
 
     def observe(self, event: Any) -> None:
+        if isinstance(event, _SAMPLES):
+            return
         self._progress.note(event)
         now = self._progress.now
         if isinstance(event, RunStarted):
@@ -188,9 +193,10 @@ class _Gauge:
         self._held = 0
 
     def observe(self, event: Any) -> None:
-        self._progress.note(event)
-        if isinstance(event, Sampled | SampledElsewhere):
+        if isinstance(event, _SAMPLES):
             self._held = event.held_bytes
+        else:
+            self._progress.note(event)
 
     def __rich__(self) -> Table | Text:
         running = list(self._progress.running.values())

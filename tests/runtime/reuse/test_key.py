@@ -203,6 +203,20 @@ def test_a_data_file_behind_a_link_counts(tmp_path: Path) -> None:
     assert data(tmp_path) != before
 
 
+def test_data_files_of_a_package_count_that_is_only_named(tmp_path: Path) -> None:
+    """By what finds data in packages, with a text; what takes such texts otherwise is no import."""
+    main = "from importlib.resources import files\ndef one(x): return files('rates') / 'a.csv'\n"
+    sources(tmp_path, main + "def two(x): return x.read_text('utf8') + x.files(x)\n")
+    write(tmp_path / "src/rates/__init__.py", "")
+    target = write(tmp_path / "src/rates/a.csv", "1")
+    before = data(tmp_path)
+    target.write_text("2")
+
+    assert before.keys() == {"rates/a.csv"}
+    assert data(tmp_path) != before
+    assert "utf8" not in code(tmp_path).libraries
+
+
 @pytest.mark.parametrize(
     "step",
     [

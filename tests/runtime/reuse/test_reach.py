@@ -49,6 +49,169 @@ MOVED = ("helpers", "x + OFFSET", "x - OFFSET")
 USES_SCALED = "from ..helpers import scaled\n" + STEP.format("scaled(x)")
 
 COUNTS = {
+    "a function of ours that is called as pydoc's is": case(
+        "def locate(code): return len(code) + 1\n" + STEP.format("locate('JFK')"),
+        ("main", "+ 1", "+ 2"),
+    ),
+    "one of another module": case(
+        "from .. import geo\n" + STEP.format("geo.locate('JFK')"),
+        ("geo", "+ 1", "+ 2"),
+        geo="def locate(code): return len(code) + 1\n",
+    ),
+    "a method that is called as pydoc's function is": case(
+        "class Places:\n    def locate(self, code): return 1\n"
+        + STEP.format("Places().locate('JFK')"),
+        ("main", "return 1", "return 2"),
+    ),
+    "a function of ours that is called as importlib's is": case(
+        "from .. import plug\n" + STEP.format("plug.import_module('a')"),
+        ("plug", "'demo.'", "'demo.lib.'"),
+        plug="import importlib\ndef import_module(name):\n"
+        "    return importlib.import_module('demo.' + name)\n",
+        a="A = 1\n",
+    ),
+    "what a function of ours imports that is called as importlib's is": case(
+        "from .. import plug\n" + STEP.format("plug.import_module('a')"),
+        ("a", "A = 1", "A = 2"),
+        plug="import importlib\ndef import_module(name):\n"
+        "    return importlib.import_module('demo.' + name)\n",
+        a="A = 1\n",
+    ),
+    "a formula by keyword": case(
+        "LIMIT = 1\n" + STEP.format("x.query(expr=x.condition)"),
+        ("main", "LIMIT = 1", "LIMIT = 2"),
+    ),
+    "a formula of a library by keyword": case(
+        "LIMIT = 1\n" + STEP.format("x.ols(data=x, formula=x.text)"),
+        ("main", "LIMIT = 1", "LIMIT = 2"),
+    ),
+    "the text of a view": case(
+        "LIMIT = 1\n" + STEP.format("x.query('view', x.text)"),
+        ("main", "LIMIT = 1", "LIMIT = 2"),
+    ),
+    "SQL that a function of DuckDB takes": case(
+        "import duckdb\nLIMIT = 1\n" + STEP.format("duckdb.from_query(x.text)"),
+        ("main", "LIMIT = 1", "LIMIT = 2"),
+    ),
+    "a member of an enum that notes its members": case(
+        "from enum import Enum\nBY = {}\nclass Carrier(Enum):\n    AA = 'American'\n"
+        "    def __init__(self, label): BY[label] = self.name\n" + STEP.format("BY"),
+        ("main", "American", "Delta"),
+    ),
+    "a member of an enum that makes its members": case(
+        "from enum import Enum\nBY = {}\nclass Carrier(Enum):\n    AA = 'American'\n"
+        "    def __new__(cls, label):\n        BY[label] = cls\n        return object()\n"
+        + STEP.format("BY"),
+        ("main", "American", "Delta"),
+    ),
+    "a member of an enum whose base notes the members": case(
+        "from ..codes import BY, Code\nclass Carrier(Code):\n    AA = 'American'\n"
+        + STEP.format("BY"),
+        ("main", "American", "Delta"),
+        codes="from enum import Enum\nBY = {}\nclass Code(Enum):\n"
+        "    def __init__(self, label): BY[label] = self.name\n",
+    ),
+    "a member of an enum that notes its members and has a base of ours": case(
+        "from ..codes import Code\nBY = {}\nclass Carrier(Code):\n    AA = 'American'\n"
+        "    def __init__(self, label): BY[label] = self.name\n" + STEP.format("BY"),
+        ("main", "American", "Delta"),
+        codes="import enum\nclass Code(enum.Enum):\n    pass\n",
+    ),
+    "a default of a lambda": case(
+        "KNOWN = []\nhook = lambda x, _=KNOWN.append(1): x\n" + STEP.format("KNOWN"),
+        ("main", "append(1)", "append(2)"),
+    ),
+    "a method that an iterator calls": case(
+        "KNOWN = []\nX = list(map(KNOWN.append, (1, 2)))\n" + STEP.format("KNOWN"),
+        ("main", "(1, 2)", "(1, 3)"),
+    ),
+    "a function of a library that an iterator calls": case(
+        "import os\nX = list(map(os.putenv, 'A', 'B'))\n" + STEP.format("os.environ"),
+        ("main", "'B'", "'C'"),
+    ),
+    "a method that a sort calls": case(
+        "KNOWN = []\nX = sorted((1, 2), key=KNOWN.append)\n" + STEP.format("KNOWN"),
+        ("main", "(1, 2)", "(1, 3)"),
+    ),
+    "a class that `type` makes": case(
+        "from ..base import KNOWN, Base\nX = type('Alpha', (Base,), {})\n" + STEP.format("KNOWN"),
+        ("main", "Alpha", "Beta"),
+        base="KNOWN = []\nclass Base:\n    def __init_subclass__(cls): KNOWN.append(cls)\n",
+    ),
+    "the name by which a class holds what notes it": case(
+        "KNOWN = []\nclass Field:\n    def __set_name__(self, owner, name): KNOWN.append(name)\n"
+        "FIELD = Field()\nclass Row:\n    alpha = FIELD\n" + STEP.format("KNOWN"),
+        ("main", "alpha", "beta"),
+    ),
+    "what a class is asked for that notes it": case(
+        "KNOWN = []\nclass Box:\n    def __class_getitem__(cls, item): KNOWN.append(item)\n"
+        "X = Box['alpha']\n" + STEP.format("KNOWN"),
+        ("main", "alpha", "beta"),
+    ),
+    "what a class is asked for whose base notes it": case(
+        "KNOWN = []\nclass Base:\n    def __class_getitem__(cls, item): KNOWN.append(item)\n"
+        "class Box(Base):\n    pass\ndef f(x: Box['alpha']): pass\n" + STEP.format("KNOWN"),
+        ("main", "alpha", "beta"),
+    ),
+    "a subclass of a model that notes its subclasses": case(
+        "from pydantic import BaseModel\nKNOWN = []\nclass Base(BaseModel):\n    @classmethod\n"
+        "    def __pydantic_init_subclass__(cls): KNOWN.append(cls.kind)\n"
+        "class Row(Base):\n    kind = 'alpha'\n" + STEP.format("KNOWN"),
+        ("main", "alpha", "beta"),
+    ),
+    "a subclass of a class that is told later to note them": case(
+        "KNOWN = []\nclass Base: pass\nBase.__init_subclass__ = classmethod(KNOWN.append)\n"
+        "class Row(Base):\n    kind = 'alpha'\n" + STEP.format("KNOWN"),
+        ("main", "alpha", "beta"),
+    ),
+    "a subclass of a class that a call tells to note them": case(
+        "KNOWN = []\nclass Base: pass\nsetattr(Base, '__init_subclass__', print)\n"
+        "class Row(Base):\n    kind = 'alpha'\n" + STEP.format("KNOWN"),
+        ("main", "alpha", "beta"),
+    ),
+    "a subclass of a class in another that notes them": case(
+        "KNOWN = []\nclass Outer:\n    class Inner:\n"
+        "        def __init_subclass__(cls): KNOWN.append(cls)\n"
+        "class Row(Outer.Inner):\n    kind = 'alpha'\n" + STEP.format("KNOWN"),
+        ("main", "alpha", "beta"),
+    ),
+    "what a function of ours notes that is named as that of functools": case(
+        "KNOWN = []\ndef wraps(f):\n    KNOWN.append(f)\n    return lambda g: g\n"
+        "def marked(f):\n    @wraps(f)\n    def inner(): return f()\n    return inner\n"
+        "@marked\ndef alpha(): pass\n" + STEP.format("KNOWN"),
+        ("main", "def alpha", "def beta"),
+    ),
+    "what an attribute of a decorator notes": case(
+        "KNOWN = []\ndef hook(f):\n    def inner(): return f()\n    return inner\n"
+        "hook.register = KNOWN.append\n@hook.register\ndef alpha(): pass\n" + STEP.format("KNOWN"),
+        ("main", "def alpha", "def beta"),
+    ),
+    "a docstring that is read": case(
+        'def sql():\n    """select 1"""\n' + STEP.format("sql.__doc__"),
+        ("main", "select 1", "select 2"),
+    ),
+    "a docstring of another module that is read": case(
+        "import inspect\nfrom ..queries import Sql\n" + STEP.format("inspect.getdoc(Sql)"),
+        ("queries", "select 1", "select 2"),
+        queries='class Sql:\n    """select 1"""\n',
+    ),
+    "a docstring that a method of it is read by": case(
+        '"""select 1"""\n' + STEP.format("__doc__.strip()"),
+        ("main", "select 1", "select 2"),
+    ),
+    "a docstring where any code may be reached": case(
+        'def sql():\n    """select 1"""\n' + STEP.format("eval(sql.__doc__)"),
+        ("main", "select 1", "select 2"),
+    ),
+    "a package whose data are found by its name": case(
+        "from importlib.resources import files\n"
+        + STEP.format("files('demo.lib').joinpath('x.txt')"),
+        ("lib___init__", "A = 1", "A = 2"),
+        lib___init__="A = 1\n",
+    ),
+    "an annotation that is read": case(
+        "amount: int\n" + STEP.format("__annotations__"), ("main", "int", "float")
+    ),
     "a helper's constant": case(USES_SCALED, SCALE),
     "a helper's body": case(USES_SCALED, ("helpers", "x * SCALE", "SCALE * x")),
     "a module's attribute": case(
@@ -598,6 +761,39 @@ def test_an_edit_counts_for_a_step_that_it_can_change(tmp_path: Path, name: str)
 
 
 NOT = {
+    "a docstring that nobody reads": case(
+        'def sql():\n    """select 1"""\n' + STEP.format("sql()"),
+        ("main", "select 1", "select 2"),
+    ),
+    "a member of an enum that nobody uses": case(
+        "from enum import Enum\nclass Carrier(Enum):\n    AA = 'American'\n"
+        "    def label(self): return self.value\n" + STEP.format("x"),
+        ("main", "American", "Delta"),
+    ),
+    "a class of ours that is made like any other": case(
+        "from ..base import Base\nclass Row(Base):\n"
+        "    def __init__(self): self.kind = 'alpha'\n" + STEP.format("x"),
+        ("main", "alpha", "beta"),
+        base="class Base:\n    def __init__(self): pass\n",
+    ),
+    "a class that holds data by its name": case(
+        "LIMIT = 1\nclass Row:\n    limit = LIMIT\n    def top(self, by=LIMIT): return 'alpha'\n"
+        + STEP.format("x"),
+        ("main", "alpha", "beta"),
+    ),
+    "a list that harmless functions make": case(
+        "WORDS = ('a', 'B')\nX = sorted(map(str.lower, WORDS), key=len)\n" + STEP.format("x"),
+        ("main", "'B'", "'C'"),
+    ),
+    "an annotation of a class that is asked for another": case(
+        "from typing import Generic, TypeVar\nT = TypeVar('T')\nclass Box(Generic[T]): pass\n"
+        "def f(x: Box[int]): return 'alpha'\n" + STEP.format("x"),
+        ("main", "alpha", "beta"),
+    ),
+    "a text that a library looks names up in, by keyword": case(
+        "LIMIT = 1\n" + STEP.format("x.query(expr='a > 1', engine=x.engine)"),
+        ("main", "LIMIT = 1", "LIMIT = 2"),
+    ),
     "a module outside of the package of a computed name": case(
         "import importlib\nfrom .. import helpers\n"
         + STEP.format("importlib.import_module(f'demo.lib.{x}').STAR"),

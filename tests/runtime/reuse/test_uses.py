@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flight_delays.checkpointing.reuse.references import Reference
 from flight_delays.checkpointing.reuse.syntax import IMPORTERS
-from flight_delays.checkpointing.reuse.uses import Reference, Uses, uses_of
+from flight_delays.checkpointing.reuse.uses import Uses, uses_of
 
 from ..conftest import RUNTIME
 

@@ -9,10 +9,12 @@ from enum import Enum
 
 import xxhash
 
-from .harmless import Condition, conditions, conditions_of_data, is_plain_base, wraps
+from .harmless import conditions, conditions_of_data, is_plain_base, wraps
+from .harmless_names import Condition
+from .references import Reference, imported, modules_in
 from .scopes import bound_in
 from .syntax import Source, digest_of_dump, digest_of_tree
-from .uses import Reference, Uses, imported, modules_in, uses_of
+from .uses import Uses, uses_of
 
 _NO_USES = Uses()
 TOO_DEEP = Uses(is_open=True)
@@ -43,7 +45,8 @@ class Statement:
         modules: the modules that it imports when it is executed, in order.
         conditions: what makes it harmless; None: nothing.
         data: what makes its value data, which operators and methods do not change; None: nothing.
-        wraps: how often a function must be called until it does more than make functions.
+        wraps: how often a function must be called until it does more than make functions, and
+            what that depends on.
         is_plain_base: whether a class does nothing when it is inherited from.
     """
 
@@ -55,7 +58,7 @@ class Statement:
     modules: tuple[str, ...]
     conditions: frozenset[Condition] | None
     data: frozenset[Condition] | None = None
-    wraps: int = 0
+    wraps: tuple[int, frozenset[Condition]] = (0, frozenset())
     is_plain_base: bool = False
 
 
@@ -64,7 +67,8 @@ class Definitions:
     """A module's statements.
 
     Attributes:
-        digest: of the whole module.
+        digest: of the whole module, without its docstrings.
+        docs: a digest of these.
         bound: the numbers of the statements that bind a name.
         declared: the numbers of those that contain a function that assigns the global.
         listed: what `__all__` lists; None: there is none, or only its run tells.
@@ -73,6 +77,7 @@ class Definitions:
 
     name: str
     digest: str
+    docs: str
     statements: tuple[Statement, ...]
     bound: dict[str, tuple[int, ...]]
     declared: dict[str, tuple[int, ...]]
@@ -101,12 +106,13 @@ def definitions_of(source: Source) -> Definitions:
         for each in statement.uses.declared:
             declared[each] = (*declared.get(each, ()), number)
     listed = _listed(tree) if len(bound.get("__all__", ())) == 1 else None
-    return Definitions(name, whole.digest, statements, bound, declared, listed, "__all__" in bound)
+    lists = "__all__" in bound
+    return Definitions(name, whole.digest, source.docs, statements, bound, declared, listed, lists)
 
 
 def opaque(name: str, digest: str) -> Definitions:
     """A module that is no source: an extension, bytecode, a file in an archive."""
-    return Definitions(name, digest, (), {}, {}, None, lists=True)
+    return Definitions(name, digest, digest, (), {}, {}, None, lists=True)
 
 
 @dataclass(frozen=True)

@@ -7,144 +7,14 @@ it counts for all that import the module. Nothing is harmless unless it is known
 from __future__ import annotations
 
 import ast
-import builtins
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import NamedTuple
 
+from .harmless_names import HOOKS, ITERATORS, METHODS, Condition, Must
 from .nodes import children
 from .scopes import Comprehension, bound_in, chain_of, targets_of
 
-
-class Must(Enum):
-    """What a name has to stand for, so that a statement with it is harmless."""
-
-    BE_DATA = "data"
-    """A constant, a class or something of a library: operators on it change nothing."""
-
-    BE_OWNED = "owned"
-    """A name of a module, a class or data: loading an attribute of it changes nothing."""
-
-    ONLY_MAKE = "make"
-    """A callable that only makes its result."""
-
-    ONLY_WRAP = "wrap"
-    """A decorator that only wraps or marks its function."""
-
-    ONLY_WRAP_WHEN_CALLED = "wrap when called"
-    """A function that returns such a decorator."""
-
-    BE_A_BASE = "base"
-    """A class that does nothing when it is inherited from."""
-
-
-class Condition(NamedTuple):
-    """A dotted name of the module, and what it has to be."""
-
-    must: Must
-    names: tuple[str, ...]
-
-
-ITERATORS = frozenset({"zip", "map", "filter", "enumerate", "reversed", "iter"})
-MAKING = frozenset({"abs", "all", "any", "bool", "bytes", "chr", "complex", "dict", "divmod"})
-MAKING |= {"float", "format", "frozenset", "hash", "hex", "int", "isinstance", "issubclass", "len"}
-MAKING |= {"list", "max", "min", "oct", "ord", "pow", "range", "repr", "round", "set", "slice"}
-MAKING |= {"sorted", "str", "sum", "tuple", "type", "object"}
-_CLASS_METHODS = frozenset({"maketrans", "fromkeys", "fromhex", "from_bytes"})
-
-_MAKING_OF = {
-    "re": {"compile", "escape"},
-    "collections": {"namedtuple", "OrderedDict", "Counter", "deque", "ChainMap"},
-    "types": {"MappingProxyType", "SimpleNamespace"},
-    "enum": {"auto"},
-    "dataclasses": {"field"},
-    "logging": {"getLogger"},
-    "os": {"getenv", "path", "fspath", "cpu_count"},
-    "json": {"loads"},
-    "tomllib": {"loads"},
-    "uuid": {"UUID"},
-    "string": {"Template"},
-    "textwrap": {"dedent"},
-    "zoneinfo": {"ZoneInfo"},
-    "decimal": {"Decimal"},
-    "fractions": {"Fraction"},
-    "pydantic": {"Field", "ConfigDict"},
-    "numpy": {"array", "arange", "linspace", "zeros", "ones", "full", "dtype", "eye", "deg2rad"},
-    "pandas": {"Timestamp", "Timedelta", "DataFrame", "Series", "Index", "CategoricalDtype"},
-}
-_MAKING_OF["numpy"] |= {"int8", "int16", "int32", "int64", "float32", "float64", "datetime64"}
-_MAKING_OF["numpy"] |= {"timedelta64", "uint8", "bool_", "sqrt", "log", "exp", "radians", "sin"}
-_MAKING_OF["pandas"] |= {"to_datetime", "to_timedelta", "date_range", "DateOffset", "offsets"}
-_MAKING_OF["pandas"] |= {"Categorical", "Interval", "IntervalIndex", "MultiIndex", "Period"}
-_MAKING_OF["pandas"] |= {"StringDtype", "Int64Dtype", "DatetimeTZDtype", "timedelta_range"}
-_MAKING_OF["pyarrow"] = {"schema", "field", "list_", "struct", "dictionary", "timestamp", "string"}
-_MAKING_OF["pyarrow"] |= {"int8", "int16", "int32", "int64", "float32", "float64", "bool_"}
-_MAKING_OF["pyarrow"] |= {"date32", "decimal128", "large_string", "binary"}
-_MAKING_MODULES = frozenset({"pathlib", "datetime", "typing", "typing_extensions", "math"})
-_MARKS = frozenset({"step", "Columns"})  # of the runtime
-
-_METHODS = frozenset({"split", "rsplit", "splitlines", "strip", "lstrip", "rstrip", "lower"})
-_METHODS |= {"upper", "title", "casefold", "replace", "format", "join", "encode", "decode"}
-_METHODS |= {"startswith", "endswith", "removeprefix", "removesuffix", "zfill", "keys", "values"}
-_METHODS |= {"items", "get", "copy", "union", "intersection", "difference", "issubset", "index"}
-_METHODS |= {"count", "resolve", "absolute", "with_name", "with_suffix", "joinpath", "read_text"}
-_METHODS |= {"relative_to", "read_bytes", "is_file", "exists", "expanduser", "as_posix", "date"}
-_METHODS |= {"isoformat", "strftime", "total_seconds", "timestamp", "tz_localize", "tz_convert"}
-_METHODS |= {"normalize", "tolist", "astype", "reshape", "set_index", "translate", "parse"}
-
-_WRAPPING = frozenset({"staticmethod", "classmethod", "property"})
-_WRAPPING_OF = {
-    "functools": {"cache", "lru_cache", "wraps", "cached_property", "total_ordering"},
-    "contextlib": {"contextmanager", "asynccontextmanager"},
-    "dataclasses": {"dataclass"},
-    "typing": {"overload", "final", "override", "runtime_checkable", "no_type_check"},
-    "abc": {"abstractmethod"},
-    "enum": {"unique", "verify"},
-    "pydantic": {"field_validator", "model_validator", "computed_field", "field_serializer"},
-    "numba": {"njit", "jit", "vectorize", "guvectorize"},
-}
-_WRAPPING_OF["functools"] |= {"singledispatch", "cached_property"}
-_WRAPPING_OF["typing_extensions"] = _WRAPPING_OF["typing"]
-_BASES_OF = {
-    "typing": {"NamedTuple", "TypedDict", "Protocol", "Generic"},
-    "typing_extensions": {"NamedTuple", "TypedDict", "Protocol", "Generic"},
-    "enum": {"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"},
-    "abc": {"ABC"},
-    "pydantic": {"BaseModel"},
-    "collections": {"OrderedDict", "UserDict", "UserList", "UserString", "Counter", "defaultdict"},
-    "threading": {"Thread"},
-}
-_HOOKS = frozenset({"__init_subclass__", "__class_getitem__", "__set_name__", "__prepare__"})
-
-
-def is_built_in(names: tuple[str, ...], must: Must) -> bool:
-    """Whether a name that no module binds is what it has to be: a builtin."""
-    first, *rest = names
-    if must is Must.ONLY_MAKE:
-        return first in MAKING and (not rest or rest[-1] in _CLASS_METHODS)
-    if must is Must.ONLY_WRAP:
-        return first in _WRAPPING and not rest
-    if must is Must.ONLY_WRAP_WHEN_CALLED:
-        return False
-    return hasattr(builtins, first) or first.startswith("__")
-
-
-def is_of_library(module: str, names: tuple[str, ...], must: Must) -> bool:
-    """Whether something of a library is what it has to be."""
-    if must in (Must.BE_DATA, Must.BE_OWNED):
-        return True
-    dotted = (*module.split("."), *names)
-    top, first = dotted[0], dotted[1] if len(dotted) > 1 else ""
-    if must is Must.ONLY_MAKE:
-        is_asked = dotted == ("os", "environ", "get")
-        return top in _MAKING_MODULES or first in _MAKING_OF.get(top, ()) or is_asked
-    table = _BASES_OF if must is Must.BE_A_BASE else _WRAPPING_OF
-    return first in table.get(top, ())
-
-
-def is_mark(names: tuple[str, ...], must: Must) -> bool:
-    """Whether something of the runtime only marks a step."""
-    return must is not Must.BE_A_BASE and names[-1:] != () and names[-1] in _MARKS
+_HOOKS_OF_ENUM = frozenset({"__new__", "__init__", "_generate_next_value_"})
+_KEYWORDS_THAT_ARE_CALLED = frozenset({"key"})
 
 
 def conditions(node: ast.stmt) -> frozenset[Condition] | None:
@@ -161,33 +31,38 @@ def conditions_of_data(node: ast.stmt) -> frozenset[Condition] | None:
     return frozenset(check.needed) if check.data(node.value) else None
 
 
-def wraps(node: ast.stmt) -> int:
+def wraps(node: ast.stmt) -> tuple[int, frozenset[Condition]]:
     """How often a function has to be called until it may do something else than make functions.
 
-    1 is a decorator that only wraps, 2 a function that makes one; 0 does more than that.
+    1 is a decorator that only wraps, 2 a function that makes one; 0 does more than that. And what
+    this depends on.
     """
     if not isinstance(node, ast.FunctionDef):
-        return 0
+        return 0, frozenset()
     inner = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
     last = node.body[-1] if node.body else None
     if len(inner) != len(node.body) - 1 or not isinstance(last, ast.Return):
-        return 0
+        return 0, frozenset()
     if not isinstance(last.value, ast.Name) or last.value.id not in inner:
-        return 0
+        return 0, frozenset()
+    needed = set[Condition]()
     for made in inner.values():
-        calls = [d.func if isinstance(d, ast.Call) else None for d in made.decorator_list]
-        if any(c is None or (chain_of(c) or ("",))[-1] != "wraps" for c in calls):
-            return 0
+        for decorator in made.decorator_list:
+            chain = chain_of(decorator.func) if isinstance(decorator, ast.Call) else None
+            if chain is None or chain[-1] != "wraps":
+                return 0, frozenset()
+            needed.add(Condition(Must.ONLY_WRAP_WHEN_CALLED, chain))
         if made.args.defaults or any(made.args.kw_defaults):
-            return 0
-    return 1 + wraps(inner[last.value.id])
+            return 0, frozenset()
+    count, more = wraps(inner[last.value.id])
+    return 1 + count, frozenset(needed | more)
 
 
 def is_plain_base(node: ast.stmt) -> bool:
     """Whether a class does nothing of its own when it is inherited from."""
     if not isinstance(node, ast.ClassDef) or node.keywords:
         return False
-    return _HOOKS.isdisjoint(bound_in(node.body))
+    return HOOKS.isdisjoint(bound_in(node.body))
 
 
 @dataclass
@@ -200,6 +75,8 @@ class _Check:
 
     items: set[str] = field(default_factory=set)
     """The names of comprehensions, each an item of data."""
+
+    is_in_class: bool = False
 
     def statement(self, node: ast.stmt) -> bool:
         match node:
@@ -234,23 +111,27 @@ class _Check:
         every += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
         annotations = [a.annotation for a in every if a.annotation] + [node.returns]
         defaults = [d for d in (*arguments.defaults, *arguments.kw_defaults) if d is not None]
+        outside = _Check(self.needed, self.own, self.items)  # a class is not told of its defaults
         return (
             all(map(self._decorator, node.decorator_list))
-            and all(map(self._value, defaults))
+            and all(map(outside._value, defaults))
             and all(self._annotation(a) for a in annotations if a is not None)
         )
 
     def _class(self, node: ast.ClassDef) -> bool:
         bases = [b.value if isinstance(b, ast.Subscript) else b for b in node.bases]
+        bound = set(bound_in(node.body))
         if node.keywords or not all(map(self._decorator, node.decorator_list)):
             return False
         for base in bases:
             chain = chain_of(base)
             if chain is None or not self._need(Must.BE_A_BASE, chain):
                 return False
+            if not _HOOKS_OF_ENUM.isdisjoint(bound) and not self._need(Must.BE_NO_ENUM, chain):
+                return False
         if any(isinstance(n, ast.Import | ast.ImportFrom) for n in node.body):
             return False
-        inside = _Check(self.needed, self.own | set(bound_in(node.body)), self.items)
+        inside = _Check(self.needed, self.own | bound, self.items, is_in_class=True)
         return all(map(inside.statement, node.body))
 
     def _decorator(self, node: ast.expr) -> bool:
@@ -269,8 +150,8 @@ class _Check:
 
     def _need(self, must: Must, chain: tuple[str, ...]) -> bool:
         if chain[0] in self.items:
-            is_method = must is Must.ONLY_MAKE and chain[-1] in _METHODS and len(chain) > 1
-            return must in (Must.BE_DATA, Must.BE_OWNED) or is_method
+            is_method = must is Must.ONLY_MAKE and chain[-1] in METHODS and len(chain) > 1
+            return must in (Must.BE_DATA, Must.BE_OWNED, Must.BE_INDEXED) or is_method
         if chain[0] in self.own:
             return False
         self.needed.add(Condition(must, chain))
@@ -279,8 +160,16 @@ class _Check:
     def _value(self, node: ast.expr) -> bool:
         """Whether it is harmless to work out an expression."""
         match node:
-            case ast.Constant() | ast.Name() | ast.Lambda():
+            case ast.Constant():
                 return True
+            case ast.Name():  # a class tells its name to what it holds: `__set_name__`
+                is_told = self.is_in_class and node.id not in self.own
+                return not is_told or self._need(Must.BE_OWNED, (node.id,))
+            case ast.Lambda():
+                defaults = (*node.args.defaults, *node.args.kw_defaults)
+                return all(self._value(default) for default in defaults if default is not None)
+            case ast.Subscript() if chain := chain_of(node.value):
+                return self._need(Must.BE_INDEXED, chain) and self.data(node.slice)
             case ast.Tuple() | ast.List() | ast.Set():
                 return all(map(self._value, node.elts))
             case ast.Dict():
@@ -319,17 +208,32 @@ class _Check:
         if isinstance(node, ast.GeneratorExp):
             return self._comprehension(node)
         if isinstance(node, ast.Call) and chain_of(node.func) in {(name,) for name in ITERATORS}:
-            return not node.keywords and all(map(self._argument, node.args))
+            return not node.keywords and self._arguments(node)
         return self.data(node)
 
+    def _arguments(self, call: ast.Call) -> bool:
+        """Whether the arguments of a call are harmless, and those too that it calls."""
+        given, chain = list(call.args), chain_of(call.func)
+        functions = [k.value for k in call.keywords if k.arg in _KEYWORDS_THAT_ARE_CALLED]
+        given += [k.value for k in call.keywords if k.arg not in _KEYWORDS_THAT_ARE_CALLED]
+        if chain in {("map",), ("filter",)}:
+            functions += given[:1]
+            del given[:1]
+        return all(map(self._argument, given)) and all(map(self._function_to_call, functions))
+
+    def _function_to_call(self, node: ast.expr) -> bool:
+        chain = chain_of(node)
+        is_none = isinstance(node, ast.Constant) and node.value is None
+        return is_none or (chain is not None and self._need(Must.ONLY_MAKE, chain))
+
     def _call(self, node: ast.Call) -> bool:
-        given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        if not all(map(self._argument, given)):
-            return False
         chain = chain_of(node.func)
+        makes_class = chain == ("type",) and len(node.args) + len(node.keywords) != 1
+        if makes_class or not self._arguments(node):
+            return False
         if chain is not None:
             return self._need(Must.ONLY_MAKE, chain)
-        is_method = isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS
+        is_method = isinstance(node.func, ast.Attribute) and node.func.attr in METHODS
         return is_method and self.data(node.func.value)  # type: ignore[attr-defined]  # checked
 
     def _comprehension(self, node: Comprehension) -> bool:
@@ -342,7 +246,7 @@ class _Check:
 
 def is_method_of_data(names: tuple[str, ...]) -> bool:
     """Whether `CONSTANT.method` changes nothing, if the constant is data."""
-    return len(names) > 0 and names[-1] in _METHODS
+    return len(names) > 0 and names[-1] in METHODS
 
 
 def _is_name(node: ast.expr) -> bool:

@@ -15,8 +15,9 @@ import xxhash
 
 from ..base.location import FOLDER_NAME
 from .definitions import Definitions, Kind, Statement
-from .harmless import Condition, Must, is_built_in, is_mark, is_method_of_data, is_of_library
-from .uses import Reference
+from .harmless import is_method_of_data
+from .harmless_names import Condition, Must, is_built_in, is_mark, is_of_library
+from .references import Reference
 
 _BUILT_IN = frozenset(dir(builtins))
 
@@ -150,7 +151,8 @@ class Imports:
                 if self.knows(of):
                     return must is Must.BE_OWNED and not rest
                 if FOLDER_NAME in of.split("."):
-                    return is_mark(rest, must) or must in (Must.BE_DATA, Must.BE_OWNED)
+                    is_loaded = must in (Must.BE_DATA, Must.BE_OWNED, Must.BE_INDEXED)
+                    return is_mark(rest, must) or is_loaded
                 return is_of_library(of, rest, must)
             case Spot() as spot:
                 return self._is(spot, must)
@@ -160,15 +162,22 @@ class Imports:
         statement, module, number = self.statement(spot), spot.module, spot.number
         match statement.kind, must:
             case Kind.FUNCTION, Must.ONLY_WRAP | Must.ONLY_WRAP_WHEN_CALLED:
-                calls = 1 if must is Must.ONLY_WRAP else 2
-                return statement.wraps >= calls and self.is_harmless(module, number)
+                calls, depends_on = statement.wraps
+                is_enough = calls >= (1 if must is Must.ONLY_WRAP else 2) and not spot.rest
+                is_so = is_enough and self._are_met(module, number, depends_on)
+                return is_so and self.is_harmless(module, number)
             case Kind.FUNCTION | Kind.CLASS, Must.BE_OWNED:
                 return True
             case Kind.CLASS, Must.BE_DATA:
                 return True
-            case Kind.CLASS, Must.BE_A_BASE:
-                return statement.is_plain_base and self.is_harmless(module, number)
-            case Kind.CONSTANT, Must.BE_DATA | Must.BE_OWNED:
+            case Kind.CLASS, Must.BE_A_BASE | Must.BE_INDEXED:
+                is_plain = statement.is_plain_base and not spot.rest
+                return is_plain and self.is_harmless(module, number)
+            case Kind.CLASS, Must.BE_NO_ENUM:
+                bases = (c for c in statement.conditions or () if c.must is Must.BE_A_BASE)
+                is_known = statement.conditions is not None
+                return is_known and all(self._holds(module, must, c.names) for c in bases)
+            case Kind.CONSTANT, Must.BE_DATA | Must.BE_OWNED | Must.BE_INDEXED:
                 return self._is_data(module, number)
             case Kind.CONSTANT, Must.ONLY_MAKE:
                 return is_method_of_data(spot.rest) and self._is_data(module, number)

@@ -14,10 +14,14 @@ import xxhash
 
 from .definitions import Kind, Statement
 from .imports import Imports, Spot, with_parents
-from .uses import Reference, Uses, Word
+from .references import Reference
+from .uses import Uses, Word
 
 MODULE = "<module>"
 """What the import of a module does besides binding names, as Python calls it in a traceback."""
+
+DOCS = "<docstrings>"
+"""The docstrings of a module; they count for a step that reads any."""
 
 _KNOWN_ATTRIBUTES = frozenset({"__file__", "__name__", "__doc__", "__path__", "__package__"})
 
@@ -97,6 +101,7 @@ class Reached:
         self._imported: set[str] = set()
         self._asked_for: set[str] = set()
         self._waiting: list[tuple[str, Statement]] = []
+        self._reads_docs = False
         self.is_everything = False
 
     def follow(self, module: str, name: str, beside: Iterable[str], whole: Iterable[str]) -> None:
@@ -113,16 +118,22 @@ class Reached:
     def digests(self) -> dict[str, str]:
         """What was reached: `package.module.name`, or `package.module` for all of it."""
         modules = self._imports.modules
+        counted = {name: modules[name].docs for name in modules} if self._reads_docs else {}
+        counted = {f"{name}.{DOCS}": digest for name, digest in counted.items()}
         if self.is_everything:
-            return {name: modules[name].digest for name in sorted(modules)}
-        counted = {name: modules[name].digest for name in self._whole}
-        for module, number in self._spots:
+            counted |= {name: modules[name].digest for name in modules}
+            return dict(sorted(counted.items()))
+        counted |= {name: modules[name].digest for name in self._whole}
+        texts: dict[str, str] = {}
+        for module, number in sorted(self._spots):
             if module not in self._whole:
                 spot = Spot(module, number)
                 statement = self._imports.statement(spot)
                 text = statement.digest + self._imports.position(spot)
                 for bound in statement.bound:
-                    counted[f"{module}.{bound}"] = xxhash.xxh3_128_hexdigest(text.encode())
+                    name = f"{module}.{bound}"
+                    texts[name] = texts.get(name, "") + text
+        counted |= {n: xxhash.xxh3_128_hexdigest(text.encode()) for n, text in texts.items()}
         for module in self._imported - self._whole:
             if module in self._asked_for or self._imports.has_effects(module):
                 counted[f"{module}.{MODULE}"] = self._imports.order(module)
@@ -145,9 +156,11 @@ class Reached:
 
     def _use(self, home: str, uses: Uses) -> None:
         self.is_everything |= uses.is_open
+        self._reads_docs |= uses.reads_docs
         if uses.is_whole:
             self._take_whole(home)
-        for reference in uses.references:
+        located = {r for r in uses.located if not self._is_of_library(home, r)}
+        for reference in uses.references | located:
             if reference.module is None:
                 self._global(home, reference.names)
             else:
@@ -163,6 +176,17 @@ class Reached:
                 self._take_whole(name)
         for word in uses.words:
             self._word(home, word)
+
+    def _is_of_library(self, home: str, reference: Reference) -> bool:
+        """Whether a name of a module is certainly not one of ours."""
+        if reference.module is not None:
+            return not self._imports.knows(reference.module)
+        match self._imports.meaning(home, reference.names):
+            case None:
+                return True
+            case Reference(of, _) if of is not None:
+                return not self._imports.knows(of)
+        return False
 
     def _global(self, module: str, names: tuple[str, ...]) -> None:
         """Follow a name in a module, which may be a builtin."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,11 @@ from ..base.errors import ConfigurationError
 from .nodes import walk
 
 IMPORTERS = frozenset({"import_module", "__import__"})
+_RESOURCES = {"files": 1, "get_data": 1, "open_text": 2, "open_binary": 2}
+_RESOURCES |= {"read_text": 2, "read_binary": 2, "path": 2}
+"""What finds data in a package by the name of that, and with how many arguments at least."""
+
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _LOADERS = frozenset({"spec_from_file_location", "run_path", "run_module", "walk_packages"})
 
 
@@ -46,6 +52,7 @@ class Source:
         self.name = name
         self.package = package
         self.content = content
+        self._docs: list[str] = []
 
     @functools.cached_property
     def tree(self) -> ast.Module:
@@ -60,11 +67,18 @@ class Source:
         for node in walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 first = node.body[0] if node.body else None
-                if isinstance(first, ast.Expr) and _text(first.value) is not None:
+                if isinstance(first, ast.Expr) and (text := _text(first.value)) is not None:
                     node.body = node.body[1:]
+                    self._docs.append(f"{getattr(node, 'name', '')} {text}")
         if b"Batches" in self.content:
             _forget_batches(tree)
         return tree
+
+    @functools.cached_property
+    def docs(self) -> str:
+        """A digest of its docstrings. Raises as `tree`."""
+        assert self.tree, "which takes them out"
+        return digest_of_dump("\0".join(self._docs))
 
     @functools.cached_property
     def dumps(self) -> tuple[str, ...]:
@@ -149,6 +163,7 @@ class Calls:
         self._anchors = {"__name__": name, "__package__": package}
         self._package = package
         literal, begun, calls = dict[int, set[str]](), dict[int, str](), set[int]()
+        packages = set[str]()
         means = importers | _LOADERS
         for node in nodes:
             if called(node) in means:
@@ -158,7 +173,9 @@ class Calls:
                     literal[id(node.func)] = names
                 elif (beginning := self._beginning(node)) is not None:
                     begun[id(node.func)] = beginning
-        self.imports = frozenset(name for names in literal.values() for name in names)
+            elif isinstance(node, ast.Call) and (found := _package_of_data(node)):
+                packages.add(found)
+        self.imports = frozenset(name for names in literal.values() for name in names) | packages
         self.is_open = not calls <= literal.keys()
         self.beginnings = frozenset(begun.values())
         """What the computed names start with, where their source shows it: `f"package.{name}"`."""
@@ -221,6 +238,13 @@ def called(node: ast.AST) -> str | None:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None
+
+
+def _package_of_data(call: ast.Call) -> str | None:
+    """The package in which a call finds data, if its name stands there."""
+    least = _RESOURCES.get(called(call.func) or "", 0)
+    text = _text(call.args[0]) if least and len(call.args) >= least else None
+    return text if text is not None and _DOTTED.fullmatch(text) else None
 
 
 def _start(node: ast.expr | None) -> str:

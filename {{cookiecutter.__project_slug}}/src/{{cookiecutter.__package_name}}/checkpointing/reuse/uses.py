@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .harmless_names import HOOKS
 from .nodes import children, walk
+from .references import Reference, imported, modules_in
 from .scopes import Comprehension, bound_in, chain_of, own_scope, parameters_of, root_of, targets_of
-from .syntax import IMPORTERS, Calls, absolute, called
+from .syntax import IMPORTERS, Calls, called
 
 _ANYTHING = frozenset({"eval", "exec", "compile", "__builtins__", "__loader__", "__spec__"})
 _ANYTHING |= {"__package__", "__name__"}  # but see `_TAKE_OWN_NAME`
@@ -25,8 +27,14 @@ _TAKE_OWN_NAME = frozenset({"getLogger", "get_logger", "files", "get_data"})
 """Calls that find no code by the name of a module that they receive."""
 
 _LOOK_UP = frozenset({"query", "eval", "sql", "execute", "from_formula", "dmatrix", "dmatrices"})
-_LOOK_UP |= {"ols", "wls", "gls", "glm", "logit", "probit", "poisson", "mixedlm"}
+_LOOK_UP |= {"from_query", "query_df", "evaluate", "ols", "wls", "gls", "glm", "logit", "probit"}
+_LOOK_UP |= {"poisson", "mixedlm", "rlm", "gee", "quantreg", "negativebinomial", "mnlogit", "phreg"}
 """Methods that look up names of the caller's module in a text."""
+
+_TEXTS = frozenset({"expr", "query", "sql", "formula", "formula_like", "statement", "ex"})
+"""The keywords by which they take it."""
+
+_DOCS = frozenset({"__doc__", "getdoc", "getsource", "getsourcelines"})
 
 _READING = frozenset({"get", "items", "keys", "values", "copy", "index", "count", "join", "split"})
 _READING |= {"format", "startswith", "endswith", "strip", "lower", "upper", "replace", "match"}
@@ -34,13 +42,6 @@ _READING |= {"search", "fullmatch", "sub", "findall", "joinpath", "read_text", "
 _READING |= {"info", "debug", "warning", "error", "exception", "log"}
 
 _TOKEN = re.compile(r"(@?)([A-Za-z_][\w.]*)(:[A-Za-z_]\w*)?(\s*\()?")
-
-
-class Reference(NamedTuple):
-    """A dotted name: `names` of a module, or of the source's own module if that is None."""
-
-    module: str | None
-    names: tuple[str, ...]
 
 
 class Word(NamedTuple):
@@ -65,11 +66,14 @@ class Uses:
         modules: all that it imports, in its order.
         changed: the references that it stores to, or whose methods it calls.
         declared: the globals of its own module that functions in it assign.
+        located: what it calls with a text that names a module or what is in one, as in
+            `import_module("a.b")`. Unless it is a library's it counts, too.
         words: names in its texts.
         beginnings: what the names of modules start with that it computes to import them.
         is_open: it may use anything that is imported.
         is_whole: it may use any name of its own module.
         has_place: it asks where its module lies.
+        reads_docs: it reads docstrings.
     """
 
     references: frozenset[Reference] = frozenset()
@@ -77,11 +81,13 @@ class Uses:
     modules: tuple[str, ...] = ()
     changed: frozenset[Reference] = frozenset()
     declared: frozenset[str] = frozenset()
+    located: frozenset[Reference] = frozenset()
     words: frozenset[Word] = frozenset()
     beginnings: frozenset[str] = frozenset()
     is_open: bool = False
     is_whole: bool = False
     has_place: bool = False
+    reads_docs: bool = False
 
 
 @dataclass
@@ -110,36 +116,14 @@ def uses_of(node: ast.stmt, name: str, package: str, importers: frozenset[str]) 
         modules=(*reader.modules, *sorted(calls.imports)),
         changed=frozenset(reader.changed),
         declared=frozenset(reader.declared),
+        located=frozenset(reader.located),
         words=frozenset(reader.words),
         beginnings=calls.beginnings,
         is_open=reader.is_open or calls.is_unknown,
         is_whole=reader.is_whole,
         has_place=reader.has_place,
+        reads_docs=reader.reads_docs,
     )
-
-
-def imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Reference]:
-    """What an import binds, by name; for `import *` nothing."""
-    if isinstance(node, ast.Import):
-        return {
-            alias.asname or alias.name.partition(".")[0]: Reference(
-                alias.name if alias.asname else alias.name.partition(".")[0], ()
-            )
-            for alias in node.names
-        }
-    base = absolute(node.module or "", node.level, package)
-    names = (alias for alias in node.names if alias.name != "*")
-    return {alias.asname or alias.name: Reference(base, (alias.name,)) for alias in names}
-
-
-def modules_in(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
-    """The modules that an import may import: `from a import b` imports `a`, or `a.b` as well."""
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-        return
-    base = absolute(node.module or "", node.level, package)
-    yield base
-    yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
 
 
 class _Reader(ast.NodeVisitor):
@@ -151,8 +135,9 @@ class _Reader(ast.NodeVisitor):
         self.modules: list[str] = []
         self.changed: set[Reference] = set()
         self.declared: set[str] = set()
+        self.located: set[Reference] = set()
         self.words: set[Word] = set()
-        self.is_open = self.is_whole = self.has_place = False
+        self.is_open = self.is_whole = self.has_place = self.reads_docs = False
         self._package = package
         self._known = known
         self._take_own_name = _TAKE_OWN_NAME | importers | IMPORTERS
@@ -261,6 +246,8 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         self.is_open |= node.attr in _ANYTHING_OF
+        self.is_open |= node.attr in HOOKS and not isinstance(node.ctx, ast.Load)
+        self.reads_docs |= node.attr in _DOCS
         chain = chain_of(node)
         if chain is None:
             self.visit(node.value)
@@ -269,7 +256,16 @@ class _Reader(ast.NodeVisitor):
             self._name(chain, node.ctx)
 
     def _name(self, chain: tuple[str, ...], context: ast.expr_context) -> None:
+        for reference in self._meant(chain):
+            if isinstance(context, ast.Load) or len(chain) > 1 or self._scopes:
+                self.references.add(reference)
+            if not isinstance(context, ast.Load) and (len(chain) > 1 or self._scopes):
+                self.changed.add(reference)
+
+    def _meant(self, chain: tuple[str, ...]) -> Iterator[Reference]:
+        """What a dotted name stands for; nothing if it is a local's."""
         first, *rest = chain
+        self.reads_docs |= not _DOCS.isdisjoint(chain)
         spellings = [first]
         if first.startswith("__") and not first.endswith("__"):  # Python mangles it in a class
             spellings += [f"_{name.lstrip('_')}{first}" for name in self._classes]
@@ -279,16 +275,12 @@ class _Reader(ast.NodeVisitor):
                 continue
             if target == Reference(None, (first,)):
                 self._special(first)
-            reference = Reference(target.module, (*target.names, *rest))
-            if isinstance(context, ast.Load) or rest or self._scopes:
-                self.references.add(reference)
-            if not isinstance(context, ast.Load) and (rest or self._scopes):
-                self.changed.add(reference)
+            yield Reference(target.module, (*target.names, *rest))
 
     def _special(self, name: str) -> None:
         self.is_open |= name in _ANYTHING
         self.has_place |= name in _PLACES
-        self.is_whole |= name in {"globals", "vars", "dir"}
+        self.is_whole |= name in {"globals", "vars", "dir", "__annotations__"}
         self.is_whole |= name == "locals" and not self._scopes
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
@@ -307,14 +299,15 @@ class _Reader(ast.NodeVisitor):
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         is_of_object = chain in {("vars",), ("dir",)} and bool(given)  # and not of the module
         is_literal = bool(given) and isinstance(given[0], ast.Constant)
-        is_located = is_literal and name == "locate"  # by a text, whose words count
-        if not is_of_object and not is_located and id(node.func) not in self._known:
+        if chain and (id(node.func) in self._known or (is_literal and name == "locate")):
+            self.located |= set(self._meant(chain))
+        elif not is_of_object:
             self.visit(node.func)
         if name in self._take_own_name:
             given = [g for g in given if not _is_own_name(g)]
         elif isinstance(node.func, ast.Attribute) and name not in _READING:
             self._change(node.func.value)
-        self.is_whole |= name in _LOOK_UP and bool(node.args) and not is_literal
+        self.is_whole |= name in _LOOK_UP and bool(given) and not _has_literal_text(node)
         self.is_open |= any(keyword.arg == "allow_pickle" for keyword in node.keywords)
         for value in given:
             self.visit(value)
@@ -351,6 +344,7 @@ class _Reader(ast.NodeVisitor):
                 name = (dotted + colon.replace(":", ".")).rstrip(".")
                 is_alone = node.value.strip() == dotted + colon
                 self.words.add(Word(name, bool(sign or call), is_alone))
+            self.is_open |= node.value in HOOKS
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         self._annotation(node.annotation)
@@ -366,6 +360,13 @@ class _Reader(ast.NodeVisitor):
                 self._annotation(ast.parse(text.strip(), mode="eval").body)
             except (SyntaxError, ValueError):
                 continue
+
+
+def _has_literal_text(call: ast.Call) -> bool:
+    """Whether the text in which a call looks up names stands there itself."""
+    texts = call.args if called(call.func) == "query" else call.args[:1]  # the name of a view first
+    texts = texts or [keyword.value for keyword in call.keywords if keyword.arg in _TEXTS]
+    return bool(texts) and all(isinstance(text, ast.Constant) for text in texts)
 
 
 def _is_own_name(node: ast.expr) -> bool:

@@ -85,3 +85,46 @@ def test_the_process_of_the_next_part_starts_while_this_one_commits(project: Pro
     committed = (project.checkpoints() / "s01" / key / "manifest.json").stat().st_mtime
     assert began < committed
     assert not project.processes()
+
+
+# A worker beside others, in a process that has no run; it is killed at its first message.
+WORK = """
+import os, time
+
+def work(connection):
+    connection.send(os.getpid())
+    time.sleep(60)
+"""
+BESIDE = """
+import multiprocessing, psutil
+from contextlib import contextmanager
+from pathlib import Path
+from demo.beside import work
+from demo.checkpointing.memory.company import Company
+from demo.checkpointing.run.processes import run_worker
+
+seen = []
+
+class Watched(Company):
+    @contextmanager
+    def joined_by(self, worker):
+        with super().joined_by(worker):
+            seen.append(worker in {child.pid for child in multiprocessing.active_children()})
+            yield
+            seen.append(psutil.pid_exists(worker))
+
+def is_last(message):
+    raise KeyboardInterrupt
+
+try:
+    run_worker(work, (), is_last, print, lambda *_: None, company=Watched(Path("workers")))
+except KeyboardInterrupt:
+    print(seen)
+"""
+
+
+def test_one_beside_others_is_one_of_them_until_it_has_ended_and_nobody_else_waits_for_it(
+    project: Project,
+) -> None:
+    project.write("src/demo/beside.py", WORK)
+    assert project.python(BESIDE).strip() == "[False, False]"

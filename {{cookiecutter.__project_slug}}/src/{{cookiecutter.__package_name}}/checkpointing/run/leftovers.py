@@ -192,6 +192,11 @@ class Leftovers:
         return [pid for root in roots if root for pid in meter.process_tree(root)]
 
 
+def is_alone() -> bool:
+    """Whether at most one part is at work in this process."""
+    return len(_working) <= 1
+
+
 def server_pid() -> int | None:
     """The fork server, which adopts what its workers detach; None if there is none."""
     if meter.START_METHOD != "forkserver":

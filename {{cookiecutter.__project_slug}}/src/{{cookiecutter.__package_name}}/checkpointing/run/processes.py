@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -21,7 +21,7 @@ from ..memory.guard import Guard, guarded
 from ..worker.messages import total_held, with_held
 from .ceilings import Ceiling
 from .events import Noticed
-from .leftovers import Leftovers, server_pid
+from .leftovers import Leftovers, is_alone, server_pid
 from .listening import listening
 from .waking import waking_soon
 from .workers import (
@@ -107,13 +107,12 @@ def run_worker(
             closing(next_worker()) as worker,
             guarded(limit.most if limit else None, 0 if alone else _outside()) as guard,
             Leftovers(lambda note: on_message(Noticed(note)), started_ahead) as left,
-            _at_work(worker, target, arguments, interrupt, left, guard) as (process, ours),
+            _at_work(worker, target, arguments, interrupt, left, guard, company) as (process, ours),
             Family(
                 process.pid if alone else os.getpid(), count, server_pid() or 0 if alone else 0
             ) as family,
             waking_soon(),
             listening(ours, process.sentinel) as listen,
-            company.joined_by(process.pid) if company else nullcontext(),
         ):
             gauge = Gauge(
                 family.root,
@@ -181,22 +180,31 @@ def _at_work(
     interrupt: Held,
     left: Leftovers,
     guard: Guard | None,
+    company: Company | None,
 ) -> Iterator[tuple[Any, Connection]]:
-    """The process of a worker that has its work, and the connection to it; both end here."""
+    """The process of a worker that has its work, and the connection to it; both end here.
+
+    It is one of the company until it has ended: what it holds is not that of another part.
+    """
     process = worker.process
+    joined = ExitStack()
     try:
         worker.start(interrupt)
         left.begin(process.pid, worker.registrations)
         worker.give(str(guard.folder) if guard is not None else "", target, arguments)
+        if company is not None:
+            joined.enter_context(company.joined_by(process.pid))
         yield process, worker.ours
     finally:
         if process.pid is None:
-            end_fork_server()
+            if worker.was_requested and is_alone():
+                end_fork_server()
         elif process.is_alive():
             meter.stop_tree(process.pid)
             left.look()
             meter.kill_tree(process.pid, patient=True)
             process.join(_EXIT_SECONDS)  # a process in a disk wait cannot even be killed
+        joined.close()
 
 
 def _died(

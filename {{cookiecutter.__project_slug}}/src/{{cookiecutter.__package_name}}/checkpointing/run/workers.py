@@ -60,6 +60,8 @@ class Worker:
     Attributes:
         ours: our end of the pipe for its work, its messages and our answers.
         registrations: what the worker and its children register of shared memory.
+        was_requested: whether the fork server was asked for the process, which may be there then
+            though its number did not arrive. It ends by itself, when our end of its pipe is closed.
 
     Raises OSError where this process may open no more files.
     """
@@ -71,6 +73,7 @@ class Worker:
         self.process: Any = context.Process(  # type: ignore[attr-defined]  # every context has one
             target=enter, args=(self._registrar, self._theirs), daemon=False
         )
+        self.was_requested = False
 
     def start(self, interrupt: Held | None = None) -> None:
         """Start the process, unless that was done ahead.
@@ -88,7 +91,11 @@ class Worker:
             starting.ensure_files()
             try:
                 with starting.children_allowed():
+                    self.was_requested = True
                     self.process.start()
+                    # Whoever starts a process looks at all others that are listed, and of two who
+                    # look at once one takes the exit code away from the other.
+                    multiprocessing.process._children.discard(self.process)  # type: ignore[attr-defined]
             except (EOFError, ConnectionError) as error:
                 raise NotStarted from error  # a broken `__init__.py` of the project ends the server
         self._theirs.close()

@@ -13,6 +13,7 @@ from ..conftest import Project, until
 from .two_pipelines import (
     BLOCK,
     OTHER_WAITS,
+    SEGMENT,
     both,
     ended,
     kill_at_random,
@@ -72,10 +73,59 @@ def test_a_step_that_outgrows_its_share_runs_again_with_all_of_the_budget(projec
     (record, told), (first, _) = ended(weekly), ended(daily)
 
     assert [r["segments"][0]["status"] for r in (first, record)] == ["ran", "ran"]
-    assert "more than other runs left" in told
+    assert "more than others at work left" in told
     assert "to end, because this part needs all of the budget" in told
     assert record["peak_bytes"] > 550 << 20
     assert project.executed().count("weekly") >= 3
+
+
+OVERLAPS = """
+import json, os, time
+
+def is_awaited() -> bool:
+    runs = json.load(open("runs/ledger.json"))
+    return any(run["state"] == "waiting" for run in runs) or os.path.exists("weekly.here")
+
+@step
+def {name}(meet: str) -> int:
+    ran("{name}")
+    deadline = time.monotonic() + 60
+    while meet and not is_awaited():
+        assert time.monotonic() < deadline, "nobody waits"
+        time.sleep(0.01)
+    return 1
+"""
+
+
+def test_a_run_whose_parts_overlap_lets_a_run_that_waits_have_its_turn(project: Project) -> None:
+    """The weekly run was never measured, so it waits until the others have nothing at work."""
+    names = ["a", "b", "c", "d"]
+    weekly = SEGMENT.format(name="weekly", until="True", more="more")
+    project.segments(**{n: OVERLAPS.format(name=f"daily_{n}") for n in names}, weekly=weekly)
+    project.write(
+        "src/demo/pipeline.py",
+        f"""
+        from .checkpointing import Pipeline
+        from .segments import {", ".join(names)}, weekly
+
+        PIPELINE = Pipeline({", ".join(names)}, name="daily")
+        WEEKLY = Pipeline(weekly, name="weekly")
+        """,
+    )
+    project.write("pipeline.toml", '[params]\nmb = 1\nmore = 0\nmeet = ""')
+    assert project.run("--pipeline", "daily", "--budget", "2GB")["exit_code"] == 0
+    project.executed()
+    both = ("run", "--json", "--budget", "2GB", "--set", "meet=it", "--pipeline")
+    first = project.start(*both, "daily", "--jobs", "2")
+    noted = project.folder / "executed.txt"
+    until(lambda: noted.exists() and "daily_b" in noted.read_text(), "two at once")
+    second = project.start(*both, "weekly")
+    records = [ended(run)[0] for run in (first, second)]
+
+    assert ["error" in record for record in records] == [False, False]
+    order = project.executed()
+    assert set(order[:2]) == {"daily_a", "daily_b"}
+    assert order[2] == "weekly"
 
 
 def test_a_step_that_needs_more_than_all_of_the_budget_runs_once(project: Project) -> None:

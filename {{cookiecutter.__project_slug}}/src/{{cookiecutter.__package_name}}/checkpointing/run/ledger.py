@@ -164,10 +164,14 @@ class Ledger:
                 self._keep(replace(self._mine, holds=share))
         return self._mine.holds
 
-    def reach(self, wanted: int) -> bool:
-        """Whether the run may hold so many bytes now; it takes nothing if not."""
+    def reach(self, wanted: int, *, begins: bool = False) -> bool:
+        """Whether the run may hold so many bytes now; it takes nothing if not.
+
+        `begins`: another part would begin. It lets those first that other runs wait with.
+        """
         with self._open() as others:
             may = wanted <= min(self._budget.bytes, self._left(others))
+            may &= not (begins and any(entry.state == "waiting" for entry in others))
             if may and wanted > self._mine.holds:
                 self._keep(replace(self._mine, holds=wanted))
         return may

@@ -198,7 +198,7 @@ class SegmentRun:
             return before
         if cut is None and not is_last and not worked.had_all:
             self.outgrew = part.start
-            self._notice(f"{exceeded.phrase}, more than other runs left")
+            self._notice(f"{exceeded.phrase}, more than others at work left")
             return before
         if cut is None and watch.committing and self._has_sunk(watch):
             self._notice(f"{exceeded.phrase}; its checkpoint is written again")

@@ -109,7 +109,8 @@ class Shares:
 
     def _begin_beside(self, share: Share, needed: int) -> bool:
         """Begin a part beside others, if what it needs is left."""
-        if not self._ledger.reach(self._total() + needed - self._ledger.bare_bytes):
+        wanted = self._total() + needed - self._ledger.bare_bytes
+        if not self._ledger.reach(wanted, begins=True):
             return False
         share.granted = needed
         self._begin(share)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from flight_delays.checkpointing.base.files import (
     publish,
     replace_text,
 )
+from flight_delays.checkpointing.base.interrupts import called_off_by
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -357,3 +359,13 @@ def test_what_is_no_file_has_no_checksum(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="a pipe, not a file"):
         files.checksum(tmp_path / "pipe")
+
+
+def test_a_thread_that_is_called_off_hashes_no_further(tmp_path: Path) -> None:
+    off = threading.Event()
+    path = write(tmp_path / "file", "text")
+    with called_off_by(off):
+        assert checksum(path)
+        off.set()
+        with pytest.raises(KeyboardInterrupt):
+            checksum(path)

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 import xxhash
 
 from .errors import StorageError
+from .interrupts import end_if_called_off
 from .names import temporary_name
 from .reading import open_file
 from .refusals import refusal_of, remedy_of
@@ -348,3 +349,4 @@ def _hash_all(file: BinaryIO, digest: Hash) -> None:
     buffer = memoryview(bytearray(_CHUNK))
     while count := file.readinto(buffer):  # type: ignore[attr-defined]  # unbuffered files have it
         digest.update(buffer[:count])
+        end_if_called_off()

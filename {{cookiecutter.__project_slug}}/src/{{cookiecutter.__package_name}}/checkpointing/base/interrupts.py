@@ -52,8 +52,7 @@ class Held:
         """Raise KeyboardInterrupt if there was an interrupt, or this thread is called off."""
         if self.noted:
             _raise()
-        if is_called_off():
-            raise KeyboardInterrupt
+        end_if_called_off()
 
     @contextmanager
     def let_through(self) -> Iterator[None]:
@@ -250,6 +249,12 @@ def is_called_off() -> bool:
     """Whether the main thread has called off the work of this thread."""
     event: threading.Event | None = getattr(_thread, "event", None)
     return event is not None and event.is_set()
+
+
+def end_if_called_off() -> None:
+    """Raise KeyboardInterrupt in a thread whose work is called off: for what may take long."""
+    if is_called_off():
+        raise KeyboardInterrupt
 
 
 @contextmanager

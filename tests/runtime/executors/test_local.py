@@ -266,3 +266,34 @@ def test_params_and_inputs_of_a_run_go_along(sent: Project) -> None:
     assert "'every': ['one.csv', 'two.csv']" in value
     assert "datetime.date(2025, 1, 31), 'region': 'south', 'token': 10" in value
     assert left_behind(sent) == []
+
+
+def test_nothing_runs_beside_what_is_elsewhere_so_an_interrupt_ends_the_place(
+    sent: Project,
+) -> None:
+    """A segment that could run at once waits, and the main thread is there for the interrupt."""
+    sent.write(
+        "src/demo/segments/s04.py",
+        """
+        import pandas as pd
+
+        from ..checkpointing import step
+        from ..notes import ran
+
+
+        @step
+        def free(unread: pd.DataFrame) -> int:
+            ran("free")
+            return len(unread)
+        """,
+    )
+    pipeline = sent.package / "pipeline.py"
+    pipeline.write_text(pipeline.read_text().replace("s03", "s03, s04"))
+    sent.write("order.txt", "wait")
+    process = sent.start("run", "--jobs", "3")
+    reached(sent)
+    code, printed = ended_by(process, signal.SIGINT)
+    assert code == 130
+    assert "is gone" in printed
+    assert left_behind(sent) == []
+    assert "free" not in sent.executed()

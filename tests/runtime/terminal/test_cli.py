@@ -217,6 +217,19 @@ def test_on_a_terminal_progress_is_live(project: Project) -> None:
     assert "of budget" in plain
 
 
+def test_on_a_terminal_segments_that_run_at_once_are_shown(project: Project) -> None:
+    project.segments(
+        s01="@step\ndef left() -> int:\n    return 1",
+        s02="@step\ndef right() -> int:\n    return 2",
+        s03="@step\ndef both(left: int, right: int) -> int:\n    return left + right",
+    )
+    for _ in range(2):  # the first run measures, so in the second one they run at once
+        code, shown = on_a_terminal(project, "run", "--budget", "2GB", "--jobs", "2", "--fresh")
+        assert code == 0, shown
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+        assert all(f"{name}: ran in" in plain for name in ("s01", "s02", "s03"))
+
+
 def test_status_says_what_would_run_and_why(done: Project) -> None:
     done.write("pipeline.toml", WIRING.replace("30", "31"))
     out = " ".join(done.command("status", COLUMNS="200").stdout.split())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from ..base.errors import ConfigurationError
 from ..base.interrupts import called_off_by, held
 
 _LOOK_SECONDS = 0.2  # so often a main thread that waits is there for an interrupt
@@ -27,6 +28,7 @@ class Done(Generic[Result]):
     name: str
     result: Result | None
     error: Exception | None = None
+    """What it raised; what is no Exception comes as the cause of one."""
 
 
 class Crew(Generic[Result]):
@@ -63,15 +65,23 @@ class Crew(Generic[Result]):
             with called_off_by(self._off):
                 try:
                     self._done.put(Done(name, work()))
-                except KeyboardInterrupt:
-                    return  # nobody waits for it
                 except Exception as error:
                     self._done.put(Done(name, None, error))
+                except BaseException as error:  # a library may raise what ends a program
+                    if not self._off.is_set():  # else nobody waits for it
+                        self._done.put(Done(name, None, _as_exception(error)))
 
         thread = threading.Thread(target=go, name=name, daemon=True)
-        thread.start()
-        self.at_work.append(name)
-        self._threads.append(thread)
+        with held():  # an interrupt in between would leave a thread behind
+            try:
+                thread.start()
+            except RuntimeError:
+                raise ConfigurationError(
+                    f"`{name}` gets no thread: this user may have no more processes and threads. "
+                    f"Raise that limit (`ulimit -u`), or run with `--jobs 1`."
+                ) from None
+            self.at_work.append(name)
+            self._threads.append(thread)
 
     def next(self) -> Done[Result]:
         """Wait for the next thread that ends. An interrupt is raised meanwhile."""
@@ -84,3 +94,9 @@ class Crew(Generic[Result]):
                 continue
             self.at_work.remove(done.name)
             return done
+
+
+def _as_exception(error: BaseException) -> Exception:
+    made = RuntimeError(f"{type(error).__name__}: {error}")
+    made.__cause__ = error
+    return made

@@ -41,6 +41,14 @@ class SegmentStarted:
 
 
 @dataclass(frozen=True)
+class SegmentStopped:
+    """A segment has ended without a checkpoint; `why` is for people."""
+
+    segment: str
+    why: str
+
+
+@dataclass(frozen=True)
 class PartStarted:
     """A process is about to run a segment's steps from `step` on."""
 

@@ -313,7 +313,8 @@ class Run:
         names = [segment.name for segment in self.bound.graph.segments]
         producer = self.bound.graph.producer(value).name
         note_damage(value, self.damaged, producer)
-        self._set_aside(producer, self.done[producer].key, f"damaged on disk: {value}")
+        if (made := self.done.get(producer)) is not None:  # else another of its values was, too
+            self._set_aside(producer, made.key, f"damaged on disk: {value}")
         for name in names[names.index(producer) :]:
             self.done.pop(name, None)
         self._at = 0

@@ -11,6 +11,7 @@ as in a pipeline that is a chain. Some wait for others all the same:
   interrupt is the main thread's work.
 
 When one fails, no other begins. Those at work go on to their end: their checkpoints are reused.
+The error of the first of them in the pipeline ends the run, and what others failed of is told.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
+from ..base.errors import CheckpointingError
 from ..disk.manifest import Manifest
 from ..disk.store import Damaged
 from ..graph.steps import Segment
 from ..reuse.bound import Bound
 from ..worker.engines import engines_of
 from .crew import Crew, Done
-from .events import Noticed, Observer, Sampled, Turned
+from .events import Noticed, Observer, Sampled, SegmentStopped, Turned
 from .job import Job
 from .record import SegmentRecord
 
@@ -81,30 +83,37 @@ class _SideBySide:
             if crew.at_work:
                 self._take(crew.next())
             elif self._failed:
-                raise min(self._failed.items(), key=lambda failed: run.place(failed[0]))[1]
+                raise self._failure()
             elif run.postponed:
                 run.is_beside = False
-                postponed, run.postponed = run.postponed, []
-                for value in postponed:
-                    run.go_back(value)
+                self._go_back()
             elif all(segment.name in run.done for segment in run.bound.graph.segments):
                 return
 
     def _start(self) -> None:
         """Begin what may begin now; what is reused is done at once, and others may begin then."""
         run, crew = self._run, self._crew
-        while len(crew.at_work) < self._most and not run.postponed:
+        while len(crew.at_work) < self._most and not (run.postponed or self._failed):
             ready = list(self._ready())
             run.is_beside = bool(crew.at_work)
             if not ready:
                 return
-            if len(ready) == 1 and not crew.at_work:
-                run.bring(ready[0])
-            elif (work := run.begin(ready[0])) is not None:
-                job, self._records[job.segment.name] = work
-                at_once = min(self._most, len(crew.at_work) + len(ready))
-                job = replace(job, at_once=at_once, lanes=max(1, self._most // at_once))
-                crew.start(job.segment.name, partial(self._make, job))
+            try:
+                self._begin(ready[0], len(ready))
+            except Exception as error:
+                self._fail(ready[0].name, error)
+
+    def _begin(self, segment: Segment, ready: int) -> None:
+        """Begin a segment, which is one of so many that may begin."""
+        run, crew = self._run, self._crew
+        is_elsewhere = segment.name in run.bound.settings.wiring.run_on
+        if not crew.at_work and (ready == 1 or is_elsewhere):
+            run.bring(segment)
+        elif (work := run.begin(segment)) is not None:
+            job, self._records[segment.name] = work
+            at_once = min(self._most, len(crew.at_work) + ready)
+            job = replace(job, at_once=at_once, lanes=max(1, self._most // at_once))
+            crew.start(segment.name, partial(self._make, job))
 
     def _ready(self) -> Iterator[Segment]:
         """The segments that may begin now, in the order of the pipeline."""
@@ -146,10 +155,43 @@ class _SideBySide:
             run.end(record, done.result)
         except Damaged as damage:
             run.postponed.append(str(damage))
+            run.observe(SegmentStopped(done.name, f"stops: {damage} has to be made again first"))
         except Exception as error:
-            self._failed[done.name] = error
-            if others := self._crew.at_work:
-                run.observe(Noticed(f"{done.name}: failed; first the end of {', '.join(others)}"))
+            self._fail(done.name, error)
+
+    def _fail(self, name: str, error: Exception) -> None:
+        """Note that a segment has failed; the run ends when no other is at work."""
+        self._failed[name] = error
+        if others := self._crew.at_work:
+            why = f"failed; first the end of {', '.join(others)}"
+            self._run.observe(SegmentStopped(name, why))
+
+    def _failure(self) -> Exception:
+        """The error that ends the run; the others are told, and are in its details."""
+        name, *others = sorted(self._failed, key=self._run.place)
+        first = self._failed[name]
+        more = [(other, self._failed[other]) for other in others]
+        for other, error in more:
+            self._run.observe(Noticed(f"{other}: failed: {error}"))
+        if more and isinstance(first, CheckpointingError):
+            first.details["others"] = [
+                error.as_json()
+                if isinstance(error, CheckpointingError)
+                else {"segment": other, "message": str(error)}
+                for other, error in more
+            ]
+        return first
+
+    def _go_back(self) -> None:
+        """Have the values made again that were found damaged, those of later segments first.
+
+        Each is set aside: to go back to a segment forgets the checkpoints of all that come after.
+        """
+        run = self._run
+        postponed, run.postponed = list(dict.fromkeys(run.postponed)), []
+        producers = {value: run.bound.graph.producer(value).name for value in postponed}
+        for value in sorted(postponed, key=lambda v: run.place(producers[v]), reverse=True):
+            run.go_back(value)
 
 
 class _Relay:
@@ -161,13 +203,14 @@ class _Relay:
         self._segment = ""
 
     def of(self, segment: str) -> Observer:
-        """An observer of the events of one segment."""
+        """An observer of the events of one segment; if it is empty, of those that say whose."""
 
         def observe(event: Any) -> None:
             with self._lock:
                 if segment != self._segment and not isinstance(event, Sampled | Noticed):
                     self._segment = segment
-                    self._observe(Turned(segment))
+                    if segment:
+                        self._observe(Turned(segment))
                 self._observe(event)
 
         return observe

@@ -26,6 +26,7 @@ from ..run.events import (
     SampledElsewhere,
     SegmentEnded,
     SegmentStarted,
+    SegmentStopped,
     SentElsewhere,
     StepBegan,
     Turned,
@@ -139,6 +140,8 @@ class _Progress:
             self.now = self.running.setdefault(event.segment, new)
         elif isinstance(event, SegmentEnded):
             self.running.pop(event.record.name, None)
+        elif isinstance(event, SegmentStopped):
+            self.running.pop(event.segment, None)
         self.now.note(event)
 
 
@@ -175,6 +178,8 @@ class _Lines:
             record = event.record
             ran = f" in {record.seconds:.1f} s, peak {size(record.peak_bytes)}"
             self._print(f"{record.name}: {record.status}{ran if record.status == 'ran' else ''}")
+        elif isinstance(event, SegmentStopped):
+            self._print(f"{event.segment}: {event.why}")
         elif isinstance(event, Noticed):
             self._print(event.message)
 

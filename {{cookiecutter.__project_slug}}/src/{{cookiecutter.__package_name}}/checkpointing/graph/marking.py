@@ -89,7 +89,8 @@ def options_of(function: Callable[..., Any]) -> StepOptions:
 class Columns:
     """The columns that a step loads of a table that an earlier step made.
 
-    If every step that takes the table names its own, its checkpoint has these columns alone.
+    If every step that takes the table names its own, its checkpoint has these columns alone. Of
+    column labels that are a range, or have a frequency, the step gets the labels alone.
 
     >>> import pandas as pd
     >>> from typing import Annotated

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ...base.errors import InexactValue
 from .arrow_types import require_kept, within
 from .buffers import Recipe, one_chunk, read_only, write_batches
-from .indexes import level_recipes, pack_index, unpack_index
+from .indexes import chosen_labels, level_recipes, pack_index, unpack_index
 from .lots import lots_bytes, rest_of
 from .parts import without_note
 from .sentinels import as_nulls
@@ -176,7 +176,7 @@ def select(frozen: Any, columns: tuple[str, ...]) -> Any:
     if recipe is None:
         return frozen.select(list(columns))
     positions = [names.index(name) for name in columns]
-    labels = unpack_index(recipe["labels"]).take(positions)
+    labels = chosen_labels(unpack_index(recipe["labels"]), positions)
     selected = recipe | {
         "columns": [recipe["columns"][position] for position in positions],
         "labels": pack_index(labels, "the column labels"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -72,6 +73,21 @@ def level_names(index: Any, used_names: set[str]) -> list[str]:
         names.append(name if is_unused else f"__index_level_{number}__")
         used_names = used_names | {names[-1]}
     return names
+
+
+def chosen_labels(labels: Any, positions: Sequence[int]) -> Any:
+    """The labels at some positions, the same in whatever number of choices they are chosen.
+
+    They are no range and have no frequency: pandas keeps either where what is chosen happens to
+    have one, and cannot find it again in a later choice.
+    """
+    chosen = labels.take(positions)
+    if isinstance(chosen, pd.RangeIndex):
+        return pd.Index(chosen.to_numpy(), name=chosen.name)
+    if isinstance(chosen, (pd.DatetimeIndex, pd.TimedeltaIndex)):
+        kind: Any = type(chosen)  # the stubs do not know that freq may be None
+        return kind(chosen, freq=None)
+    return chosen
 
 
 def pack_index(index: Any, where: str) -> Recipe:

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from flight_delays.checkpointing import codecs
+from flight_delays.checkpointing.base.errors import InexactValue
 
 from . import exactness as exact
 
-FRAME, SERIES = (codecs.codec_named(name) for name in ("DataFrame", "Series"))
+FRAME, SERIES, TABLE = (codecs.codec_named(name) for name in ("DataFrame", "Series", "Table"))
 COUNT = 6
 KINDS: dict[str, Any] = {
     "range": pd.RangeIndex(COUNT),
@@ -98,3 +100,16 @@ def test_a_column_taken_as_a_series_has_the_same_name_in_however_many_choices(
         once = SERIES.thaw(in_turn(frozen, ((2,),), "", folder))
         assert type(chosen.name) is type(once.name)
         assert exact.same_frame(chosen, once)
+
+
+def test_a_name_that_several_columns_have_chooses_none_of_them(folder: Path) -> None:
+    columns = [pa.array([number]) for number in range(3)]
+    frozen = TABLE.freeze(pa.Table.from_arrays(columns, names=["a", "a", "b"]))
+    path = folder / "twice.arrow"
+    with path.open("wb") as file:
+        codecs.format_named("arrow").write(frozen, file)
+    with pytest.raises(InexactValue, match="there are 2 columns 'a', and Columns"):
+        codecs.select(frozen, ("b", "a"))
+    with pytest.raises(InexactValue, match="give each column a name of its own in the step that"):
+        codecs.format_named("arrow").read(path, ("a",))
+    assert codecs.select(frozen, ("b",)).to_pydict() == {"b": [2]}

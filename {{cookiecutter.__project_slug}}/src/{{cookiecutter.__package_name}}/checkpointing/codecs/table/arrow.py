@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -164,14 +165,23 @@ def read(path: Path, columns: tuple[str, ...] | None) -> Any:
 
 
 def select(frozen: Any, columns: tuple[str, ...]) -> Any:
-    """The named columns in this order, and the index; raises InexactValue for unknown columns."""
+    """The named columns in this order, and the index.
+
+    Raises InexactValue for unknown columns, and for a name that several columns have.
+    """
     recipe = raw_recipe_of(frozen)
     names = _names(frozen, recipe)
-    unknown = [name for name in columns if name not in names]
+    counts = Counter(names)
+    unknown = [name for name in columns if name not in counts]
     if unknown:
         raise InexactValue(
             f"there is no column {', '.join(map(repr, unknown))} among "
             f"{', '.join(map(repr, names))}; correct Columns(...), or the step that makes the table"
+        )
+    if twice := [name for name in columns if counts[name] > 1]:
+        raise InexactValue(
+            f"there are {counts[twice[0]]} columns {twice[0]!r}, and Columns(...) does not say "
+            "which; give each column a name of its own in the step that makes the table"
         )
     if recipe is None:
         return frozen.select(list(columns))

@@ -1,12 +1,14 @@
-"""Which columns of a table any step reads."""
+"""Which columns of a table any step reads, and what names none."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from flight_delays.checkpointing import Columns
+from flight_delays.checkpointing.base.errors import ConfigurationError
 
-from ..builders import pipeline
+from ..builders import FIRST_LINE, pipeline, problems
 
 IMPORT = "from flight_delays.checkpointing import Item\n"
 MADE = """
@@ -50,3 +52,17 @@ def test_the_columns_of_a_value_are_those_of_all_its_readers_together(
     assert graph.columns(value) == columns
     everything = range(len(graph.steps))
     assert graph.without(everything).columns(value) == columns
+
+
+@pytest.mark.parametrize("columns", ["'a', 'b', 'a'", "['a', 'b']", "3"])
+def test_names_that_choose_no_columns_are_refused_with_the_step(
+    tmp_path: Path, columns: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="Columns"):
+        eval(f"Columns({columns})", {"Columns": Columns})
+    parameter = f'table: "Annotated[pd.DataFrame, Columns({columns})]"'
+    text = problems(tmp_path, MADE, f"@step\ndef one({parameter}) -> int: ...\n")
+    assert text == (
+        f"{tmp_path}/s02.py:{FIRST_LINE} one: Columns({columns}): name each column once, as text, "
+        f"such as Columns('carrier', 'delay')."
+    )

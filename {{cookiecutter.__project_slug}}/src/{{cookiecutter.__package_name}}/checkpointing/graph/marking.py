@@ -92,6 +92,8 @@ class Columns:
     If every step that takes the table names its own, its checkpoint has these columns alone. Of
     column labels that are a range, or have a frequency, the step gets the labels alone.
 
+    Raises ConfigurationError for a name that is there twice, or is no text.
+
     >>> import pandas as pd
     >>> from typing import Annotated
     >>> @step
@@ -102,6 +104,11 @@ class Columns:
     names: tuple[str, ...]
 
     def __init__(self, *names: str) -> None:
+        if not all(isinstance(name, str) and names.count(name) == 1 for name in names):
+            raise ConfigurationError(
+                f"Columns({', '.join(map(repr, names))}): name each column once, as text, such as "
+                f"Columns('carrier', 'delay')."
+            )
         object.__setattr__(self, "names", names)
 
 

@@ -274,6 +274,8 @@ def _read_step(marked: Callable[..., Any]) -> Step:
             f"{place}: an annotation cannot be read ({error}). Import the name at the top of the "
             f"module, not under `if TYPE_CHECKING`."
         ) from None
+    except ConfigurationError as error:  # of what an annotation says, such as Columns
+        raise ConfigurationError(f"{place}: {error.message}") from None
     names = [p.name for p in inspect.signature(function).parameters.values()]
     missing = [name for name in names if name not in hints]
     if missing:

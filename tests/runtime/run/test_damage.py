@@ -229,6 +229,56 @@ def test_what_was_committed_and_cannot_be_read_is_set_aside_and_made_again(done:
     assert outputs(done) == expected
 
 
+ADAPTERS = """
+from fractions import Fraction
+from .checkpointing.codecs import Codec, register
+
+register(
+    Codec(
+        "Fraction",
+        "fractions.Fraction",
+        "json",
+        lambda value: f'"{value}"'.encode(),
+        lambda frozen: Fraction(frozen.decode().strip('"')),
+    )
+)
+"""
+MAKES_TEXT = """
+    @step
+    def share() -> str:
+        ran("share")
+        return "a half"
+"""
+TAKES_FRACTION = """
+    from fractions import Fraction
+
+    @step
+    def doubled(share: Fraction) -> str:
+        return str(2 * share)
+"""
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_a_sound_file_that_a_step_asks_for_in_a_wrong_form_is_no_damage(
+    project: Project, is_cut: bool
+) -> None:
+    project.write("src/demo/adapters.py", ADAPTERS)
+    if is_cut:
+        project.segments(s01=MAKES_TEXT, s02=TAKES_FRACTION)
+    else:
+        project.segments(s01=MAKES_TEXT + TAKES_FRACTION)
+    error = project.run()["error"]
+    assert error["kind"] == "inexact_value"
+    assert "Invalid literal for Fraction: 'a half'" in error["message"]
+    if is_cut:
+        assert error["step"] == "doubled"
+        assert "though its file is as it was committed. Annotate the" in error["message"]
+        assert "`run --rerun-from s01`" in error["message"]
+        assert project.run()["error"] == error
+    assert project.executed() == ["share"]
+    assert not list(project.checkpoints().glob("*/*.damaged-*"))
+
+
 def test_a_step_that_writes_to_a_file_that_it_is_given_is_told_so(project: Project) -> None:
     project.segments(
         s01="""

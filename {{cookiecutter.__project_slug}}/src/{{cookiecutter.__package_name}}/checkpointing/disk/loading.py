@@ -15,7 +15,6 @@ from typing import Any
 from ..base.errors import (
     CheckpointingError,
     ConfigurationError,
-    InexactValue,
     StorageError,
     nearest,
 )
@@ -38,26 +37,17 @@ from .stores import open_store
 
 
 @contextlib.contextmanager
-def restoring(value: str, *, is_stored: bool) -> Iterator[None]:
-    """Turn any error while a value is read, or made from its frozen form, into one of these.
+def reading(value: str) -> Iterator[None]:
+    """Turn any error while the file of a value is read into Damaged.
 
-    Raises:
-        Damaged: the value lies in a checkpoint. Its bytes may be as they were committed, by a
-            version that did not read them back.
-        InexactValue: a step of this process made it.
+    Its bytes may be as they were committed, by a version that did not read them back.
     """
     try:
         yield
     except (CheckpointingError, MemoryError):
         raise
     except Exception as error:  # readers raise what they like
-        if is_stored:
-            raise Damaged(value) from error
-        raise InexactValue(
-            f"`{value}` is of a kind that no checkpoint gives back ({error}). Convert it to a "
-            f"plainer type, with astype(...) say.",
-            step=value,
-        ) from error
+        raise Damaged(value) from error
 
 
 def _whole(codec: Codec, path: Path) -> Any:
@@ -199,7 +189,7 @@ class _Loading:
         if some and self.first is None:
             warnings.warn(some, stacklevel=4)  # of who has called `Pipeline.load`
         try:
-            with restoring(value, is_stored=True):
+            with reading(value):
                 codec = codec_named(record.codec)
                 if record.format == "path":
                     return codec.thaw(path)

@@ -20,7 +20,7 @@ from ..codecs import PARQUETS, Format, OnDisk, codec_named, format_named, output
 from ..codecs.several import value_of
 from ..disk.commit import Commit
 from ..disk.hashed import is_sound
-from ..disk.loading import restoring
+from ..disk.loading import reading
 from ..disk.manifest import FileRecord, Manifest
 from ..disk.store import Damaged, Store
 from ..memory.meter import letting_go
@@ -101,7 +101,7 @@ def _converted(
     with storage_errors(f"Reading `{value}`", commit.folder):
         if not is_sound(commit.folder, record):
             raise Damaged(value)
-    with restoring(value, is_stored=True):
+    with reading(value):
         path = commit.folder / record.file
         is_folder = record.format == PARQUETS  # of which a writer takes some rows at a time
         frozen = (

@@ -15,7 +15,7 @@ from ..codecs import codec_named, format_named
 from ..codecs.several import value_of
 from ..disk.commit import Commit
 from ..disk.hashed import is_sound
-from ..disk.loading import restoring
+from ..disk.loading import reading
 from ..disk.manifest import FileRecord
 from ..disk.store import Damaged
 from .main import as_failure, settle_in
@@ -68,7 +68,7 @@ def trim(connection: Connection, order: TrimOrder) -> None:
                 if not is_sound(each.folder, each.record):
                     raise Damaged(value)
             codec, form = codec_named(each.record.codec), format_named(each.record.format)
-            with restoring(value, is_stored=True):
+            with reading(value):
                 frozen = form.read(each.folder / each.record.file, each.columns)
             commit = Commit(each.target, order.allowance)
             records.append(commit.write(value, frozen, codec, form, value_of(value)))

@@ -19,7 +19,7 @@ from ..codecs import PARQUET, PARQUETS, OnDisk, codec_named, format_named, froze
 from ..codecs.several import Shape, assemble, item_name, keys_in, value_of
 from ..disk.commit import Commit
 from ..disk.hashed import is_sound
-from ..disk.loading import restoring
+from ..disk.loading import reading
 from ..disk.manifest import FileRecord
 from ..disk.store import Damaged, Store
 from ..disk.value_files import Files, Kept, files_of, likely_bytes, sure_bytes
@@ -29,7 +29,7 @@ from ..memory import meter
 from ..memory.company import beside_this
 from ..memory.gauge import Gauge
 from ..memory.residency import Residency
-from .calling import columns_read, given, lend
+from .calling import columns_read, given, lend, thawing
 from .engines import prepare, release, taken_as_files
 from .forks import children_end_here
 from .freezing import Frozen, argument_bytes, freeze, is_none, naming, thaw, thaw_as, written_form
@@ -265,17 +265,16 @@ class Values:
         taken[name] = argument_bytes(self.live[name])
         is_last = may_drop and self._is_over(name, self.number)
         frozen = self.live.pop(name) if is_last else self.live[name]
-        is_stored = name in self.order.sources
-        with restoring(name, is_stored=is_stored):
+        source = self.order.sources.get(name)
+        with thawing(name, source):
             argument = thawed(frozen)
-        if is_last and self.lends and not is_stored:
+        if is_last and self.lends and source is None:
             self.lent[name] = lend(frozen, argument)
         return argument
 
     def _in_batches(self, parameter: Parameter, taken: dict[str, int], *, may_drop: bool) -> Any:
         """A value or an item in batches, for the current step; None if it is None and may be."""
         name = parameter.taken
-        is_stored = name in self.order.sources
         source = self.order.sources.get(name)
         form = source.record.format if source is not None else ""
         if source is not None and name not in self.live and form in (PARQUET, PARQUETS):
@@ -292,7 +291,7 @@ class Values:
         return self.streams.take(
             parameter,
             partial(slices, frozen),
-            partial(restoring, name, is_stored=is_stored),
+            partial(thawing, name, source),
             row_bytes(frozen),
             columns=parameter.columns,
         )
@@ -304,7 +303,7 @@ class Values:
         return self.streams.take(
             parameter,
             partial(stored_slices, stored.path, stored.form, columns),
-            partial(restoring, name, is_stored=name in self.order.sources),
+            partial(thawing, name, self.order.sources.get(name)),
             stored_row_bytes(stored.path, stored.form, columns),
         )
 
@@ -339,7 +338,7 @@ class Values:
         elif known == PARQUETS or (known == PARQUET and value_of(name) in self.as_files):
             self.live[name] = OnDisk(path, known)  # each step reads of it what it needs
         else:
-            with restoring(name, is_stored=True):
+            with reading(name):
                 form = format_named(known)
                 columns = None if source.record.codec == "json" else self._columns(name)
                 self.live[name] = form.read(path, columns)

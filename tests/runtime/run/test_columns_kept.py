@@ -240,6 +240,33 @@ def test_items_and_tables_in_batches_keep_the_columns_that_are_read(project: Pro
     assert names_in(project, "months_of.2") == ["a", "b"]
 
 
+def test_a_step_for_each_item_may_take_other_columns_of_one_of_them(project: Project) -> None:
+    made = """
+    @step
+    def pair() -> dict[str, pd.DataFrame]:
+        frame = pd.DataFrame({"a": [1], "b": [2], "c": [3]})
+        return {"left": frame, "right": frame * 2}
+    """
+    of_each = """
+    from ..checkpointing import Item
+
+    @step(each="pair")
+    def of_each(
+        pair: Annotated[pd.DataFrame, Columns("b")],
+        left: Annotated[pd.DataFrame, Item("pair", "left"), Columns("a")],
+    ) -> str:
+        return f"{pair.to_dict('list')} {left.to_dict('list')}"
+
+    @step
+    def both(of_each: list[str]) -> str:
+        return "; ".join(of_each)
+    """
+    run_once(project, {"s01": made, "s02": of_each}, "")
+    assert names_in(project, "pair.left") == ["a", "b"]
+    assert names_in(project, "pair.right") == ["b"]
+    assert project.load("both") == repr("{'b': [2]} {'a': [1]}; {'b': [4]} {'a': [1]}")
+
+
 @SLOW
 def test_a_checkpoint_without_a_column_that_is_read_cannot_be_accepted(project: Project) -> None:
     run_once(project, {"s01": FLIGHTS, "s02": reader("late", "a", "b")}, "")

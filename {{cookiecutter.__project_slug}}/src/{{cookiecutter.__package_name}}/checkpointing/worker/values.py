@@ -325,7 +325,7 @@ class Values:
     def _columns(self, name: str) -> tuple[str, ...] | None:
         """The columns to load of a value or an item; None: all."""
         wanted = [self.columns[n] for n in (name, value_of(name)) if n in self.columns]
-        return None if None in wanted else wanted[0]
+        return None if None in wanted else tuple(dict.fromkeys(c for w in wanted for c in w or ()))
 
     def _load(self, name: str, *, in_batches: bool = False) -> None:
         started = time.perf_counter()

@@ -76,6 +76,16 @@ REFUSED = {
         "int",
     ): "`single` makes no list or dict, so it has no items.",
     ("tables", "tables: int", "int"): "an item of `tables` is a pandas.DataFrame, which cannot be",
+    (
+        "months",
+        'months: Annotated[str, Columns("a")]',
+        "int",
+    ): "parameter `months`: Columns applies to an earlier step's table only.",
+    (
+        "names",
+        'names: Annotated[str, Columns("a")]',
+        "int",
+    ): "parameter `names`: Columns applies to tables only.",
     ("months", "months: str", "Pair"): "it runs for each of `months`, so it may return one value",
     ("months", "months: str", "list[pd.DataFrame]"): "so it may return one value, not several.",
     (

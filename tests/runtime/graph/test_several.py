@@ -78,6 +78,10 @@ def tables() -> dict[str, pd.DataFrame]: ...
 def maybe() -> pd.DataFrame | None: ...
 @step
 def single() -> pd.DataFrame: ...
+@step
+def numbered() -> list[pd.DataFrame]: ...
+@step(each="numbered")
+def every(numbered: Annotated[pd.DataFrame, Columns("x")]) -> pd.DataFrame: ...
 """
 )
 TAKEN = {
@@ -127,6 +131,28 @@ REFUSED = {
         "`maybe` makes a pandas.DataFrame or None. Annotate it `... | None`, and say "
         "what the step does then."
     ),
+    **{
+        f"{parameter}, Columns('x')]": (
+            f"Columns chooses of one table, and `{value}` makes a {made}. Take one item, "
+            f'`Annotated[..., Item("{value}", ...), Columns(...)]`, or drop Columns.'
+        )
+        for parameter, value, made in (
+            ("split: Annotated[Split", "split", "Split"),
+            ("tables: Annotated[dict[str, pd.DataFrame]", "tables", "dict[str, pandas.DataFrame]"),
+            (
+                "tables: Annotated[Iterator[tuple[str, pd.DataFrame]]",
+                "tables",
+                "dict[str, pandas.DataFrame]",
+            ),
+            ("numbered: Annotated[list[pd.DataFrame]", "numbered", "list[pandas.DataFrame]"),
+            ("numbered: Annotated[Iterator[pd.DataFrame]", "numbered", "list[pandas.DataFrame]"),
+            (
+                "every: Annotated[dict[str, pd.DataFrame]",
+                "every",
+                "pandas.DataFrame for each of numbered",
+            ),
+        )
+    },
     "rowz: int": (
         "no earlier step, and no entry of [inputs], [params] or [env] in pipeline.toml, has that "
         "name; did you mean `rows`?"

@@ -127,12 +127,12 @@ def _problems_of_parameter(
     name, wiring = parameter.name, settings.wiring
     where = f"{step.place}: parameter `{name}`"
     yield from problems_of_rows(where, parameter.rows, in_batches=parameter.in_batches)
-    if step.each == name:
-        yield from problems_of_each(where, parameter, earlier, settings)
-        return
     is_read = parameter.in_batches and name in wiring.inputs
     if parameter.columns is not None and parameter.source not in earlier and not is_read:
         yield f"{where}: Columns applies to an earlier step's table only."
+    if step.each == name:
+        yield from problems_of_each(where, parameter, earlier, settings)
+        return
     if parameter.value:
         yield from problems_of_item(where, parameter, earlier, settings)
     elif name == WORKDIR:

@@ -13,6 +13,8 @@ from .places import is_url
 from .signatures import admits_none
 from .steps import Parameter, Step
 
+_TABLES_ONLY = "Columns applies to tables only."
+
 
 def problems_of_item(
     where: str, parameter: Parameter, earlier: dict[str, Step], settings: Settings
@@ -55,6 +57,8 @@ def problems_of_each(
         kinds = {kind[0] for kind in producer.kinds}
         if kinds != {"list"}:
             yield f"{where}: `{name}` makes no list or dict, so it has no items."
+        elif parameter.columns is not None:
+            yield f"{where}: {_TABLES_ONLY}"
     elif name in wiring.inputs:
         is_file = parameter.annotation is Path or parameter.in_batches
         if is_url(wiring.inputs[name]) or not is_file:
@@ -114,7 +118,7 @@ def _problems_of_type(where: str, parameter: Parameter, made: ItemType, what: st
             f"what the step does then."
         )
     elif parameter.columns is not None and codec_named(made.codec).family != "table":
-        yield f"{where}: Columns applies to tables only."
+        yield f"{where}: {_TABLES_ONLY}"
 
 
 def _problems_of_whole(
@@ -123,6 +127,12 @@ def _problems_of_whole(
     """Problems of a parameter that takes the whole of a value that is made of several."""
     wanted = parameter.shape
     if wanted is not None and _is_alike(wanted, made):
+        if parameter.columns is not None:
+            yield (
+                f"{where}: Columns chooses of one table, and `{producer}` makes a "
+                f"{made.type_name}. Take one item, "
+                f'`Annotated[..., Item("{producer}", ...), Columns(...)]`, or drop Columns.'
+            )
         return
     items = f" of {', '.join(made.keys)}" if made.kind == "fields" else ""
     single = ""

@@ -1,4 +1,4 @@
-"""Sizes, shares, times and paths as people read them, and how memory is counted."""
+"""Numbers, sizes, times and paths as people read them, and how memory is counted."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def size(count: float) -> str:
         if abs(count) < 999.5 or unit == "TB":
             return f"{count:.0f} {unit}" if abs(count) >= 100 else f"{count:.3g} {unit}"
     raise AssertionError("unreachable")
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: 1 part, 2 parts."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def share(part: float, whole: float) -> str:

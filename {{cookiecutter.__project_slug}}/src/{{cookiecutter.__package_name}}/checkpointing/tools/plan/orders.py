@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...base.units import size
+from ...base.units import counted, size
 from ...memory.ordering import Ordering
 from ...memory.plan import Plan
 
@@ -34,7 +34,7 @@ def order_sentences(orders: Sequence[Ordering], taken: Sequence[Ordering]) -> It
             f"{_gains(ordering)}."
         )
     if more := len(taken[_MOST:]) + len(others[_MOST:]):
-        yield f"So it is with {more} segments more: `plan --json` lists them."
+        yield f"So it is with {counted(more, 'segment')} more: `plan --json` lists all."
     if others and not taken:
         yield _HOW
 
@@ -79,8 +79,9 @@ def _gains(ordering: Ordering) -> str:
     if saved := written.transfers - planned.transfers:
         gains.append(f"{size(saved)} less I/O" if saved > 0 else f"{size(-saved)} more I/O")
     if len(planned.parts) != len(written.parts):
-        gains.append(f"{len(planned.parts)} parts instead of {len(written.parts)}")
-    if planned.peak != written.peak:
-        gains.append(f"a peak of {size(planned.peak)} instead of {size(written.peak)}")
-    listed = ", ".join(gains)
+        gains.append(f"{counted(len(planned.parts), 'part')} instead of {len(written.parts)}")
+    peak, former = size(planned.peak), size(written.peak)
+    if peak != former:
+        gains.append(f"a peak of {peak} instead of {former}")
+    listed = ", ".join(gains) or "a slightly lower peak"
     return listed[:1].upper() + listed[1:]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...base.units import size
+from ...base.units import counted, size
 from ...codecs.several import value_of
 from ...memory.budget import EffectiveBudget
 from ...memory.cuts import Choice
@@ -73,16 +73,16 @@ def _parts_table(outlook: Outlook, budget: EffectiveBudget, *, is_wide: bool) ->
         share = f" [dim]of {size(planned.budget)} on {escape(each.executor)}[/]"
         figures = [f"{size(planned.peak)}{share}"] if outlook.is_measured else []
         where = "" if outlook.is_measured else share
-        table.add_row(f"{each.segment.name}{where}", _parts(len(planned.parts)), *figures)
+        table.add_row(f"{each.segment.name}{where}", counted(len(planned.parts), "part"), *figures)
     if outlook.is_measured and outlook.declared:
         best = outlook.best
         table.add_section()
         count = sum(len(planned.parts) for planned in outlook.declared.values())
         declared = (outlook.peak, outlook.written, outlook.read)
-        table.add_row("all", _parts(count), *_sums(outlook, *declared, is_wide))
+        table.add_row("all", counted(count, "part"), *_sums(outlook, *declared, is_wide))
         cuts = f", cut before {_listed(outlook.forecast, best.cuts)}" if best.cuts else ""
         sums = _sums(outlook, best.peak, best.written, best.read, is_wide)
-        table.add_row("best cuts", f"{_parts(len(best.parts))}{cuts}", *sums)
+        table.add_row("best cuts", f"{counted(len(best.parts), 'part')}{cuts}", *sums)
     return table
 
 
@@ -175,7 +175,7 @@ def _choice(choice: Choice | None) -> str:
     if choice is None:
         return "does not fit"
     moved = size(choice.transfers) if choice.transfers else "no"
-    return f"{_parts(len(choice.parts))}, {moved} I/O"
+    return f"{counted(len(choice.parts), 'part')}, {moved} I/O"
 
 
 def _plain_table(title: str, *headings: str) -> Table:
@@ -250,10 +250,6 @@ def _misfits(outlook: Outlook, refused: Collection[str]) -> Iterator[str]:
     else:
         below = f"Below {size(rounded_up(least))} `{steps[step].name}` does not fit"
         yield f"{below}, however its segment is cut."
-
-
-def _parts(count: int) -> str:
-    return "1 part" if count == 1 else f"{count} parts"
 
 
 def _listed(forecast: Forecast, numbers: Iterable[int]) -> str:

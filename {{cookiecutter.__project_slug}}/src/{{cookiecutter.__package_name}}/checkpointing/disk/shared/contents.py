@@ -7,7 +7,8 @@ written as `%20` is in a URL.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -60,11 +61,13 @@ def _bytes_of(name: str) -> int:
 class Contents:
     """The objects of a pipeline's checkpoints; kept up to date by whoever writes and removes.
 
-    Not safe between processes: it is as old as its listing, or as the last change made through it.
+    Safe for threads. Not safe between processes: it is as old as its listing, or as the last change
+    made through it.
     """
 
     def __init__(self, pipeline: str, listing: Iterable[Stored] = ()) -> None:
         self._prefix = f"{pipeline}/"
+        self._lock = threading.Lock()
         self._at: dict[tuple[str, str], dict[str, Stored]] = {}
         self._beside: list[Stored] = []
         for stored in listing:
@@ -84,11 +87,13 @@ class Contents:
 
     def checkpoints(self) -> list[tuple[str, str]]:
         """The segment and the key of all folders of checkpoints, also of those set aside."""
-        return sorted(self._at)
+        with self._lock:
+            return sorted(self._at)
 
     def at(self, segment: str, key: str) -> dict[str, Stored]:
         """All objects in the folder of a checkpoint, by their path in it."""
-        return dict(self._at.get((segment, key), {}))
+        with self._lock:
+            return dict(self._at.get((segment, key), {}))
 
     def ours_at(self, segment: str, key: str) -> dict[str, Stored]:
         """Those of them that a run has written: manifests, and files with a seal in their name."""
@@ -114,12 +119,13 @@ class Contents:
 
     def manifests(self) -> dict[Address, Stored]:
         """The manifests that count; one of finished parts does not beside a checkpoint."""
-        every = {
-            Address(segment, key, name): inside[name]
-            for (segment, key), inside in self._at.items()
-            for name in (MANIFEST, PARTIAL)
-            if name in inside and not is_aside_name(segment, key)
-        }
+        with self._lock:
+            every = {
+                Address(segment, key, name): inside[name]
+                for (segment, key), inside in self._at.items()
+                for name in (MANIFEST, PARTIAL)
+                if name in inside and not is_aside_name(segment, key)
+            }
         return {
             address: stored
             for address, stored in every.items()
@@ -128,35 +134,36 @@ class Contents:
 
     def files(self, segment: str, key: str, file: str) -> dict[str, Stored]:
         """The objects of a file, or of all files in a folder, by their path in it or `.`."""
-        inside = self._at.get((segment, key), {})
-        if file in inside:
-            return {".": inside[file]}
-        return {
-            path.removeprefix(f"{file}/"): stored
-            for path, stored in inside.items()
-            if path.startswith(f"{file}/")
-        }
+        with self._lock:
+            inside = self._at.get((segment, key), {})
+            if file in inside:
+                return {".": inside[file]}
+            return {
+                path.removeprefix(f"{file}/"): stored
+                for path, stored in inside.items()
+                if path.startswith(f"{file}/")
+            }
 
     def put(self, segment: str, key: str, inside: str, count: int, tag: str = "") -> None:
         """Note an object of so many bytes that was written."""
         stored = Stored(self.name(segment, key, inside), count, tag, datetime.now(UTC))
-        self._at.setdefault((segment, key), {})[inside] = stored
+        with self._lock:
+            self._at.setdefault((segment, key), {})[inside] = stored
 
     def drop(self, segment: str, key: str, inside: Iterable[str]) -> None:
         """Note that objects were removed."""
-        folder = self._at.get((segment, key), {})
-        for path in inside:
-            folder.pop(path, None)
-        if not folder:
-            self._at.pop((segment, key), None)
+        with self._lock:
+            folder = self._at.get((segment, key), {})
+            for path in inside:
+                folder.pop(path, None)
+            if not folder:
+                self._at.pop((segment, key), None)
 
     @property
     def bytes(self) -> int:
         """Bytes of all objects."""
-        return sum(stored.bytes for stored in self._every())
-
-    def _every(self) -> Iterator[Stored]:
-        return (stored for inside in self._at.values() for stored in inside.values())
+        with self._lock:
+            return sum(stored.bytes for inside in self._at.values() for stored in inside.values())
 
 
 def _is_sealed(segment: str, key: str, inside: str) -> bool:

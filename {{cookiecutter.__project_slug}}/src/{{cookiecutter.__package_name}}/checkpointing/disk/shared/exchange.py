@@ -7,6 +7,7 @@ exists once its manifest is in the cache, where its files may be missing.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +21,7 @@ from .addresses import Address, address_for
 from .contents import Contents, object_name
 from .lease import CLOCK
 from .objects import Objects
+from .removal import remove_objects
 from .seen import Seen, digest_of, for_all, read_seen, write_seen
 from .stamps import pushed_like, stamped_like
 from .transfer import Transfer, is_whole
@@ -32,7 +34,9 @@ class Exchange:
     """What the local cache of one pipeline and a URL have of each other.
 
     Not safe between processes, and not without `pull` first: whoever pulls holds the lock of the
-    cache, and whoever pushes or removes holds the lease of the URL as well.
+    cache, and whoever pushes or removes holds the lease of the URL as well. Afterwards it is safe
+    for threads, of which each pushes and removes checkpoints of its own. No thread waits for the
+    transfer of another one.
 
     Args:
         folder: the cache of the pipeline.
@@ -50,6 +54,7 @@ class Exchange:
         self.contents = Contents(pipeline)
         self.require_lease: Callable[[], None] = lambda: None
         self.may_write = False
+        self._lock = threading.Lock()  # of what follows, and for what is noted in the cache
         self._seen: dict[Address, Seen] = {}
         self._named: dict[Address, frozenset[str]] = {}
         self._damaged: set[Address] = set()
@@ -167,7 +172,7 @@ class Exchange:
             )
         self.contents.put(segment, key, address.name, len(content), tag)
         self._require_still(address, manifest, tag)
-        with storage_errors("Noting what was pushed", self.folder):
+        with self._lock, storage_errors("Noting what was pushed", self.folder):
             manifest.write(self.folder / address.folder, address.name)
             self._note(address, manifest, tag)
             if address.name == MANIFEST:
@@ -226,16 +231,17 @@ class Exchange:
     def restamp(self, manifest: Manifest, record: FileRecord) -> None:
         """Note the stamp of a file of the cache, also in its manifests."""
         folder = self.folder / manifest.segment / manifest.key
-        self._stamps[folder / record.file] = record.mtime_ns, record.inode
-        if not self.may_write:
-            return  # somebody else is at work in the cache
-        for name in (MANIFEST, PARTIAL):
-            kept = self.local(address_for(manifest, name))
-            if kept is None or kept.journal:
-                continue
-            stamped = kept.with_records(lambda each: stamped_like(each, {record.file: record}))
-            if stamped != kept:
-                stamped.write(folder, name)
+        with self._lock:
+            self._stamps[folder / record.file] = record.mtime_ns, record.inode
+            if not self.may_write:
+                return  # somebody else is at work in the cache
+            for name in (MANIFEST, PARTIAL):
+                kept = self.local(address_for(manifest, name))
+                if kept is None or kept.journal:
+                    continue
+                stamped = kept.with_records(lambda each: stamped_like(each, {record.file: record}))
+                if stamped != kept:
+                    stamped.write(folder, name)
 
     def copy(self, manifest: Manifest, file: str, target: Path, to: str) -> None:
         """Give a file at the URL a second name, in the checkpoint of a folder, by its `push`."""
@@ -248,15 +254,16 @@ class Exchange:
         Files that no run has written stay. Raises StorageError.
         """
         freed = self._remove_at(segment, key, self.contents.ours_at(segment, key))
-        for name in (MANIFEST, PARTIAL):
-            self._drop(Address(segment, key, name))
-        with storage_errors("Noting what was removed", self.folder):
+        with self._lock, storage_errors("Noting what was removed", self.folder):
+            for name in (MANIFEST, PARTIAL):
+                self._drop(Address(segment, key, name))
             self._save()
         return freed
 
     def remove_partial(self, segment: str, key: str) -> None:
         """Remove what the finished parts of a segment have at the URL. Raises StorageError."""
-        self._drop(Address(segment, key, PARTIAL))
+        with self._lock:
+            self._drop(Address(segment, key, PARTIAL))
         self._remove_at(segment, key, self._unnamed_at(segment, key))
 
     def set_aside(self, segment: str, key: str, aside: str) -> None:
@@ -289,7 +296,9 @@ class Exchange:
     def evictable(self) -> set[Path]:
         """The files of the cache that the URL has too."""
         files: set[Path] = set()
-        for address in self._named:
+        with self._lock:
+            named = list(self._named)
+        for address in named:
             if (manifest := self.local(address)) is not None and self.is_pushed(address, manifest):
                 folder = self.folder / address.folder
                 records = (record for _, record in manifest.records())
@@ -375,18 +384,8 @@ class Exchange:
         }
 
     def _remove_at(self, segment: str, key: str, inside: Iterable[str]) -> int:
-        """Remove objects, manifests before what they name; returns their bytes."""
         self.require_lease()
-        at = self.contents.at(segment, key)
-        manifests = [name for name in inside if name in (MANIFEST, PARTIAL)]
-        files = [name for name in inside if name not in manifests]
-        freed = 0
-        for names in (manifests, files):
-            if names:
-                self.objects.remove([at[name].name for name in names])
-                self.contents.drop(segment, key, names)
-                freed += sum(at[name].bytes for name in names)
-        return freed
+        return remove_objects(self.objects, self.contents, segment, key, inside)
 
     def _save(self) -> None:
         write_seen(self.folder, self.objects.url, self._seen)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -40,12 +41,16 @@ Result = TypeVar("Result")
 
 
 class Transfer:
-    """Moves the files of one pipeline's checkpoints between its local folder and a URL."""
+    """Moves the files of one pipeline's checkpoints between its local folder and a URL.
+
+    Safe for threads that send, or copy to, different checkpoints.
+    """
 
     def __init__(self, objects: Objects, folder: Path) -> None:
         self.objects = objects
         self.folder = folder
         self.sent_bytes = self.fetched_bytes = 0
+        self._counting = threading.Lock()
         self._copies: dict[str, str] = {}  # by the name to come: of what it is a copy
 
     def send(self, contents: Contents, segment: str, key: str, record: FileRecord) -> FileRecord:
@@ -77,7 +82,8 @@ class Transfer:
             digests[name] = digest
             if name not in there or there[name].bytes != sizes[name]:
                 contents.put(segment, key, _inside(record.file, name), sizes[name])
-                self.sent_bytes += sizes[name]
+                with self._counting:
+                    self.sent_bytes += sizes[name]
         return replace(
             record,
             sha256=_sha256_of(digests),
@@ -187,7 +193,8 @@ class Transfer:
 
             for name, digest in several(fetched, {n: s.bytes for n, s in there.items()}):
                 digests[name] = digest
-                self.fetched_bytes += there[name].bytes
+                with self._counting:
+                    self.fetched_bytes += there[name].bytes
         except FileNotFoundError:  # somebody removed it since it was listed
             return False
         with storage_errors("Reading what was fetched", copy.parent):

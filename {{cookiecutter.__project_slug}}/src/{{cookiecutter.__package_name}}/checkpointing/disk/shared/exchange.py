@@ -147,8 +147,8 @@ class Exchange:
         the former checkpoint, and the cache the new one.
         """
         self.require_lease()
-        self._transfer.finish_copies()
         segment, key = address.segment, address.key
+        self._transfer.finish_copies(segment, key)
         records = {record.file: record for _, record in manifest.records()}
         sent = {
             file: self._transfer.send(self.contents, segment, key, record)

@@ -51,7 +51,8 @@ class Transfer:
         self.folder = folder
         self.sent_bytes = self.fetched_bytes = 0
         self._counting = threading.Lock()
-        self._copies: dict[str, str] = {}  # by the name to come: of what it is a copy
+        self._copies: dict[tuple[str, str], dict[str, str]] = {}
+        """For each checkpoint, by the name to come, of what it is a copy."""
 
     def send(self, contents: Contents, segment: str, key: str, record: FileRecord) -> FileRecord:
         """Have a file at the URL; the record with what the URL needs of it.
@@ -149,18 +150,19 @@ class Transfer:
         Source and target are segment, key and path.
         """
         segment, key, file = target
+        former = self._copies.get(source[:2], {})
+        copies = self._copies.setdefault((segment, key), {})
         for name, stored in contents.files(*source).items():
             inside = _inside(file, name)
-            to = contents.name(segment, key, inside)
-            self._copies[to] = self._copies.get(stored.name, stored.name)
+            copies[contents.name(segment, key, inside)] = former.get(stored.name, stored.name)
             contents.put(segment, key, inside, stored.bytes)
 
-    def finish_copies(self) -> None:
-        """Copy what is to have another name, several at a time: nothing of it comes here.
+    def finish_copies(self, segment: str, key: str) -> None:
+        """Copy what a checkpoint has of others, several at a time: nothing of it comes here.
 
-        Raises StorageError.
+        Raises StorageError; then they are still to be copied.
         """
-        copies, self._copies = self._copies, {}
+        copies = self._copies.get((segment, key), {})
 
         def copied(to: str) -> None:
             self.objects.copy(copies[to], to)
@@ -169,6 +171,7 @@ class Transfer:
             list(several(copied, dict.fromkeys(copies, 0)))
         except FileNotFoundError as error:
             raise StorageError(f"{error.filename} was there a moment ago. Run again.") from None
+        self._copies.pop((segment, key), None)
 
     def _came_whole(
         self, contents: Contents, segment: str, key: str, record: FileRecord, copy: Path

@@ -347,7 +347,7 @@ def test_the_cache_keeps_what_was_used_last(here: SharedStore, tmp_path: Path, u
     small.refresh()
     for manifest in (made[0], made[1], made[0], made[2]):
         small.bring(manifest, manifest.values)
-        small._in_use.clear()
+        small.begin()
 
     assert {Path(f).parent.name for f in files(small) if f.endswith(".arrow")} == {"a", "c"}
 

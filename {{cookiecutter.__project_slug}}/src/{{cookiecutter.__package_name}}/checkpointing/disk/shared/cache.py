@@ -1,4 +1,4 @@
-"""The bound of the local cache: what was not used for longest goes first.
+"""The local cache: its bound, and what has to stay in it. What was not used for longest goes first.
 
 A file's last use is its access time, which is set whenever a run, or a person, takes the file: file
 systems that are mounted without access times keep one that is set.
@@ -8,11 +8,48 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from ...base.files import remove, total_bytes
+from ..folders import bytes_in
+
+
+class Cache:
+    """The files of the cache that threads are at work with, and the bytes that all may take.
+
+    Safe for threads, of which each controls a segment. What a thread uses stays in the cache until
+    that thread begins something else or ends, even where the cache then takes more than it may.
+
+    Args:
+        most: the bytes that the cache may take.
+    """
+
+    def __init__(self, folder: Path, most: int) -> None:
+        self._folder = folder
+        self._most = most
+        self._lock = threading.Lock()
+        self._in_use: dict[threading.Thread, set[Path]] = {}
+
+    def begin(self) -> None:
+        """Begin something else: this thread is done with what it has used so far."""
+        with self._lock:
+            self._in_use.pop(threading.current_thread(), None)
+
+    def use(self, files: Iterable[Path]) -> None:
+        """Have these files stay, of which some may still have to come."""
+        with self._lock:
+            self._in_use.setdefault(threading.current_thread(), set()).update(files)
+
+    def keep_bound(self, more: int, evictable: Callable[[], set[Path]]) -> None:
+        """Evict files, so that the cache takes no more than it may, with so many bytes more."""
+        with self._lock:
+            used = bytes_in(self._folder)
+            if used + more > self._most:
+                self._in_use = {t: files for t, files in self._in_use.items() if t.is_alive()}
+                evict(evictable(), set().union(*self._in_use.values()), used + more - self._most)
 
 
 def mark_used(path: Path) -> None:

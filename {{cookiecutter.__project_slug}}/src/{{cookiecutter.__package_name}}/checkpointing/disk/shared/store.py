@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 from ...base.errors import Locked, StorageError
 from ...base.files import storage_errors
@@ -17,14 +18,13 @@ from ...base.names import aside_name
 from ...base.settings import Settings
 from ...base.units import size
 from ..commit import Commit
-from ..folders import bytes_in
 from ..locks import acquired
 from ..manifest import MANIFEST, PARTIAL, FileRecord, Manifest
 from ..place import Place
 from ..store import SEEN, Damaged, Store
 from ..sweeping import Cleared
 from .addresses import Address
-from .cache import evict, mark_used
+from .cache import Cache, mark_used
 from .claim import claim, others_bytes, read_claim
 from .contents import object_name
 from .exchange import Exchange
@@ -32,11 +32,14 @@ from .lease import LEASE, leased
 from .remote import Remote
 from .seen import forget_unfetched
 from .stamps import drop_file, stamped_if_sound
+from .turns import Turns
 
 CACHE_LOCK = "cache.lock"
 _READERS_SECONDS = 60.0  # the most that a run waits for somebody who brings manifests
 _BUSY_SECONDS = 10.0  # the most that such a reader waits for another one
 _TOLD_BYTES = 50_000_000  # what is moved without a word takes moments
+
+Hashing = Literal["if touched", "once", "always"]
 
 
 class SharedStore(Store):
@@ -44,6 +47,9 @@ class SharedStore(Store):
 
     As a `Store`, not safe without `lock` for code that writes or removes; `lock` holds the lease of
     the URL too. Readers call `refresh` first. What others do at the URL afterwards is not seen.
+
+    While it is locked it is safe for threads, of which each works on a segment of its own and may
+    read what others have finished. They wait for each other where they need the same file.
     """
 
     def __init__(self, place: Place, remote: Remote, pipeline: str) -> None:
@@ -53,7 +59,8 @@ class SharedStore(Store):
         self._remote = remote
         self._others: int | None = None
         self._is_swept = False
-        self._in_use: set[Path] = set()
+        self._cache = Cache(place.folder, remote.cache_max)
+        self._turns = Turns()
         self._is_locked = False
         self._unpushed: dict[tuple[str, str], StorageError] = {}
 
@@ -80,7 +87,7 @@ class SharedStore(Store):
                 yield
             finally:
                 self._is_locked = False
-                self._in_use.clear()
+                self._cache.begin()
                 with contextlib.suppress(OSError, StorageError):
                     self._keep_bound(0)
 
@@ -111,15 +118,13 @@ class SharedStore(Store):
         is_there = self.exchange.has(manifest, record)
         if hash_all and is_there and not self.exchange.is_sound_at(manifest, record):
             return False
-        record = self.exchange.stamped(manifest, record)
-        return self._is_sound_here(manifest, record, hash_all=hash_all) or is_there
+        hashed: Hashing = "always" if hash_all else "if touched"
+        return self._is_sound_here(manifest, record, hashed) or is_there
 
     def is_intact(self, manifest: Manifest, record: FileRecord) -> bool:
         """The same; a file that is here is hashed if this was not done before."""
-        path = self.path(manifest.segment, manifest.key) / record.file
-        record = self.exchange.stamped(manifest, record)
         is_there = self.exchange.has(manifest, record)
-        return self._is_sound_here(manifest, record, hash_all=path not in self.verified) or is_there
+        return self._is_sound_here(manifest, record, "once") or is_there
 
     def stamped(self, manifest: Manifest) -> Manifest:
         """The manifest as it is: `holds` notes the stamps in the cache."""
@@ -133,14 +138,11 @@ class SharedStore(Store):
         Raises Damaged, with the name of the value, and StorageError.
         """
         folder = self.path(manifest.segment, manifest.key)
-        now = {value: self.exchange.stamped(manifest, r) for value, r in records.items()}
-        self._in_use |= {folder / record.file for record in now.values()}
+        self._cache.use(folder / record.file for record in records.values())
         missing = {
             value: record
-            for value, record in now.items()
-            if not self._is_sound_here(
-                manifest, record, hash_all=folder / record.file not in self.verified
-            )
+            for value, record in records.items()
+            if not self._is_sound_here(manifest, record, "once")
         }
         total = sum({r.file: r.bytes for r in missing.values()}.values())
         with self._writing():
@@ -149,7 +151,9 @@ class SharedStore(Store):
             self.announce(f"{manifest.segment}: fetches {size(total)} from {self.url}")
         for value, record in missing.items():
             path = folder / record.file
-            if path not in self.verified or not path.exists():  # two values may have one file
+            with self._turns.at(path):
+                if path in self.verified and path.exists():
+                    continue  # it came for another value, or for another thread
                 try:
                     fetched = self.exchange.fetch(manifest, record)
                 except FileNotFoundError:
@@ -158,7 +162,7 @@ class SharedStore(Store):
                 with self._writing():
                     self.exchange.restamp(manifest, fetched)
                 self.verified.add(path)
-        for record in now.values():
+        for record in records.values():
             mark_used(folder / record.file)
         return {value: self.exchange.stamped(manifest, r) for value, r in records.items()}
 
@@ -188,11 +192,12 @@ class SharedStore(Store):
         """Take over a value's file: at the URL by a copy there, which need not come here."""
         source = self.path(manifest.segment, manifest.key)
         record = self.exchange.stamped(manifest, record)
+        self._cache.use([source / record.file])
         is_here = (source / record.file).exists()
-        adopted = commit.adopt(value, source, record, is_here=is_here)
-        is_new = adopted.file != record.file and not self._has(commit.folder, adopted)
-        if is_new and self.exchange.has(manifest, record):
-            self.exchange.copy(manifest, record.file, commit.folder, adopted.file)
+        adopted, to = commit.adopt(value, source, record, is_here=is_here), commit.folder
+        is_known = self.exchange.contents.files(to.parent.name, to.name, adopted.file)
+        if adopted.file != record.file and not is_known and self.exchange.has(manifest, record):
+            self.exchange.copy(manifest, record.file, to, adopted.file)
         return adopted
 
     def mark_used(self, manifest: Manifest) -> None:
@@ -252,7 +257,7 @@ class SharedStore(Store):
 
     def begin(self) -> None:
         self.exchange.require_lease()
-        self._in_use.clear()
+        self._cache.begin()
 
     def remarks(self) -> list[str]:
         waiting = sorted({address.segment for address, _ in self.exchange.pending()})
@@ -278,30 +283,28 @@ class SharedStore(Store):
         used = self._others + self.exchange.contents.bytes
         return max(0, settings.memory.checkpoints.max_disk - used)
 
-    def _has(self, folder: Path, record: FileRecord) -> bool:
-        return bool(self.exchange.contents.files(folder.parent.name, folder.name, record.file))
-
-    def _is_sound_here(
-        self, manifest: Manifest, record: FileRecord, *, hash_all: bool = False
-    ) -> bool:
-        """Whether the cache has a file as it was committed.
+    def _is_sound_here(self, manifest: Manifest, record: FileRecord, hashed: Hashing) -> bool:
+        """Whether the cache has a file as it was committed; `hashed` says when it is hashed.
 
         One that is damaged, and that the URL has, is dropped.
         """
         folder = self.path(manifest.segment, manifest.key)
         path = folder / record.file
-        with storage_errors("Reading a checkpoint", folder):
-            sound = stamped_if_sound(folder, record, hash_all=hash_all)
-        if sound is None:
-            if path.exists() and self.exchange.has(manifest, record):
-                drop_file(path)
-            return False
-        if sound != record:
-            with self._writing():
-                self.exchange.restamp(manifest, sound)
-        if hash_all or sound != record:
-            self.verified.add(path)
-        return True
+        with self._turns.at(path):
+            record = self.exchange.stamped(manifest, record)
+            hash_all = hashed == "always" or (hashed == "once" and path not in self.verified)
+            with storage_errors("Reading a checkpoint", folder):
+                sound = stamped_if_sound(folder, record, hash_all=hash_all)
+            if sound is None:
+                if path.exists() and self.exchange.has(manifest, record):
+                    drop_file(path)
+                return False
+            if sound != record:
+                with self._writing():
+                    self.exchange.restamp(manifest, sound)
+            if hash_all or sound != record:
+                self.verified.add(path)
+            return True
 
     def _push(self, address: Address, manifest: Manifest) -> Manifest:
         if (total := self._bytes_to_push([manifest])) >= _TOLD_BYTES:
@@ -348,11 +351,8 @@ class SharedStore(Store):
 
         Not beside a run on this machine, which may be about to load them.
         """
-        if not self.exchange.may_write or (not self._is_locked and self.is_in_use()):
-            return
-        most, used = self._remote.cache_max, bytes_in(self.folder)
-        if used + more > most:
-            evict(self.exchange.evictable(), self._in_use, used + more - most)
+        if self.exchange.may_write and (self._is_locked or not self.is_in_use()):
+            self._cache.keep_bound(more, self.exchange.evictable)
 
     def _leave_former(self) -> None:
         """Drop what was pulled from a former URL and never came, unless a run is at work."""

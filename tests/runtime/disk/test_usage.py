@@ -39,6 +39,25 @@ def test_what_the_run_writes_itself_counts_at_once(tmp_path: Path) -> None:
     assert counted.bytes(settings, "s01") == used_bytes(settings)
 
 
+def test_what_segments_at_work_at_once_have_written_counts_when_each_has_ended(
+    tmp_path: Path,
+) -> None:
+    settings = settings_in(tmp_path)
+    place = checkpoints_place(settings, "demo")
+    place.claim()
+    counted = Usage(place.folder)
+    for segment in ("s01", "s02"):
+        counted._looked = float("-inf")  # each time at everything
+        counted.bytes(settings, segment)
+    counted._cost = 1e6  # from now on only at what the run writes itself
+    for segment in ("s01", "s02"):
+        (place.folder / segment / "key").mkdir(parents=True)
+        (place.folder / segment / "key" / "v.arrow").write_bytes(bytes(1000))
+    for segment in ("s02", "s01"):
+        counted.bytes(settings, segment)  # as each ends
+    assert counted.bytes(settings, "s03") == used_bytes(settings)
+
+
 def test_what_others_write_counts_after_a_while(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     for name in ("demo", "other"):

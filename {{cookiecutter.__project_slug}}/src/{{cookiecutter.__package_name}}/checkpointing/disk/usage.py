@@ -6,6 +6,7 @@ written itself, and everything only when that has come to take a twentieth of th
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -18,12 +19,15 @@ _SHARE = 20  # of the time that passes: a look at everything may take one such p
 class Usage:
     """What the checkpoints of all pipelines take on this disk, as one run sees it.
 
+    Safe for threads.
+
     Args:
         folder: of the run's own pipeline.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
         self._total = 0
         self._known: dict[str, int] = {}
         """The bytes, within the total, of the segments that this run has asked for."""
@@ -36,10 +40,15 @@ class Usage:
 
         What another run has written or removed may be missing for a while.
         """
+        with self._lock:
+            return self._bytes(settings, segment)
+
+    def _bytes(self, settings: Settings, segment: str) -> int:
         began = time.monotonic()
         if began - self._looked >= _SHARE * self._cost:
+            # Before the look at everything: what is written meanwhile counts twice, not never.
+            self._known = {name: self._count(name) for name in {*self._known, segment}}
             self._total = used_bytes(settings)
-            self._known = {segment: self._count(segment)}
             self._looked = time.monotonic()
             self._cost = self._looked - began
         else:

@@ -7,6 +7,7 @@ file, but no step, and a format that refuses a value costs no work.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,6 @@ def converted(
         return manifest
     bound.store.begin()
     bound.store.bring(manifest, {value: manifest.outputs[value] for value in lacking})
-    order = ConvertOrder(
-        root=bound.settings.root,
-        store=bound.store.folder,
-        manifest=manifest,
-        suffixes=lacking,
-        allowance=bound.store.allowance(bound.settings, manifest.segment),
-        count=budget.count,
-        log=log,
-        secrets=bound.secrets,
-    )
     current = next(iter(lacking))
 
     def note(message: Any) -> None:
@@ -83,7 +74,18 @@ def converted(
             observe(message)
 
     tail, kills = LogTail(log, bound.secrets), oom_kills()
-    with shares.grant(None) as grant, tail.masked():
+    left = partial(bound.store.allowance, bound.settings, manifest.segment)
+    with shares.room.grant(left, None) as room, shares.grant(None) as grant, tail.masked():
+        order = ConvertOrder(
+            root=bound.settings.root,
+            store=bound.store.folder,
+            manifest=manifest,
+            suffixes=lacking,
+            allowance=room.bytes,
+            count=budget.count,
+            log=log,
+            secrets=bound.secrets,
+        )
         ending = run_worker(
             convert,
             (order,),

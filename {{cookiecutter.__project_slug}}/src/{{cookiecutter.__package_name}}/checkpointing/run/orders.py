@@ -78,7 +78,7 @@ class Orders:
             code=bound.code[segment.name],
             trees=trees(bound, segment),
             format=checkpoints.format,
-            allowance=bound.store.allowance(bound.settings, segment.name),
+            allowance=0,  # until the part begins
             count=job.budget.count,
             log=job.log,
             company=job.company.path,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..base.errors import CheckpointingError, StorageError
@@ -18,7 +19,15 @@ from ..memory.forecast import Forecast, forecast_of
 from ..memory.plan import plan
 from ..memory.profile import SegmentProfile, note_measured
 from ..reuse.bound import input_bytes
-from ..worker.messages import CommitStarted, DamageFound, Next, Order, PartCommitted, StepEnded
+from ..worker.messages import (
+    CommitStarted,
+    DamageFound,
+    Next,
+    Order,
+    PartCommitted,
+    PartFailed,
+    StepEnded,
+)
 from . import verdicts
 from .adopting import Adopting
 from .allotting import Allotting
@@ -29,8 +38,9 @@ from .job import Job
 from .keeping import tell_what_is_kept
 from .lanes import Lanes, lanes_for, may_have_lanes, waiting_items
 from .orders import Orders
-from .processes import Finished
+from .processes import Ending, Finished
 from .record import CutRecord, SegmentRecord
+from .room import Granted
 from .shares import Share
 from .verdicts import Exceeded
 from .watch import PartWatch
@@ -65,6 +75,8 @@ class SegmentRun:
         self.allotting = Allotting(job.budget, self.settings.memory.segment.headroom)
         self.outgrew: int | None = None
         """The number of a step that alone exceeded its share of the budget, but not all of it."""
+        self.lacked_room = False
+        """Whether its files had no room on disk beside those of other segments."""
         self.alone: frozenset[str] = frozenset()
         """The steps whose items do not run several at once any more."""
         self.waiting = 0
@@ -147,6 +159,13 @@ class SegmentRun:
         """
         number = self.record.parts + 1
         order = self.orders.of(part, before, self.graph, self.left, self.sunk, number)
+        left = partial(self.job.bound.store.allowance, self.job.bound.settings, self.segment.name)
+        with self.job.shares.room.grant(left, self._file_bytes(part)) as room:
+            return self._run_order(replace(order, allowance=room.bytes), before, room)
+
+    def _run_order(self, order: Order, before: Manifest | None, room: Granted) -> Manifest | None:
+        """Run a part that has room for its files."""
+        part = order.part
         self.waiting = len(waiting_items(order))
         if self.waiting > 1 and self.job.lanes > 1:
             known, _ = self._known(before)
@@ -183,6 +202,12 @@ class SegmentRun:
                 return self.job.bound.store.push(manifest)
             case Finished(DamageFound(value)):
                 raise Damaged(value)
+        if self._lacks_room(ending, room):
+            self._has_sunk(watch)
+            if (kept := verdicts.kept_by(ending)) is not None:
+                self.record.parts += 1
+                return self.job.bound.store.push(kept)
+            return self._noted(before) if watch.items else before
         if exceeded is None:
             raise self._failed(worked, watch, before)
         cut = self._cut_in(part, watch)
@@ -209,6 +234,24 @@ class SegmentRun:
             )
         self._cut_again(cut, exceeded, before)
         return before
+
+    def _file_bytes(self, part: range) -> int | None:
+        """What the files of a part are expected to take; None if it is to have all that is left."""
+        forecast = self.forecast.part(part)
+        is_alone = self.job.at_once == 1 or self.lacked_room
+        return None if is_alone or forecast.unknown else forecast.written
+
+    def _lacks_room(self, ending: Ending, room: Granted) -> bool:
+        """Whether a part ended because its files had no room, and others could have had some of it.
+
+        What is left of the segment then waits until no other is at work.
+        """
+        match ending:
+            case Finished(PartFailed(kind=StorageError.kind)) if not room.is_all:
+                self.lacked_room = True
+                self._notice("no room for its files beside other segments; runs again alone")
+                return True
+        return False
 
     def _run_in_lanes(
         self, order: Order, count: int, known: Forecast, before: Manifest | None

@@ -1,4 +1,4 @@
-"""The parts of a run that are at work at once, and what each of them may hold.
+"""The parts of a run that are at work at once, and what each of them may hold in memory.
 
 The ledger has one entry for a run: what all its processes may hold. Here that is shared out among
 the parts which run side by side. What a part holds is told as if it ran alone, so it includes what
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 from ..base.interrupts import held
 from .ledger import LOOK_SECONDS, Ledger
+from .room import Room
 
 _STEP = 32  # a part that takes more, beside others, takes at least such a part of the budget
 
@@ -26,9 +27,13 @@ class Shares:
 
     Args:
         ledger: of the run, which has entered it.
+
+    Attributes:
+        room: what the files of these parts may take on disk. A part waits for that first.
     """
 
     def __init__(self, ledger: Ledger) -> None:
+        self.room = Room()
         self._ledger = ledger
         self._changed = threading.Condition(threading.RLock())
         self._queue: list[Share] = []

@@ -117,6 +117,7 @@ def run(
                         job = Run(
                             bound, budget, forced, record, log, timeline.observe, ledger, jobs
                         )
+                        store.announce = job.announce
                         with (
                             none_left_ahead(),
                             shouted(job.leaks),
@@ -180,6 +181,10 @@ class Run:
             bring_side_by_side(self, self.jobs)
         while (waiting := self._next()) is not None:
             self.bring(waiting)
+
+    def announce(self, message: str) -> None:
+        """Tell people something; safe for threads while segments run side by side."""
+        self.observe(Noticed(message))
 
     def _next(self) -> Segment | None:
         """The first segment that is not done; a damaged value makes an earlier one that again."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import obstore
 import pytest
 from flight_delays.checkpointing.base.errors import StorageError
+from flight_delays.checkpointing.base.interrupts import called_off_by
 from flight_delays.checkpointing.disk.shared import by_obstore
 from flight_delays.checkpointing.disk.shared.by_arrow import ArrowObjects
 from flight_delays.checkpointing.disk.shared.objects import Objects, open_objects
@@ -55,6 +56,22 @@ def test_what_was_created_is_read_with_its_tag(objects: Objects, opened: Opened)
     stored = opened().stat("main/s01/owner.json")
     assert (stored.name, stored.bytes, stored.tag) == ("main/s01/owner.json", 2, tag)
     assert opened().list() == opened().list("main/") == [stored]
+
+
+def test_a_thread_that_is_called_off_sends_and_fetches_no_further(
+    objects: Objects, opened: Opened, tmp_path: Path
+) -> None:
+    path, copy = tmp_path / "large", tmp_path / "copy"
+    path.write_bytes(bytes(40_000_000))
+    off = threading.Event()
+    with called_off_by(off):
+        objects.upload("main/s01/there", path)
+        off.set()
+        with pytest.raises(KeyboardInterrupt):
+            objects.upload("main/s01/large", path)
+        with pytest.raises(KeyboardInterrupt):
+            objects.fetch("main/s01/there", copy)
+    assert [stored.name for stored in opened().list("main/")] == ["main/s01/there"]
 
 
 def test_an_object_is_created_once(objects: Objects, opened: Opened) -> None:

@@ -22,6 +22,7 @@ from pyarrow import fs
 
 from ...base.errors import StorageError
 from ...base.files import Hash
+from ...base.interrupts import end_if_called_off
 from ...base.refusals import remedy_of
 from ...base.texts import VALUE_CHARACTERS, cut
 from ...base.urls import without_user
@@ -249,6 +250,7 @@ def _tag(info: Any) -> str:
 
 def _chunks_of(file: Any) -> Iterator[bytes]:
     while chunk := file.read(_CHUNK):
+        end_if_called_off()
         yield chunk
 
 

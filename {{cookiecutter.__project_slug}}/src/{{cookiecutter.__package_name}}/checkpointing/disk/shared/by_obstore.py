@@ -24,6 +24,7 @@ from obstore import exceptions
 
 from ...base.errors import StorageError
 from ...base.files import Hash
+from ...base.interrupts import end_if_called_off
 from .failures import failure_of, is_no_bucket, is_unsupported, may_pass, panic
 from .objects import Listing, Stored, local_file, other_content
 from .opening import open_folder, open_storage
@@ -349,6 +350,7 @@ class _Coming:
                 self._file.write(chunk)
                 self._digest.update(chunk)
                 self._arrived += len(chunk)
+                end_if_called_off()
                 pulse.advance()
         return self._digest.hexdigest()
 
@@ -374,6 +376,7 @@ def _part_of(total: int) -> int:
 
 def _beating(chunks: Iterable[bytes], pulse: Pulse) -> Iterator[bytes]:
     for chunk in chunks:
+        end_if_called_off()
         pulse.beat()
         yield chunk
 

@@ -117,6 +117,20 @@ COUNTS = {
         ("main", "American", "Delta"),
         codes="import enum\nclass Code(enum.Enum):\n    pass\n",
     ),
+    "a member of an enum whose other base notes the members": case(
+        "from enum import Enum\nKNOWN = []\nclass Noting:\n"
+        "    def __init__(self, *given): KNOWN.append(self)\n"
+        "class Carrier(Noting, Enum):\n    AA = 'American'\n" + STEP.format("KNOWN"),
+        ("main", "American", "Delta"),
+    ),
+    "a member of an enum the base of whose other base notes the members": case(
+        "from enum import Enum\nfrom ..noting import KNOWN, Noting\n"
+        "class Text(Noting): pass\nclass Base(Enum): pass\n"
+        "class Carrier(Text, Base):\n    AA = 'American'\n" + STEP.format("KNOWN"),
+        ("main", "American", "Delta"),
+        noting="KNOWN = []\nclass Noting:\n"
+        "    def __new__(cls, *given):\n        KNOWN.append(cls)\n        return object()\n",
+    ),
     "a default of a lambda": case(
         "KNOWN = []\nhook = lambda x, _=KNOWN.append(1): x\n" + STEP.format("KNOWN"),
         ("main", "append(1)", "append(2)"),
@@ -769,6 +783,16 @@ NOT = {
         "from enum import Enum\nclass Carrier(Enum):\n    AA = 'American'\n"
         "    def label(self): return self.value\n" + STEP.format("x"),
         ("main", "American", "Delta"),
+    ),
+    "a member of an enum whose other base only adds to it": case(
+        "from enum import Enum\nclass Named:\n    def label(self): return self.name\n"
+        "class Carrier(str, Named, Enum):\n    AA = 'American'\n" + STEP.format("x"),
+        ("main", "American", "Delta"),
+    ),
+    "a class of ours with several bases": case(
+        "class Base:\n    def __init__(self): pass\nclass More:\n    pass\n"
+        "class Row(Base, More):\n    kind = 'alpha'\n" + STEP.format("x"),
+        ("main", "alpha", "beta"),
     ),
     "a class of ours that is made like any other": case(
         "from ..base import Base\nclass Row(Base):\n"

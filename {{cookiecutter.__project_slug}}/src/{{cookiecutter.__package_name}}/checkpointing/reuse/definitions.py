@@ -9,7 +9,14 @@ from enum import Enum
 
 import xxhash
 
-from .harmless import conditions, conditions_of_data, is_plain_base, wraps
+from .harmless import (
+    bases_of,
+    conditions,
+    conditions_of_data,
+    has_member_hooks,
+    is_plain_base,
+    wraps,
+)
 from .harmless_names import Condition
 from .references import Reference, imported, modules_in
 from .scopes import bound_in
@@ -48,6 +55,8 @@ class Statement:
         wraps: how often a function must be called until it does more than make functions, and
             what that depends on.
         is_plain_base: whether a class does nothing when it is inherited from.
+        bases: the names of a class's bases.
+        has_member_hooks: whether a class does something where an enum makes its members.
     """
 
     kind: Kind
@@ -60,6 +69,8 @@ class Statement:
     data: frozenset[Condition] | None = None
     wraps: tuple[int, frozenset[Condition]] = (0, frozenset())
     is_plain_base: bool = False
+    bases: tuple[tuple[str, ...], ...] = ()
+    has_member_hooks: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +198,8 @@ class _Reader:
             data=data,
             wraps=wraps(node),
             is_plain_base=is_plain_base(node),
+            bases=bases_of(node),
+            has_member_hooks=has_member_hooks(node),
         )
 
     def _digest(self, node: ast.stmt) -> str:

@@ -13,7 +13,7 @@ from .harmless_names import HOOKS, ITERATORS, METHODS, Condition, Must
 from .nodes import children
 from .scopes import Comprehension, bound_in, chain_of, targets_of
 
-_HOOKS_OF_ENUM = frozenset({"__new__", "__init__", "_generate_next_value_"})
+_HOOKS_OF_ENUM = frozenset({"__new__", "__init__", "__setattr__", "_generate_next_value_"})
 _KEYWORDS_THAT_ARE_CALLED = frozenset({"key"})
 
 
@@ -63,6 +63,17 @@ def is_plain_base(node: ast.stmt) -> bool:
     if not isinstance(node, ast.ClassDef) or node.keywords:
         return False
     return HOOKS.isdisjoint(bound_in(node.body))
+
+
+def bases_of(node: ast.stmt) -> tuple[tuple[str, ...], ...]:
+    """The dotted names of a class's bases, as far as these are names."""
+    every = node.bases if isinstance(node, ast.ClassDef) else []
+    return tuple(filter(None, (chain_of(_unsubscripted(base)) for base in every)))
+
+
+def has_member_hooks(node: ast.stmt) -> bool:
+    """Whether a class defines what is called where an enum makes its members."""
+    return isinstance(node, ast.ClassDef) and not _HOOKS_OF_ENUM.isdisjoint(bound_in(node.body))
 
 
 @dataclass
@@ -119,7 +130,7 @@ class _Check:
         )
 
     def _class(self, node: ast.ClassDef) -> bool:
-        bases = [b.value if isinstance(b, ast.Subscript) else b for b in node.bases]
+        bases = map(_unsubscripted, node.bases)
         bound = set(bound_in(node.body))
         if node.keywords or not all(map(self._decorator, node.decorator_list)):
             return False
@@ -242,6 +253,10 @@ class _Check:
         results = [getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)]
         parts = [part for g in generators for part in (g.iter, *g.ifs)]
         return all(map(inside._argument, [*parts, *results]))
+
+
+def _unsubscripted(base: ast.expr) -> ast.expr:
+    return base.value if isinstance(base, ast.Subscript) else base
 
 
 def is_method_of_data(names: tuple[str, ...]) -> bool:

@@ -122,7 +122,28 @@ class Imports:
 
     def is_harmless(self, module: str, number: int) -> bool:
         """Whether a statement only binds its names."""
-        return self._are_met(module, number, self.modules[module].statements[number].conditions)
+        statement = self.modules[module].statements[number]
+        is_met = self._are_met(module, number, statement.conditions)
+        return is_met and not (len(statement.bases) > 1 and self._makes_members(module, statement))
+
+    def _makes_members(self, module: str, statement: Statement) -> bool:
+        """Whether a class may be an enum one of whose other bases notes its members."""
+        may_be_enum = not all(self._holds(module, Must.BE_NO_ENUM, b) for b in statement.bases)
+        return may_be_enum and any(self._has_hooks(module, b, ()) for b in statement.bases)
+
+    def _has_hooks(self, module: str, names: tuple[str, ...], seen: tuple[Spot, ...]) -> bool:
+        """Whether a base, or one of its own, does something where an enum makes its members."""
+        match self.meaning(module, names):
+            case Spot() as spot if spot not in seen and not spot.rest:
+                statement = self.statement(spot)
+                return statement.has_member_hooks or any(
+                    self._has_hooks(spot.module, base, (*seen, spot)) for base in statement.bases
+                )
+            case Reference(of, _) if of is not None:
+                return self.knows(of)
+            case None:
+                return False
+        return True
 
     def _is_data(self, module: str, number: int) -> bool:
         needed = self.modules[module].statements[number].data
@@ -174,9 +195,8 @@ class Imports:
                 is_plain = statement.is_plain_base and not spot.rest
                 return is_plain and self.is_harmless(module, number)
             case Kind.CLASS, Must.BE_NO_ENUM:
-                bases = (c for c in statement.conditions or () if c.must is Must.BE_A_BASE)
-                is_known = statement.conditions is not None
-                return is_known and all(self._holds(module, must, c.names) for c in bases)
+                bases = frozenset(Condition(must, base) for base in statement.bases)
+                return statement.conditions is not None and self._are_met(module, number, bases)
             case Kind.CONSTANT, Must.BE_DATA | Must.BE_OWNED | Must.BE_INDEXED:
                 return self._is_data(module, number)
             case Kind.CONSTANT, Must.ONLY_MAKE:

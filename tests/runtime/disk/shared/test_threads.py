@@ -14,6 +14,7 @@ from flight_delays.checkpointing.base.interrupts import called_off_by
 from flight_delays.checkpointing.disk.commit import Commit
 from flight_delays.checkpointing.disk.manifest import Manifest
 from flight_delays.checkpointing.disk.shared.store import SharedStore
+from flight_delays.checkpointing.disk.shared.transfer import several
 from flight_delays.checkpointing.disk.shared.turns import Turns
 
 from ...builders import PLENTY, commit
@@ -133,3 +134,13 @@ def test_a_thread_that_is_called_off_does_not_wait_for_its_turn(tmp_path: Path) 
         assert errors == [KeyboardInterrupt]
     with turns.at(tmp_path):
         pass
+
+
+def test_a_thread_that_is_called_off_moves_no_more_small_files() -> None:
+    off = threading.Event()
+    with called_off_by(off):
+        moving = several(str, dict.fromkeys(map(str, range(MANY)), 1))
+        assert next(moving) == ("0", "0")
+        off.set()
+        with pytest.raises(KeyboardInterrupt):
+            next(moving)

@@ -27,6 +27,7 @@ from ...base.files import (
     sync_folder,
     sync_tree,
 )
+from ...base.interrupts import end_if_called_off
 from ...base.names import temporary_name
 from ..manifest import FileRecord
 from .contents import Contents, require_short
@@ -217,7 +218,9 @@ def several(act: Callable[[str], Result], sizes: Mapping[str, int]) -> Iterator[
     small = [name for name, count in sizes.items() if count <= _SMALL]
     with ThreadPoolExecutor(_AT_ONCE) as workers:
         try:
-            yield from zip(small, workers.map(act, small), strict=True)
+            for name, result in zip(small, workers.map(act, small), strict=True):
+                end_if_called_off()  # the workers do not know of it
+                yield name, result
         except BaseException:
             workers.shutdown(cancel_futures=True)
             raise
@@ -255,6 +258,7 @@ def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while piece := file.read(_CHUNK):
+            end_if_called_off()
             digest.update(piece)
     return digest.hexdigest()
 

@@ -119,6 +119,51 @@ def test_a_part_that_waits_is_called_off() -> None:
         assert room._queue == []
 
 
+def test_what_a_part_has_written_counts_also_when_it_failed() -> None:
+    asked: list[str] = []
+    room = Room()
+
+    def left() -> int:
+        asked.append("left")
+        return 1000
+
+    def fail() -> None:
+        with room.grant(left, 10):
+            asked.clear()
+            raise ValueError("lost")
+
+    with pytest.raises(ValueError, match="lost"):
+        fail()
+    assert asked == ["left"]
+
+
+SPILLING = """
+import os
+import polars as pl
+
+@step
+def NAME() -> pl.DataFrame:
+    return pl.DataFrame({"megabytes": [int(os.environ["POLARS_OOC_DISK_BUDGET_MB"])]})
+"""
+
+
+def test_an_engine_may_spill_into_all_that_is_left_whoever_runs_beside_it(
+    project: Project,
+) -> None:
+    """Also when its part was measured: what it spills was not."""
+    project.segments(s01=SPILLING.replace("NAME", "left"), s02=SPILLING.replace("NAME", "right"))
+    project.write(
+        "memory_budget.toml",
+        (project.folder / "memory_budget.toml").read_text()
+        + '\n[checkpoints]\nmax_disk = "2 GB"\n',
+    )
+    for _ in range(2):
+        assert project.run("--jobs", "2", "--budget", "2GB", "--fresh")["exit_code"] == 0
+        for name in ("left", "right"):
+            code = f"print(int(PIPELINE.load('{name}')['megabytes'][0]))"
+            assert int(project.python(f"from demo.pipeline import PIPELINE; {code}")) > 1900
+
+
 @pytest.fixture
 def halves(project: Project) -> Project:
     """Two segments of which each made 1 MB when it was measured, and one that reads both."""

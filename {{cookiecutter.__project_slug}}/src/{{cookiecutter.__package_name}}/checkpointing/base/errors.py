@@ -79,6 +79,10 @@ class StorageError(CheckpointingError):
     exit_code = 5
 
 
+class MaxDiskReached(StorageError):
+    """What a checkpoint needs is more than `max_disk` leaves."""
+
+
 class Locked(CheckpointingError):
     """Another run of the same pipeline uses the same checkpoints."""
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import StorageError
+from ..base.errors import MaxDiskReached, StorageError
 from ..base.files import (
     HashingFile,
     checksum,
@@ -386,7 +386,7 @@ class Commit:
 
     def _require_allowance(self, needed: int) -> None:
         if needed > self._allowance:
-            raise StorageError(
+            raise MaxDiskReached(
                 f"the checkpoint needs {size(needed)}, max_disk in memory_budget.toml leaves "
                 f"{size(self._allowance)}. Run `clean --old`, lower `keep`, or raise max_disk."
             )

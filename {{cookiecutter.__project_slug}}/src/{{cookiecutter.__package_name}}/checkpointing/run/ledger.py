@@ -91,7 +91,7 @@ class Ledger:
 
     Args:
         budget: of this run.
-        observe: receives a `Noticed` when the run has to wait.
+        observe: receives a `Noticed` when the run has to wait; it may be replaced.
 
     Attributes:
         bare_bytes: what the run held when it was last between parts.
@@ -105,7 +105,7 @@ class Ledger:
         self._settings = settings
         self._path = str(settings.runs / LEDGER)
         self._budget = budget
-        self._observe = observe
+        self.observe = observe
         self._is_unknown = False
         self._beside: list[Entry] = []
         self._had_company = False
@@ -215,7 +215,7 @@ class Ledger:
                 self._keep(self._mine)
             if not noticed.issuperset(entry.pid for entry in before):
                 noticed |= {entry.pid for entry in before}
-                self._observe(Noticed(self._reason(needed, before, others)))
+                self.observe(Noticed(self._reason(needed, before, others)))
             time.sleep(LOOK_SECONDS)
             with held() as interrupt:
                 interrupt.check()
@@ -302,7 +302,7 @@ class Ledger:
         """Say that other runs cannot know of this one. Its work is worth more than its entry."""
         if not self._is_unknown:
             self._is_unknown = True
-            self._observe(Noticed(f"other runs do not see what this one holds: {error.message}"))
+            self.observe(Noticed(f"other runs do not see what this one holds: {error.message}"))
 
 
 def _is_here(entry: Entry) -> bool:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from ..base.errors import StorageError
 from ..base.interrupts import held
 from .ledger import LOOK_SECONDS
 
@@ -57,10 +58,10 @@ class Room:
         try:
             self._await_turn(granted, left, expected)
             yield granted
-            with self._changed:
-                left()  # so that it counts what the part has written
         finally:
             with held(), self._changed:
+                with suppress(StorageError):  # whoever begins next is told
+                    left()  # so that it counts what the part has written
                 for parts in (self._queue, self._parts):
                     if granted in parts:
                         parts.remove(granted)

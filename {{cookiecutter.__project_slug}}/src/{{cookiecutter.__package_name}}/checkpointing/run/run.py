@@ -57,7 +57,7 @@ from .record import (
 )
 from .segment import SegmentRun
 from .shares import Shares
-from .side_by_side import bring_side_by_side
+from .side_by_side import bring_side_by_side, stopped_for
 from .tidying import counted, settling, shouted, sweep_places, swept
 from .timeline import Timeline
 from .workers import none_left_ahead
@@ -118,6 +118,7 @@ def run(
                             bound, budget, forced, record, log, timeline.observe, ledger, jobs
                         )
                         store.announce = job.announce
+                        ledger.observe = lambda event: job.observe(event)
                         with (
                             none_left_ahead(),
                             shouted(job.leaks),
@@ -354,6 +355,7 @@ class Run:
         except Damaged as damage:
             if self.is_beside:
                 self.postponed.append(str(damage))
+                self.observe(stopped_for(record.name, damage))
             else:
                 self.go_back(str(damage))
             return

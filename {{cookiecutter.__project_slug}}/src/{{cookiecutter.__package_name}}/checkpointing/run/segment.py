@@ -19,6 +19,7 @@ from ..memory.forecast import Forecast, forecast_of
 from ..memory.plan import plan
 from ..memory.profile import SegmentProfile, note_measured
 from ..reuse.bound import input_bytes
+from ..worker.engines import engines_of
 from ..worker.messages import (
     CommitStarted,
     DamageFound,
@@ -236,18 +237,19 @@ class SegmentRun:
         return before
 
     def _file_bytes(self, part: range) -> int | None:
-        """What the files of a part are expected to take; None if it is to have all that is left."""
+        """What the files of a part are expected to take; None if it is to have all that is left.
+
+        So is one with an engine: nobody has measured what that spills.
+        """
         forecast = self.forecast.part(part)
         is_alone = self.job.at_once == 1 or self.lacked_room
-        return None if is_alone or forecast.unknown else forecast.written
+        has_engine = any(engines_of(self.graph.steps[n]) for n in part if n in self.left)
+        return None if is_alone or has_engine or forecast.unknown else forecast.written
 
     def _lacks_room(self, ending: Ending, room: Granted) -> bool:
-        """Whether a part ended because its files had no room, and others could have had some of it.
-
-        What is left of the segment then waits until no other is at work.
-        """
+        """Whether a part ended for want of room on disk that others had; it then runs alone."""
         match ending:
-            case Finished(PartFailed(kind=StorageError.kind)) if not room.is_all:
+            case Finished(PartFailed(at_max_disk=True)) if not room.is_all:
                 self.lacked_room = True
                 self._notice("no room for its files beside other segments; runs again alone")
                 return True

@@ -155,7 +155,7 @@ class _SideBySide:
             run.end(record, done.result)
         except Damaged as damage:
             run.postponed.append(str(damage))
-            run.observe(SegmentStopped(done.name, f"stops: {damage} has to be made again first"))
+            run.observe(stopped_for(done.name, damage))
         except Exception as error:
             self._fail(done.name, error)
 
@@ -214,6 +214,11 @@ class _Relay:
                 self._observe(event)
 
         return observe
+
+
+def stopped_for(segment: str, damage: Damaged) -> SegmentStopped:
+    """That a segment stops until a damaged value is made again."""
+    return SegmentStopped(segment, f"stops: {damage} has to be made again first")
 
 
 def _is_in_spark(segment: Segment) -> bool:

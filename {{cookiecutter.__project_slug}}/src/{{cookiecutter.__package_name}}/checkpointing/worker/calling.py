@@ -81,6 +81,8 @@ def thawing(name: str, source: Source | None) -> Iterator[None]:
         with storage_errors(f"Reading `{name}`", source.folder):
             if not is_sound(source.folder, source.record):
                 raise Damaged(name) from error
+            if isinstance(error, OSError):
+                raise
         raise InexactValue(
             f"`{name}` cannot be given in the form that the step asks for ({error}), though its "
             f"file is as it was committed. Annotate the parameter as another type. If an older "

@@ -23,6 +23,7 @@ from ..base.errors import (
     CheckpointingError,
     ConfigurationError,
     InexactValue,
+    MaxDiskReached,
     StepFailed,
     StorageError,
     nearest,
@@ -133,7 +134,9 @@ def as_failure(
     before that.
     """
     if isinstance(error, CheckpointingError):
-        return PartFailed(error.kind, masked(error.message, secrets), error.step or step)
+        message = masked(error.message, secrets)
+        at_max_disk = isinstance(error, MaxDiskReached)
+        return PartFailed(error.kind, message, error.step or step, at_max_disk=at_max_disk)
     said, trace = (masked(t, secrets) for t in (headline(error), user_traceback(error, root)))
     message = cut(said, MESSAGE_CHARACTERS, _IN_LOG)
     in_engine = _is_refusal(error)

@@ -377,6 +377,9 @@ class PartFailed:
     least: int = 0
     """The bytes with which that engine would start, on top of what was held; 0 if it did start."""
 
+    at_max_disk: bool = False
+    """Whether its files would have taken more than it was told that they may."""
+
 
 @dataclass(frozen=True)
 class StepRaised:

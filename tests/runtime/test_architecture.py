@@ -22,7 +22,7 @@ from .conftest import RUNTIME, Project
 FOLDERS = sorted(path.name for path in RUNTIME.iterdir() if (path / "__init__.py").exists())
 FILES = sorted(RUNTIME.rglob("*.py"))
 TOOLS = sorted(path.name for path in (RUNTIME / "tools").iterdir() if path.is_dir())
-ENGINE_LINES, ALL_LINES = 29_700, 37_100
+ENGINE_LINES, ALL_LINES = 29_900, 37_300
 
 
 def code_lines(path: Path) -> int:

@@ -11,11 +11,11 @@ from contextlib import suppress
 
 from . import procfs
 
-_BYTES = 1 << 8
+_BYTES = 1 << 9
 
 
 class KeptFile:
-    """One such file; no more than its first 256 bytes are read.
+    """One such file; no more than its first 512 bytes are read.
 
     None stays open where half of the files are that a process may have: the rest is for its work.
     """

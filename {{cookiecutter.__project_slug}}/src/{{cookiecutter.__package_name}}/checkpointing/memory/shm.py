@@ -124,7 +124,7 @@ def _segment(number: int) -> Object:
 
 def _segments() -> bytes:
     beginning = _kept_segments().read()
-    has_any = beginning.count(b"\n") > 1  # the first line is a heading
+    has_any = bool(beginning.partition(b"\n")[2])  # behind the heading, perhaps not all of a line
     return procfs.contents(_SEGMENTS) if has_any else beginning
 
 
